@@ -68,20 +68,20 @@ impl Invocation {
     pub(crate) fn open(tracer: Arc<Tracer>, call: Call, reading: Reading) -> (Arc<Self>, Scope) {
         let origin = Origin::of(&reading);
         let trace = match (&origin.parent, &call.xray) {
-            (Some(parent), _) => Some(parent.span.trace_id()),
+            (Some(parent), _) => Some(parent.trace_id()),
             // X-Ray's id may have come with the request: an untrusted client would have chosen it.
             (None, Some(_)) if reading.trigger == "http" && tracer.settings().trust == Trust::None => None,
             // A trace that begins here takes X-Ray's id, so that both tools show the same transaction.
             (None, Some(xray)) => Some(xray.trace_id),
             (None, None) => None,
         };
-        let state = origin.parent.as_ref().map_or_else(TraceState::default, |p| p.span.trace_state().clone());
+        let parent = origin.parent;
+        let state = parent.as_ref().map_or_else(TraceState::default, |parent| parent.trace_state().clone());
         let context = new_span(trace, state);
-        let parent = origin.parent.as_ref().map(|parent| parent.span.clone());
 
         let name = reading.name.clone().unwrap_or_else(|| call.function_name.clone());
         let mut span = Span::start(context.clone(), parent.as_ref(), reading.kind, name, call.received);
-        let mut baggage = origin.parent.map(|parent| parent.baggage).unwrap_or_default();
+        let mut baggage = origin.baggage;
         if baggage.get(Baggage::CORRELATION_ID).is_none() {
             let id = reading.request_id.as_deref().unwrap_or(&call.request_id);
             baggage.set(Baggage::CORRELATION_ID, id);
@@ -148,6 +148,7 @@ impl Invocation {
             Some(Sender::Link(sender)) => {
                 (self.context.clone(), Baggage::default(), Some(sender.span.clone()))
             }
+            Some(Sender::Ids(ids)) => (self.context.clone(), ids.clone(), None),
             None => (self.context.clone(), Baggage::default(), None),
         };
         if baggage.get(Baggage::CORRELATION_ID).is_none() {

@@ -14,6 +14,9 @@ pub(super) fn describe(span: &mut Span, call: &Call, reading: &Reading, baggage:
     span.set("faas.coldstart", call.cold_start);
     span.set("aws.lambda.invoked_arn", call.function_arn.as_str());
     span.set("throughline.source", reading.source.as_str());
+    if let Some(id) = &reading.join {
+        span.set("throughline.join.in", vec![id.clone()]);
+    }
     for key in [Baggage::CORRELATION_ID, Baggage::USER_ID] {
         if let Some(value) = baggage.get(key) {
             span.set(key, value);
@@ -30,6 +33,9 @@ pub(super) fn describe_record(span: &mut Span, record: &Record, received: System
         span.put(attribute.clone());
     }
     span.set("throughline.source", record.source.as_str());
+    if let Some(id) = &record.join {
+        span.set("throughline.join.in", vec![id.clone()]);
+    }
     if let Some(sent) = record.sent {
         let waited = received.duration_since(sent).unwrap_or_default().as_millis();
         span.set("throughline.queue_time_ms", i64::try_from(waited).unwrap_or(i64::MAX));

@@ -2,12 +2,14 @@
 
 use opentelemetry::trace::SpanContext;
 
-use crate::propagation::Context;
-use crate::triggers::{Reading, Sender};
+use crate::propagation::Baggage;
+use crate::triggers::{Reading, Record, Sender};
 
 /// The trace that an invocation joins, and the spans it has to do with.
 pub(super) struct Origin {
-    pub(super) parent: Option<Context>,
+    pub(super) parent: Option<SpanContext>,
+    /// What the whole invocation takes over from its senders.
+    pub(super) baggage: Baggage,
     /// Other spans that it has to do with, and the message each came with.
     pub(super) links: Vec<(SpanContext, Option<String>)>,
 }
@@ -21,29 +23,34 @@ impl Origin {
             .chain(senders)
             .filter_map(|(sender, id)| match sender? {
                 Sender::Parent(context) if id.is_some() => Some((context.span.clone(), id)),
-                Sender::Parent(_) => None,
                 Sender::Link(context) => Some((context.span.clone(), id)),
+                Sender::Parent(_) | Sender::Ids(_) => None,
             })
             .collect();
-        Self { parent: Self::parent(reading), links }
+        let sender = reading.sender.clone().or_else(|| common(&reading.records));
+        let (parent, baggage) = match sender {
+            Some(Sender::Parent(context)) => (Some(context.span), context.baggage),
+            Some(Sender::Ids(ids)) => (None, ids),
+            Some(Sender::Link(_)) | None => (None, Baggage::default()),
+        };
+        Self { parent, baggage, links }
     }
+}
 
-    fn parent(reading: &Reading) -> Option<Context> {
-        if let Some(Sender::Parent(context)) = &reading.sender {
-            return Some(context.clone());
-        }
-        let first = reading.records.first()?.sender.as_ref()?;
-        let Sender::Parent(first) = first else { return None };
-        let mut context = first.clone();
-        for record in &reading.records {
-            match &record.sender {
-                Some(Sender::Parent(other)) if other.span.trace_id() == first.span.trace_id() => {
-                    // What the senders disagree on is no record's to give to the whole invocation.
-                    context.baggage = context.baggage.shared_with(&other.baggage);
-                }
-                _ => return None,
+/// The sender that all records have in common: the first, if they are of one trace, with the baggage that they agree on.
+fn common(records: &[Record]) -> Option<Sender> {
+    let (first, others) = records.split_first()?;
+    let mut common = first.sender.clone()?;
+    for other in others {
+        match (&mut common, other.sender.as_ref()?) {
+            (Sender::Parent(common), Sender::Parent(other))
+                if common.span.trace_id() == other.span.trace_id() =>
+            {
+                common.baggage = common.baggage.shared_with(&other.baggage);
             }
+            (Sender::Ids(common), Sender::Ids(other)) => *common = common.shared_with(other),
+            _ => return None,
         }
-        Some(context)
     }
+    Some(common)
 }

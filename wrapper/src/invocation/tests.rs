@@ -40,6 +40,7 @@ fn batch(senders: Vec<Option<Sender>>) -> Reading {
         id: format!("m-{index}"),
         source: "sqs payments < sns orders".to_owned(),
         sender,
+        join: None,
         sent: Some(now() - Duration::from_millis(18)),
         attributes: vec![attribute("messaging.message.id", format!("m-{index}"))],
     });
@@ -50,6 +51,7 @@ fn batch(senders: Vec<Option<Sender>>) -> Reading {
         source: "sqs payments < sns orders".to_owned(),
         attributes: Vec::new(),
         sender: None,
+        join: None,
         records: records.collect(),
         request_id: None,
         stripped: None,

@@ -79,6 +79,16 @@ impl Baggage {
         Self { members: shared.cloned().collect() }
     }
 
+    /// These members, and those of `other` that these have not.
+    pub(crate) fn and(mut self, other: &Self) -> Self {
+        for (key, value) in &other.members {
+            if self.get(key).is_none() {
+                self.set(key, value);
+            }
+        }
+        self
+    }
+
     /// Sets a member; `false`, and nothing changes, if `key` is no token, the member is longer than all that may
     /// travel, or there are too many members.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> bool {

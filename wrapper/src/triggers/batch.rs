@@ -43,6 +43,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         source: records.first()?.source.clone(),
         attributes,
         sender: None,
+        join: None,
         records,
         request_id: None,
         stripped: edits.apply(),
@@ -72,7 +73,7 @@ impl Channel {
             attributes.push(attribute("messaging.message.id", id.as_str()));
         }
         let source = format!("{} {}", self.kind, self.name);
-        Record { id, source, sender: None, sent: None, attributes }
+        Record { id, source, sender: None, join: None, sent: None, attributes }
     }
 
     fn attributes(&self) -> Vec<KeyValue> {

@@ -30,12 +30,6 @@ pub(super) struct Event<'a> {
     pub(super) id: Part<'a>,
     pub(super) resources: Part<'a>,
     pub(super) source: Part<'a>,
-
-    #[serde(rename = "_throughline")]
-    pub(super) throughline: Part<'a>,
-    pub(super) baggage: Part<'a>,
-    pub(super) traceparent: Part<'a>,
-    pub(super) tracestate: Part<'a>,
 }
 
 impl<'a> Event<'a> {

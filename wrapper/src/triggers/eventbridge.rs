@@ -23,6 +23,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         source: format!("event {source} {detail_type}"),
         attributes: Vec::new(),
         sender: carrier::member(detail.throughline).map(Sender::Parent),
+        join: None,
         records: Vec::new(),
         request_id: None,
         stripped: edits.apply(),

@@ -7,7 +7,7 @@
 //! chooses trace and baggage. Use the proxy integration, or a template that puts the body under a member of its own
 //! (`{"body": $input.json('$')}`), where no context is looked for.
 
-use super::carrier::{self, Carrier};
+use super::carrier;
 use super::event::{Event, RawRecord};
 use super::headers::Headers;
 use super::strip::Edits;
@@ -22,9 +22,8 @@ pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Read
         edits.cut(event.text, MEMBER);
     }
     let sender = client_context(caller)
-        .or_else(|| carrier::member(event.throughline))
-        .or_else(|| top_level(event))
         .map(Sender::Parent)
+        .or_else(|| carrier::document(event.text))
         // An HTTP service that we don't know: as public as those that we do.
         .or_else(|| Headers::of(event).sender(trust));
     Reading {
@@ -34,6 +33,7 @@ pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Read
         source: service(event).unwrap_or_else(|| "invoke".to_owned()),
         attributes: Vec::new(),
         sender,
+        join: None,
         records: Vec::new(),
         request_id: None,
         stripped: edits.apply(),
@@ -43,11 +43,6 @@ pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Read
 fn client_context(caller: &Caller<'_>) -> Option<Context> {
     let value = |key: &str| caller.custom.and_then(|custom| custom.get(key)).map(String::as_str);
     Context::from_headers(value("traceparent")?, value("tracestate"), value("baggage"))
-}
-
-fn top_level(event: &Event<'_>) -> Option<Context> {
-    let Event { traceparent, tracestate, baggage, .. } = *event;
-    Carrier { traceparent, tracestate, baggage }.context(super::json::Part::header)
 }
 
 /// The service that sent records of an unknown shape, such as `s3`.

@@ -29,7 +29,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
-use crate::propagation::Context;
+use crate::propagation::{Baggage, Context};
 use crate::settings::Settings;
 use crate::span::SpanKind;
 use event::Event;
@@ -65,6 +65,9 @@ pub(crate) struct Reading {
     pub(crate) attributes: Vec<KeyValue>,
     /// The context that the event as a whole carries (HTTP, direct invokes, EventBridge).
     pub(crate) sender: Option<Sender>,
+    /// What it joins by, where its sender could not say who it is: `service:id`, as the sender's
+    /// `throughline.join.out` has it too.
+    pub(crate) join: Option<String>,
     /// The records of a batch, in order; empty where the trigger has none.
     pub(crate) records: Vec<Record>,
     /// The request id of the API that was called, which becomes the correlation id.
@@ -80,6 +83,8 @@ pub(crate) struct Record {
     pub(crate) id: String,
     pub(crate) source: String,
     pub(crate) sender: Option<Sender>,
+    /// What it joins by; see [`Reading::join`].
+    pub(crate) join: Option<String>,
     /// When it was sent.
     pub(crate) sent: Option<SystemTime>,
     /// Attributes of the record span.
@@ -93,4 +98,6 @@ pub(crate) enum Sender {
     Parent(Context),
     /// Its span had to do with it (the previous writer of an item, an untrusted caller): a link.
     Link(Context),
+    /// It said what the transaction is called and for whom it runs, and not in which span.
+    Ids(Baggage),
 }

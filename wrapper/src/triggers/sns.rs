@@ -5,11 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 
 use super::batch::Channel;
-use super::carrier::Carrier;
+use super::carrier;
 use super::event::RawRecord;
 use super::json::Part;
 use super::{Record, Sender};
-use crate::propagation::Context;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Channel {
     raw.sns.object::<Notification<'_>>().unwrap_or_default().channel()
@@ -18,7 +17,7 @@ pub(super) fn channel(raw: &RawRecord<'_>) -> Channel {
 pub(super) fn record(raw: &RawRecord<'_>) -> Record {
     let notification: Notification<'_> = raw.sns.object().unwrap_or_default();
     let mut record = notification.channel().record(notification.message_id.text());
-    record.sender = notification.context().map(Sender::Parent);
+    record.sender = notification.sender();
     record.sent = notification.timestamp.text().and_then(|text| time(&text));
     record
 }
@@ -49,8 +48,8 @@ impl Notification<'_> {
         Channel::new("sns", "aws.sns", self.topic())
     }
 
-    pub(super) fn context(&self) -> Option<Context> {
-        self.message_attributes.object::<Carrier<'_>>()?.context(|value| {
+    pub(super) fn sender(&self) -> Option<Sender> {
+        carrier::values(self.message_attributes, |value| {
             let value: MessageAttribute<'_> = value.object()?;
             match value.kind.text().as_deref() {
                 Some("Binary") => value.value.binary_header(),

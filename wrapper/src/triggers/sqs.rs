@@ -5,12 +5,11 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::batch::Channel;
-use super::carrier::{self, Carrier};
+use super::carrier;
 use super::event::RawRecord;
 use super::json::{self, Part};
 use super::sns::Notification;
 use super::{Record, Sender};
-use crate::propagation::Context;
 use crate::span::attribute;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Channel {
@@ -22,10 +21,9 @@ pub(super) fn record(raw: &RawRecord<'_>) -> Record {
     let system: SystemAttributes<'_> = raw.attributes.object().unwrap_or_default();
     let body = envelope_text(raw.body);
     let envelope = body.as_deref().and_then(Notification::envelope);
-    record.sender = message_attributes(raw.message_attributes)
-        .or_else(|| envelope.as_ref()?.context())
-        .or_else(|| carrier::xray(&system.trace_header.header()?))
-        .map(Sender::Parent);
+    let sender = carrier::or_span(message_attributes(raw.message_attributes), || envelope.as_ref()?.sender());
+    record.sender =
+        carrier::or_span(sender, || carrier::xray(&system.trace_header.header()?).map(Sender::Parent));
     record.sent = system.sent.millis();
     if let Some(topic) = envelope.as_ref().and_then(Notification::topic) {
         record.source.push_str(" < sns ");
@@ -61,8 +59,8 @@ struct MessageAttribute<'a> {
 }
 
 /// The context in the attributes of the message itself; with raw delivery they are the topic's.
-fn message_attributes(attributes: Part<'_>) -> Option<Context> {
-    attributes.object::<Carrier<'_>>()?.context(|value| {
+fn message_attributes(attributes: Part<'_>) -> Option<Sender> {
+    carrier::values(attributes, |value| {
         let value: MessageAttribute<'_> = value.object()?;
         value.string_value.header().or_else(|| value.binary_value.binary_header())
     })

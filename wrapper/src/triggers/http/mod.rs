@@ -54,6 +54,7 @@ impl Request<'_> {
             source: format!("http {method} {}", self.route.as_deref().unwrap_or("$default")),
             attributes: self.attributes(method, headers),
             sender: headers.sender(trust),
+            join: None,
             records: Vec::new(),
             request_id: self.id.text().filter(|id| !id.is_empty()).map(Into::into),
             stripped: None,
