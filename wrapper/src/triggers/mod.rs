@@ -9,6 +9,8 @@
 
 mod batch;
 mod carrier;
+#[cfg(test)]
+mod cases;
 mod dynamodb;
 mod event;
 mod eventbridge;
