@@ -1,5 +1,6 @@
 //! One run of the function: its spans, from the event's arrival to their hand-over.
 
+mod answers;
 mod describe;
 mod origin;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use crate::settings::{Settings, Trust};
 use crate::span::{Span, SpanKind, attribute};
 use crate::tracer::Tracer;
 use crate::triggers::{Reading, Record, Sender};
+use answers::Answers;
 use describe::{describe, describe_record};
 use origin::Origin;
 
@@ -33,8 +35,12 @@ pub(crate) struct Call {
     pub(crate) request_id: String,
     pub(crate) function_name: String,
     pub(crate) function_arn: String,
+    /// Whose data the sandbox is for, where tenants are kept apart.
+    pub(crate) tenant_id: Option<String>,
     pub(crate) xray: Option<XrayHeader>,
     pub(crate) cold_start: bool,
+    /// The size of the event as it came.
+    pub(crate) event_bytes: usize,
     pub(crate) received: SystemTime,
 }
 
@@ -47,8 +53,9 @@ pub(crate) struct Invocation {
     received: SystemTime,
     context: SpanContext,
     parent: Option<SpanContext>,
-    /// By id: a batch may have 10,000.
-    records: HashMap<String, Record>,
+    answers: Answers,
+    /// By id, with their positions: a batch may have 10,000.
+    records: HashMap<String, (usize, Record)>,
     state: Mutex<State>,
 }
 
@@ -86,7 +93,7 @@ impl Invocation {
             let id = reading.request_id.as_deref().unwrap_or(&call.request_id);
             baggage.set(Baggage::CORRELATION_ID, id);
         }
-        describe(&mut span, &call, &reading, &baggage);
+        describe(&mut span, &call, &reading, &baggage, tracer.settings());
         for (link, id) in &origin.links {
             span.link(link, id.iter().map(|id| attribute("messaging.message.id", id.as_str())).collect());
         }
@@ -98,7 +105,8 @@ impl Invocation {
             received: call.received,
             context: context.clone(),
             parent,
-            records: reading.records.into_iter().map(|record| (record.id.clone(), record)).collect(),
+            answers: Answers::of(&reading),
+            records: by_id(reading.records),
             state: Mutex::new(State { bytes: span.size(), open: Some(span), ..State::default() }),
         });
         let scope = Scope::of_invocation(invocation.clone(), context, baggage);
@@ -129,9 +137,34 @@ impl Invocation {
         }
     }
 
-    /// Marks that the handler is being called.
-    pub(crate) fn reach(&self) {
-        self.state().reached = true;
+    /// Marks that the handler is being called, which is the function `code` of the program.
+    pub(crate) fn reach(&self, code: &str) {
+        let mut state = self.state();
+        state.reached = true;
+        if let Some(span) = &mut state.open {
+            span.set("code.function.name", code);
+        }
+    }
+
+    /// Records what the handler answered: the JSON that is being posted.
+    pub(crate) fn answer(&self, response: &str) {
+        self.with_span(|span| {
+            self.answers.describe(span, response, |id| self.records.get(id).map(|(position, _)| *position));
+        });
+    }
+
+    /// Records that the handler failed.
+    pub(crate) fn fail(&self, error_type: &str, message: &str) {
+        let now = self.now();
+        self.with_span(|span| {
+            span.fail(error_type, message, now);
+            self.answers.describe_failure(span);
+        });
+    }
+
+    /// Records the status of an HTTP response.
+    pub(crate) fn answer_status(&self, status: u16) {
+        self.with_span(|span| answers::describe_status(span, status));
     }
 
     /// The scope of a record of the batch; [`Scope::end_record`] ends its span.
@@ -139,7 +172,7 @@ impl Invocation {
     /// The span is a child of the record's sender; where the invocation itself is that sender's child, or where
     /// nobody sent a context, a child of the invocation.
     pub(crate) fn open_record(self: &Arc<Self>, id: &str, outer: &Scope) -> Scope {
-        let record = self.records.get(id);
+        let record = self.records.get(id).map(|(_, record)| record);
         let (parent, mut baggage, link) = match record.and_then(|record| record.sender.as_ref()) {
             Some(Sender::Parent(sender)) if self.parent.as_ref() == Some(&sender.span) => {
                 (self.context.clone(), sender.baggage.clone(), None)
@@ -201,6 +234,7 @@ impl Invocation {
             if !state.reached {
                 let message = "the handler was not reached: the event could not be deserialized";
                 span.fail("Throughline.HandlerNotReached", message, now);
+                self.answers.describe_failure(&mut span);
             }
             if state.dropped > 0 {
                 span.set("throughline.dropped_spans", state.dropped);
@@ -215,4 +249,13 @@ impl Invocation {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Of records that have one id, the first counts: there a stream would begin again.
+fn by_id(records: Vec<Record>) -> HashMap<String, (usize, Record)> {
+    let mut known = HashMap::with_capacity(records.len());
+    for (position, record) in records.into_iter().enumerate() {
+        known.entry(record.id.clone()).or_insert((position, record));
+    }
+    known
 }

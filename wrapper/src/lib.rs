@@ -82,7 +82,7 @@ mod tracer;
 mod triggers;
 
 pub use runtime::{
-    Handler, HandlerFuture, InvocationFuture, InvocationLayer, InvocationService, ObservedStream, handler,
-    run, run_concurrent,
+    Handler, HandlerFuture, InvocationFuture, InvocationLayer, InvocationService, ObservedResponse,
+    ObservedStream, handler, run, run_concurrent,
 };
 pub use subscriber::{TraceLayer, layer};

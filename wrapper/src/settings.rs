@@ -45,11 +45,13 @@ pub(crate) struct Settings {
     pub(crate) enabled: bool,
     pub(crate) trust: Trust,
     pub(crate) tables: Tables,
+    /// Which build of the program runs (`THROUGHLINE_BUILD_ID`).
+    pub(crate) build_id: Option<String>,
 }
 
 impl Settings {
     pub(crate) fn from_env(env: &Env<'_>) -> Self {
-        Self { enabled: enabled(env), trust: trust(env), tables: tables(env) }
+        Self { enabled: enabled(env), trust: trust(env), tables: tables(env), build_id: build_id(env) }
     }
 }
 
@@ -91,6 +93,10 @@ fn tables(env: &Env<'_>) -> Tables {
         .filter(|name| !name.is_empty())
         .collect();
     if names.iter().any(|name| name == "*") { Tables::All } else { Tables::Named(names) }
+}
+
+fn build_id(env: &Env<'_>) -> Option<String> {
+    env("THROUGHLINE_BUILD_ID").map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
 #[cfg(test)]

@@ -20,7 +20,10 @@ use prost::Message as _;
 use tokio::net::TcpListener;
 
 use crate::handover::port_file_of;
+use crate::invocation::{Call, Invocation};
+use crate::scope::Scope;
 use crate::tracer::Tracer;
+use crate::triggers::{self, Caller};
 
 /// The time that tests run at.
 pub(crate) fn now() -> SystemTime {
@@ -141,6 +144,27 @@ async fn serve(
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
+}
+
+/// An invocation as the Runtime API tells of it.
+pub(crate) fn call() -> Call {
+    Call {
+        request_id: "r-1".to_owned(),
+        function_name: "checkout".to_owned(),
+        function_arn: "arn:aws:lambda:eu-west-1:123456789012:function:checkout".to_owned(),
+        tenant_id: None,
+        xray: None,
+        cold_start: false,
+        event_bytes: 2,
+        received: now(),
+    }
+}
+
+/// The scope of an invocation without a sender.
+pub(crate) fn scope() -> Scope {
+    let tracer = Tracer::new(&|_| None, now);
+    let reading = triggers::read(&Bytes::from_static(b"{}"), &Caller::default(), tracer.settings());
+    Invocation::open(tracer, call(), reading).1
 }
 
 /// A text attribute of a span.

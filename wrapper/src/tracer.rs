@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
@@ -17,6 +17,9 @@ use crate::span::resource;
 /// The most bytes of spans that wait for the next invocation because their own was over.
 const MAX_LATE_BYTES: usize = 256 * 1024;
 
+/// The longest init of a function on demand (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>).
+const MAX_INIT: Duration = Duration::from_secs(10);
+
 /// The process's tracing, made once and shared by every clone of the layers.
 #[derive(Debug)]
 pub(crate) struct Tracer {
@@ -24,8 +27,42 @@ pub(crate) struct Tracer {
     resource: Resource,
     clock: fn() -> SystemTime,
     hand_over: HandOver,
+    initialized: Initialized,
     warm: AtomicBool,
     late: Mutex<Late>,
+}
+
+/// How this sandbox was started.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Initialized {
+    /// When somebody called, or, now and then, before anybody did.
+    OnDemand(SystemTime),
+    /// From a snapshot, when somebody called; the clock of before says nothing.
+    Restored,
+    /// Before anybody called.
+    Ahead,
+}
+
+impl Initialized {
+    /// Reads what Lambda says of it
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>).
+    fn of(env: &Env<'_>, now: SystemTime) -> Self {
+        match env("AWS_LAMBDA_INITIALIZATION_TYPE").as_deref() {
+            Some("provisioned-concurrency" | "lambda-managed-instances") => Self::Ahead,
+            Some("snap-start") => Self::Restored,
+            _ => Self::OnDemand(now),
+        }
+    }
+
+    /// Whether whoever calls `now`, as the first, has waited for it. An init that is more than ten seconds old was
+    /// Lambda's own idea: an init that a client waits for may not take longer.
+    fn is_waited_for(self, now: SystemTime) -> bool {
+        match self {
+            Self::OnDemand(at) => now.duration_since(at).unwrap_or_default() <= MAX_INIT,
+            Self::Restored => true,
+            Self::Ahead => false,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -42,9 +79,8 @@ impl Tracer {
             resource: resource(env),
             clock,
             hand_over: HandOver::new(env),
-            warm: AtomicBool::new(
-                env("AWS_LAMBDA_INITIALIZATION_TYPE").as_deref() == Some("provisioned-concurrency"),
-            ),
+            initialized: Initialized::of(env, clock()),
+            warm: AtomicBool::new(false),
             late: Mutex::default(),
         })
     }
@@ -57,9 +93,10 @@ impl Tracer {
         (self.clock)()
     }
 
-    /// Whether this is the first invocation of the sandbox and its init was the client's to wait for.
-    pub(crate) fn cold_start(&self) -> bool {
-        !self.warm.swap(true, Ordering::Relaxed)
+    /// Whether this is the first invocation of the sandbox and its start was the client's to wait for.
+    pub(crate) fn cold_start(&self, now: SystemTime) -> bool {
+        let first = !self.warm.swap(true, Ordering::Relaxed);
+        first && self.initialized.is_waited_for(now)
     }
 
     /// Keeps a span whose invocation is over for the next hand-over.
@@ -110,5 +147,24 @@ impl Tracer {
                 ..ResourceSpans::default()
             }],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_is_cold_only_if_somebody_waited_for_it() {
+        let then = SystemTime::UNIX_EPOCH;
+        let waited_for = |kind: Option<&str>, seconds: u64| {
+            let started = Initialized::of(&|_| kind.map(str::to_owned), then);
+            started.is_waited_for(then + Duration::from_secs(seconds))
+        };
+        assert!(waited_for(None, 10) && waited_for(Some("on-demand"), 0));
+        assert!(!waited_for(Some("on-demand"), 11), "Lambda began before anybody called");
+        assert!(waited_for(Some("snap-start"), 86_400), "the snapshot may be old, the restore is not");
+        assert!(!waited_for(Some("provisioned-concurrency"), 0));
+        assert!(!waited_for(Some("lambda-managed-instances"), 0));
     }
 }

@@ -64,14 +64,7 @@ impl Lambda {
         );
         let mut reading = read(&Bytes::from_static(b"{}"), &Caller::default(), &Settings::from_env(&env));
         reading.sender = sender.map(Sender::Parent);
-        let call = LambdaCall {
-            request_id: "r-1".to_owned(),
-            function_name: "checkout".to_owned(),
-            function_arn: "arn:aws:lambda:eu-west-1:123456789012:function:checkout".to_owned(),
-            xray: XrayHeader::parse(XRAY),
-            cold_start: false,
-            received: now(),
-        };
+        let call = LambdaCall { xray: XrayHeader::parse(XRAY), ..crate::testing::call() };
         let (invocation, scope) = Invocation::open(Tracer::new(&env, now), call, reading);
         Self { invocation, scope }
     }

@@ -3,9 +3,9 @@ use std::sync::{Arc, Mutex};
 
 use super::run;
 use crate::context;
-use crate::invocation::{Call, Invocation};
+use crate::invocation::Invocation;
 use crate::scope::Scoped;
-use crate::testing::now;
+use crate::testing::{call, now};
 use crate::tracer::Tracer;
 use crate::triggers::{self, Caller};
 
@@ -41,15 +41,7 @@ async fn the_log_lines_of_a_record_carry_its_own_ids() {
     let tracer = Tracer::new(&|_| None, now);
     let event = bytes::Bytes::from_static(EVENT.as_bytes());
     let reading = triggers::read(&event, &Caller::default(), tracer.settings());
-    let call = Call {
-        request_id: "r-1".to_owned(),
-        function_name: "f".to_owned(),
-        function_arn: "arn".to_owned(),
-        xray: None,
-        cold_start: false,
-        received: now(),
-    };
-    let (_invocation, scope) = Invocation::open(tracer, call, reading);
+    let (_invocation, scope) = Invocation::open(tracer, call(), reading);
     for (id, own) in [("m-1", "c-7"), ("m-2", "c-8")] {
         let process = || async move {
             assert_eq!(context::correlation_id().as_deref(), Some(own));

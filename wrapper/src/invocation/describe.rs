@@ -4,15 +4,33 @@ use std::time::SystemTime;
 
 use super::Call;
 use crate::propagation::Baggage;
+use crate::settings::Settings;
 use crate::span::Span;
 use crate::triggers::{Reading, Record};
 
-pub(super) fn describe(span: &mut Span, call: &Call, reading: &Reading, baggage: &Baggage) {
+pub(super) fn describe(
+    span: &mut Span,
+    call: &Call,
+    reading: &Reading,
+    baggage: &Baggage,
+    settings: &Settings,
+) {
     span.extend(reading.attributes.iter().cloned());
     span.set("faas.trigger", reading.trigger);
     span.set("faas.invocation_id", call.request_id.as_str());
     span.set("faas.coldstart", call.cold_start);
     span.set("aws.lambda.invoked_arn", call.function_arn.as_str());
+    // arn:partition:lambda:region:account:function:name
+    if let Some(account) = call.function_arn.split(':').nth(4).filter(|account| !account.is_empty()) {
+        span.set("cloud.account.id", account);
+    }
+    if let Some(tenant) = &call.tenant_id {
+        span.set("throughline.tenant_id", tenant.as_str());
+    }
+    if let Some(build) = &settings.build_id {
+        span.set("throughline.build_id", build.as_str());
+    }
+    span.set("throughline.event_bytes", i64::try_from(call.event_bytes).unwrap_or(i64::MAX));
     span.set("throughline.source", reading.source.as_str());
     if let Some(id) = &reading.join {
         span.set("throughline.join.in", vec![id.clone()]);

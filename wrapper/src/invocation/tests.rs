@@ -7,21 +7,16 @@ use prost::Message;
 
 use super::*;
 use crate::propagation::Context;
-use crate::testing::{now, text};
+use crate::testing::{self, now, text};
 
 fn tracer() -> Arc<Tracer> {
     Tracer::new(&|_| None, now)
 }
 
 fn call() -> Call {
-    Call {
-        request_id: "r-1".to_owned(),
-        function_name: "payment-worker".to_owned(),
-        function_arn: "arn:aws:lambda:eu-west-1:123456789012:function:payment-worker".to_owned(),
-        xray: XrayHeader::parse("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"),
-        cold_start: false,
-        received: now(),
-    }
+    let xray =
+        XrayHeader::parse("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1");
+    Call { function_name: "payment-worker".to_owned(), xray, ..testing::call() }
 }
 
 fn sender(trace: u128, span: u64, baggage: &str) -> Sender {
@@ -53,6 +48,7 @@ fn batch(senders: Vec<Option<Sender>>) -> Reading {
         sender: None,
         join: None,
         records: records.collect(),
+        partial: None,
         request_id: None,
         stripped: None,
     }
@@ -62,7 +58,7 @@ fn batch(senders: Vec<Option<Sender>>) -> Reading {
 fn spans_of(reading: Reading) -> (Ended, Vec<Ended>) {
     let ids: Vec<_> = reading.records.iter().map(|record| record.id.clone()).collect();
     let (invocation, scope) = Invocation::open(tracer(), call(), reading);
-    invocation.reach();
+    invocation.reach("shop::handle");
     for id in ids {
         invocation.open_record(&id, &scope).end_record();
     }
@@ -181,7 +177,7 @@ fn an_unknown_record_still_has_its_span() {
 #[test]
 fn spans_beyond_the_bound_are_counted_and_late_ones_wait_for_the_next() {
     let (invocation, scope) = Invocation::open(tracer(), call(), batch(Vec::new()));
-    invocation.reach();
+    invocation.reach("shop::handle");
     // Each 2.4 MB: one fits.
     for _ in 0..3 {
         let mut span = scope.start_span(SpanKind::Internal, "big");

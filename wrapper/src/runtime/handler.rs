@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use lambda_runtime::{Diagnostic, FunctionResponse, IntoFunctionResponse, LambdaEvent, StreamResponse};
 use tower::Service;
 
-use super::ObservedStream;
+use super::{ObservedResponse, ObservedStream};
 use crate::invocation::Invocation;
 use crate::scope::Scope;
 
@@ -60,7 +60,7 @@ where
     H::Response: IntoFunctionResponse<B, S>,
     H::Error: Into<Diagnostic> + Debug,
 {
-    type Response = FunctionResponse<B, ObservedStream<S>>;
+    type Response = FunctionResponse<ObservedResponse<B>, ObservedStream<S>>;
     type Error = Diagnostic;
     type Future = HandlerFuture<H::Future, B, S>;
 
@@ -71,7 +71,7 @@ where
     fn call(&mut self, event: LambdaEvent<A>) -> Self::Future {
         let scope = Scope::current();
         if let Some(scope) = &scope {
-            scope.invocation().reach();
+            scope.invocation().reach(code_name(std::any::type_name::<H>()));
         }
         let invocation = scope.as_ref().map(|scope| scope.invocation().as_ref());
         // Boxed, so that wrapping a handler doesn't add to the depth of its future's type, which the compiler limits.
@@ -99,7 +99,7 @@ where
     R: IntoFunctionResponse<B, S>,
     E: Into<Diagnostic> + Debug,
 {
-    type Output = Result<FunctionResponse<B, ObservedStream<S>>, Diagnostic>;
+    type Output = Result<FunctionResponse<ObservedResponse<B>, ObservedStream<S>>, Diagnostic>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -120,16 +120,42 @@ where
 fn observe<B, S>(
     response: FunctionResponse<B, S>,
     scope: Option<Scope>,
-) -> FunctionResponse<B, ObservedStream<S>> {
+) -> FunctionResponse<ObservedResponse<B>, ObservedStream<S>> {
     match response {
-        FunctionResponse::BufferedResponse(body) => FunctionResponse::BufferedResponse(body),
+        FunctionResponse::BufferedResponse(body) => {
+            FunctionResponse::BufferedResponse(ObservedResponse::new(body, scope))
+        }
         FunctionResponse::StreamingResponse(response) => {
+            if let Some(scope) = &scope {
+                scope.invocation().answer_status(response.metadata_prelude.status_code.as_u16());
+            }
             FunctionResponse::StreamingResponse(StreamResponse {
                 metadata_prelude: response.metadata_prelude,
                 stream: ObservedStream::new(response.stream, scope),
             })
         }
     }
+}
+
+/// The path of the function that a handler's type was made of: `ServiceFn<shop::checkout>` is `shop::checkout`.
+fn code_name(handler: &str) -> &str {
+    const WRAPPER: &str = "ServiceFn<";
+    let Some(begin) = handler.find(WRAPPER).map(|at| at + WRAPPER.len()) else { return handler };
+    let inner = &handler[begin..];
+    let mut depth = 0_usize;
+    let end = inner.char_indices().find(|&(_, c)| match c {
+        '<' => {
+            depth += 1;
+            false
+        }
+        '>' if depth > 0 => {
+            depth -= 1;
+            false
+        }
+        '>' | ',' => depth == 0,
+        _ => false,
+    });
+    inner.get(..end.map_or(inner.len(), |(at, _)| at)).unwrap_or(handler)
 }
 
 /// Runs `work`; a panic is put on the span and goes on to the runtime, which answers for it as always.
@@ -154,7 +180,24 @@ pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
 
 fn fail(invocation: Option<&Invocation>, error_type: &str, message: &str) {
     if let Some(invocation) = invocation {
-        let now = invocation.now();
-        invocation.with_span(|span| span.fail(error_type, message, now));
+        invocation.fail(error_type, message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::code_name;
+
+    #[test]
+    fn a_handler_is_called_as_its_function_is() {
+        for (handler, name) in [
+            ("tower::util::service_fn::ServiceFn<shop::checkout>", "shop::checkout"),
+            ("lambda_http::Adapter<R, tower::util::ServiceFn<shop::api<A<B>>>, E>", "shop::api<A<B>>"),
+            ("tower::util::ServiceFn<shop::main::{{closure}}>", "shop::main::{{closure}}"),
+            ("axum::routing::Router", "axum::routing::Router"),
+            ("ServiceFn<", ""),
+        ] {
+            assert_eq!(code_name(handler), name);
+        }
     }
 }

@@ -3,8 +3,11 @@
 //! [`InvocationLayer`] is the outer one: it has the raw event before it is deserialized, and control back after
 //! the response was posted. [`Handler`] is the inner one: it sees the handler's result, error and panic.
 
+#[cfg(test)]
+mod answer_tests;
 mod handler;
 mod outer;
+mod response;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -20,6 +23,7 @@ use tower::Service;
 pub(crate) use handler::panic_message;
 pub use handler::{Handler, HandlerFuture, handler};
 pub use outer::{InvocationFuture, InvocationLayer, InvocationService};
+pub use response::ObservedResponse;
 pub use stream::ObservedStream;
 
 use crate::subscriber;

@@ -100,9 +100,11 @@ fn open(tracer: &Arc<Tracer>, event: &mut LambdaInvocation) -> Option<(Arc<Invoc
         return None;
     }
     tracer.prepare();
+    let received = tracer.now();
     let context = &event.context;
     let custom = context.client_context.as_ref().map(|client| &client.custom);
     let caller = triggers::Caller { custom };
+    let event_bytes = event.body.len();
     let mut reading = triggers::read(&event.body, &caller, tracer.settings());
     if let Some(stripped) = reading.stripped.take() {
         event.body = stripped;
@@ -111,9 +113,11 @@ fn open(tracer: &Arc<Tracer>, event: &mut LambdaInvocation) -> Option<(Arc<Invoc
         request_id: context.request_id.clone(),
         function_name: context.env_config.function_name.clone(),
         function_arn: context.invoked_function_arn.clone(),
+        tenant_id: context.tenant_id.clone(),
         xray: context.xray_trace_id.as_deref().and_then(XrayHeader::parse),
-        cold_start: tracer.cold_start(),
-        received: tracer.now(),
+        cold_start: tracer.cold_start(received),
+        event_bytes,
+        received,
     };
     Some(Invocation::open(tracer.clone(), call, reading))
 }

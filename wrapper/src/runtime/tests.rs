@@ -19,14 +19,18 @@ use crate::tracer::Tracer;
 
 /// Stands for the runtime's own services: deserializes the event, calls the handler, posts the response.
 #[derive(Clone)]
-struct Platform<H> {
+pub(super) struct Platform<H> {
     handler: H,
     posted: Arc<Mutex<Vec<Result<Value, Diagnostic>>>>,
 }
 
 impl<H, S> Service<LambdaInvocation> for Platform<H>
 where
-    H: Service<LambdaEvent<Value>, Response = FunctionResponse<Value, ObservedStream<S>>, Error = Diagnostic>,
+    H: Service<
+            LambdaEvent<Value>,
+            Response = FunctionResponse<ObservedResponse<Value>, ObservedStream<S>>,
+            Error = Diagnostic,
+        >,
     H::Future: Send + 'static,
     S: Stream<Item = Result<Bytes, Error>> + Unpin + Send + 'static,
 {
@@ -44,7 +48,9 @@ where
         let result = self.handler.call(LambdaEvent::new(payload, event.context));
         Box::pin(async move {
             let response = match result.await {
-                Ok(FunctionResponse::BufferedResponse(value)) => Ok(value),
+                Ok(FunctionResponse::BufferedResponse(response)) => {
+                    Ok(serde_json::to_value(&response).unwrap())
+                }
                 // As the runtime does: the stream is polled on a task of its own.
                 Ok(FunctionResponse::StreamingResponse(response)) => {
                     let items = tokio::spawn(response.stream.collect::<Vec<_>>()).await?;
@@ -58,9 +64,9 @@ where
     }
 }
 
-type NoStream = stream::Empty<Result<Bytes, Error>>;
+pub(super) type NoStream = stream::Empty<Result<Bytes, Error>>;
 
-async fn invoke<F, Fut, R, S>(
+pub(super) async fn invoke<F, Fut, R, S>(
     tracer: &Arc<Tracer>,
     handle: F,
     request_id: &str,
@@ -85,7 +91,7 @@ where
     posted.lock().unwrap().drain(..).collect()
 }
 
-async fn answer(event: LambdaEvent<Value>) -> Result<FunctionResponse<Value, NoStream>, Error> {
+pub(super) async fn answer(event: LambdaEvent<Value>) -> Result<FunctionResponse<Value, NoStream>, Error> {
     Ok(FunctionResponse::BufferedResponse(event.payload))
 }
 

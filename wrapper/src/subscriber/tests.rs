@@ -7,25 +7,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::is_left_out;
 use crate::context;
-use crate::invocation::{Call, Invocation};
-use crate::scope::{Scope, Scoped};
-use crate::testing::now;
-use crate::tracer::Tracer;
-use crate::triggers::{self, Caller};
-
-fn scope() -> Scope {
-    let tracer = Tracer::new(&|_| None, now);
-    let reading = triggers::read(&bytes::Bytes::from_static(b"{}"), &Caller::default(), tracer.settings());
-    let call = Call {
-        request_id: "r-1".to_owned(),
-        function_name: "f".to_owned(),
-        function_arn: "arn".to_owned(),
-        xray: None,
-        cold_start: false,
-        received: now(),
-    };
-    Invocation::open(tracer, call, reading).1
-}
+use crate::scope::Scoped;
+use crate::testing::scope;
 
 /// A value that logs when it is formatted.
 struct Lazy;

@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use super::event::{Event, RawRecord};
 use super::strip::Edits;
-use super::{Reading, Record, dynamodb, kinesis, sns, sqs};
+use super::{Partial, Reading, Record, dynamodb, kinesis, sns, sqs};
 use crate::span::{SpanKind, attribute};
 
 /// Reads an event that is a batch of a service that we know.
@@ -31,6 +31,11 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         }
         _ => return None,
     };
+    let partial = match &*service {
+        "aws:sqs" => Some(Partial::Each),
+        "aws:kinesis" | "aws:dynamodb" => Some(Partial::FromFirst),
+        _ => None,
+    };
     let mut attributes = channel.attributes();
     attributes.push(attribute("messaging.operation.name", "process"));
     attributes.push(attribute("messaging.operation.type", "process"));
@@ -45,6 +50,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         sender: None,
         join: None,
         records,
+        partial,
         request_id: None,
         stripped: edits.apply(),
     })

@@ -25,6 +25,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         sender: carrier::member(detail.throughline).map(Sender::Parent),
         join: None,
         records: Vec::new(),
+        partial: None,
         request_id: None,
         stripped: edits.apply(),
     };

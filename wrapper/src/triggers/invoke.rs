@@ -35,6 +35,7 @@ pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Read
         sender,
         join: None,
         records: Vec::new(),
+        partial: None,
         request_id: None,
         stripped: edits.apply(),
     }

@@ -7,6 +7,7 @@
 //! Whose context it is comes from [`carrier`] inside the account and from [`headers`] at the public edge: another
 //! dialect is another function there, tried after ours.
 
+mod answer;
 mod batch;
 mod carrier;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use crate::propagation::{Baggage, Context};
 use crate::settings::Settings;
 use crate::span::SpanKind;
+pub(crate) use answer::Answer;
 use event::Event;
 
 /// Reads an event, whatever its bytes are.
@@ -72,10 +74,22 @@ pub(crate) struct Reading {
     pub(crate) join: Option<String>,
     /// The records of a batch, in order; empty where the trigger has none.
     pub(crate) records: Vec<Record>,
+    /// How Lambda understands a partial batch response, where the trigger knows one.
+    pub(crate) partial: Option<Partial>,
     /// The request id of the API that was called, which becomes the correlation id.
     pub(crate) request_id: Option<String>,
     /// The event without the members that we injected; `None` if it had none.
     pub(crate) stripped: Option<Bytes>,
+}
+
+/// What a record that is named in a partial batch response says of the others
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Partial {
+    /// Nothing: just that message comes again.
+    Each,
+    /// All after it come again too: the stream's position is before it.
+    FromFirst,
 }
 
 /// One message of a batch.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::propagation::MEMBER;
-use crate::settings::{Tables, Trust};
+use crate::settings::Trust;
 
 pub(super) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 pub(super) const OTHER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -29,7 +29,7 @@ macro_rules! sample {
 pub(super) use sample;
 
 pub(super) fn settings(trust: Trust) -> Settings {
-    Settings { enabled: true, trust, tables: Tables::Named(Vec::new()) }
+    Settings { trust, ..Settings::from_env(&|_| None) }
 }
 
 pub(super) fn read_bytes(event: impl Into<Bytes>) -> Reading {

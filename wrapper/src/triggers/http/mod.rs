@@ -56,6 +56,7 @@ impl Request<'_> {
             sender: headers.sender(trust),
             join: None,
             records: Vec::new(),
+            partial: None,
             request_id: self.id.text().filter(|id| !id.is_empty()).map(Into::into),
             stripped: None,
         }

@@ -1,0 +1,90 @@
+//! What an answer says of its invocation, through both layers.
+
+use lambda_runtime::{FunctionResponse, StreamResponse};
+use opentelemetry_proto::tonic::trace::v1::Span;
+
+use super::tests::*;
+use super::*;
+use crate::testing::{Extension, text};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use serde_json::{Value, json};
+
+const REQUEST: &[u8] = br#"{"version":"2.0","routeKey":"POST /orders","headers":{},
+    "requestContext":{"http":{"method":"POST","path":"/orders"},"routeKey":"POST /orders"}}"#;
+
+const MESSAGES: &[u8] = br#"{"Records":[
+    {"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:e:1:payments","messageId":"m-1"},
+    {"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:e:1:payments","messageId":"m-2"},
+    {"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:e:1:payments","messageId":"m-3"}]}"#;
+
+/// The invocation span of a handler that answers so.
+async fn answered(event: &[u8], answer: Result<Value, Error>) -> Span {
+    let extension = Extension::start().await;
+    let answer = std::sync::Mutex::new(Some(answer));
+    let handle = |_| {
+        let answer = answer.lock().unwrap().take().unwrap();
+        async move { answer.map(FunctionResponse::<Value, NoStream>::BufferedResponse) }
+    };
+    invoke(&extension.tracer(&[]), handle, "r-1", event).await;
+    extension.spans().remove(0)
+}
+
+fn number(span: &Span, key: &str) -> Option<i64> {
+    text(span, key)?.strip_prefix("IntValue(")?.strip_suffix(')')?.parse().ok()
+}
+
+fn is_error(span: &Span) -> bool {
+    span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error)
+}
+
+#[tokio::test]
+async fn a_server_error_is_an_error_and_a_client_error_is_none() {
+    let failed = answered(REQUEST, Ok(json!({"statusCode": 503, "body": "later"}))).await;
+    assert_eq!(number(&failed, "http.response.status_code"), Some(503));
+    assert_eq!((is_error(&failed), text(&failed, "error.type").as_deref()), (true, Some("503")));
+    let refused = answered(REQUEST, Ok(json!({"statusCode": 404}))).await;
+    assert_eq!((is_error(&refused), number(&refused, "http.response.status_code")), (false, Some(404)));
+    assert_eq!(number(&refused, "throughline.response_bytes"), Some(18));
+    let other = answered(b"{}", Ok(json!({"statusCode": 503}))).await;
+    assert_eq!((is_error(&other), number(&other, "http.response.status_code")), (false, None));
+}
+
+#[tokio::test]
+async fn a_partial_batch_response_is_counted_however_it_was_made() {
+    let counts =
+        |span: &Span| (number(span, "throughline.batch.succeeded"), number(span, "throughline.batch.failed"));
+    let partial = answered(MESSAGES, Ok(json!({"batchItemFailures": [{"itemIdentifier": "m-2"}]}))).await;
+    assert_eq!(counts(&partial), (Some(2), Some(1)));
+    for whole in [json!(null), json!({}), json!({"batchItemFailures": []})] {
+        assert_eq!(counts(&answered(MESSAGES, Ok(whole)).await), (Some(3), Some(0)));
+    }
+    let foreign = json!({"batchItemFailures": [{"itemIdentifier": ""}]});
+    assert_eq!(counts(&answered(MESSAGES, Ok(foreign)).await), (Some(0), Some(3)));
+    assert_eq!(counts(&answered(MESSAGES, Err("no".into())).await), (Some(0), Some(3)));
+    assert_eq!(counts(&answered(REQUEST, Ok(json!({}))).await), (None, None));
+}
+
+#[tokio::test]
+async fn the_status_of_a_streamed_response_is_in_its_prelude() {
+    let extension = Extension::start().await;
+    let handle = |_| async {
+        let stream = futures_util::stream::empty::<Result<Bytes, Error>>();
+        let mut response = StreamResponse::from(stream);
+        response.metadata_prelude.status_code = http::StatusCode::BAD_GATEWAY;
+        Ok::<_, Error>(FunctionResponse::<Value, _>::StreamingResponse(response))
+    };
+    invoke(&extension.tracer(&[]), handle, "r-1", REQUEST).await;
+    let span = extension.spans().remove(0);
+    assert_eq!((is_error(&span), number(&span, "http.response.status_code")), (true, Some(502)));
+}
+
+#[tokio::test]
+async fn an_invocation_says_what_ran_and_in_which_build() {
+    let extension = Extension::start().await;
+    let tracer = extension.tracer(&[("THROUGHLINE_BUILD_ID", " 4f2c1ab ")]);
+    invoke(&tracer, answer, "r-1", b"{ }").await;
+    let span = extension.spans().remove(0);
+    assert_eq!(text(&span, "throughline.build_id").as_deref(), Some("4f2c1ab"));
+    assert_eq!(number(&span, "throughline.event_bytes"), Some(3));
+    assert_eq!(text(&span, "code.function.name").as_deref(), Some("throughline::runtime::tests::answer"));
+}
