@@ -3,10 +3,10 @@
 mod answers;
 mod describe;
 mod origin;
+mod records;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -20,10 +20,11 @@ use crate::scope::Scope;
 use crate::settings::{Settings, Trust};
 use crate::span::{Span, SpanKind, attribute};
 use crate::tracer::Tracer;
-use crate::triggers::{Reading, Record, Sender};
+use crate::triggers::{Reading, Sender};
 use answers::Answers;
 use describe::{describe, describe_record};
-use origin::Origin;
+use origin::{Origin, links};
+use records::Records;
 
 /// The most bytes of ended spans that one invocation keeps; more are dropped and counted. With what else stands
 /// in the request it stays under the 4 MiB that the extension takes at once.
@@ -54,8 +55,7 @@ pub(crate) struct Invocation {
     context: SpanContext,
     parent: Option<SpanContext>,
     answers: Answers,
-    /// By id, with their positions: a batch may have 10,000.
-    records: HashMap<String, (usize, Record)>,
+    records: Records,
     state: Mutex<State>,
 }
 
@@ -94,8 +94,8 @@ impl Invocation {
             baggage.set(Baggage::CORRELATION_ID, id);
         }
         describe(&mut span, &call, &reading, &baggage, tracer.settings());
-        for (link, id) in &origin.links {
-            span.link(link, id.iter().map(|id| attribute("messaging.message.id", id.as_str())).collect());
+        for (link, id) in links(&reading) {
+            span.link(link, || id.map(|id| attribute("messaging.message.id", id)));
         }
 
         let invocation = Arc::new(Self {
@@ -106,7 +106,7 @@ impl Invocation {
             context: context.clone(),
             parent,
             answers: Answers::of(&reading),
-            records: by_id(reading.records),
+            records: Records::new(reading.records),
             state: Mutex::new(State { bytes: span.size(), open: Some(span), ..State::default() }),
         });
         let scope = Scope::of_invocation(invocation.clone(), context, baggage);
@@ -149,7 +149,7 @@ impl Invocation {
     /// Records what the handler answered: the JSON that is being posted.
     pub(crate) fn answer(&self, response: &str) {
         self.with_span(|span| {
-            self.answers.describe(span, response, |id| self.records.get(id).map(|(position, _)| *position));
+            self.answers.describe(span, response, |id| self.records.position(id));
         });
     }
 
@@ -172,7 +172,7 @@ impl Invocation {
     /// The span is a child of the record's sender; where the invocation itself is that sender's child, or where
     /// nobody sent a context, a child of the invocation.
     pub(crate) fn open_record(self: &Arc<Self>, id: &str, outer: &Scope) -> Scope {
-        let record = self.records.get(id).map(|(_, record)| record);
+        let record = self.records.get(id);
         let (parent, mut baggage, link) = match record.and_then(|record| record.sender.as_ref()) {
             Some(Sender::Parent(sender)) if self.parent.as_ref() == Some(&sender.span) => {
                 (self.context.clone(), sender.baggage.clone(), None)
@@ -204,7 +204,7 @@ impl Invocation {
         }
         // The other span of the two that are not each other's parent.
         for other in link.iter().chain((parent != self.context).then_some(&self.context)) {
-            span.link(other, Vec::new());
+            span.link(other, || None);
         }
         Scope::of_record(self.clone(), span, baggage)
     }
@@ -249,13 +249,4 @@ impl Invocation {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Of records that have one id, the first counts: there a stream would begin again.
-fn by_id(records: Vec<Record>) -> HashMap<String, (usize, Record)> {
-    let mut known = HashMap::with_capacity(records.len());
-    for (position, record) in records.into_iter().enumerate() {
-        known.entry(record.id.clone()).or_insert((position, record));
-    }
-    known
 }

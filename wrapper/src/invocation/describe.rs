@@ -47,10 +47,10 @@ pub(super) fn describe(
 }
 
 pub(super) fn describe_record(span: &mut Span, record: &Record, received: SystemTime) {
-    for attribute in &record.attributes {
-        span.put(attribute.clone());
+    for attribute in record.attributes() {
+        span.put(attribute);
     }
-    span.set("throughline.source", record.source.as_str());
+    span.set("throughline.source", &*record.source);
     if let Some(id) = &record.join {
         span.set("throughline.join.in", vec![id.clone()]);
     }

@@ -8,6 +8,7 @@ use prost::Message;
 use super::*;
 use crate::propagation::Context;
 use crate::testing::{self, now, text};
+use crate::triggers::Record;
 
 fn tracer() -> Arc<Tracer> {
     Tracer::new(&|_| None, now)
@@ -33,11 +34,12 @@ fn sender(trace: u128, span: u64, baggage: &str) -> Sender {
 fn batch(senders: Vec<Option<Sender>>) -> Reading {
     let records = senders.into_iter().enumerate().map(|(index, sender)| Record {
         id: format!("m-{index}"),
-        source: "sqs payments < sns orders".to_owned(),
+        source: "sqs payments < sns orders".into(),
         sender,
         join: None,
         sent: Some(now() - Duration::from_millis(18)),
-        attributes: vec![attribute("messaging.message.id", format!("m-{index}"))],
+        shared: Vec::new().into(),
+        attributes: Vec::new(),
     });
     Reading {
         trigger: "pubsub",

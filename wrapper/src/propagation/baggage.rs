@@ -73,10 +73,9 @@ impl Baggage {
         self.members.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
     }
 
-    /// The members that both have, with the same value.
-    pub(crate) fn shared_with(&self, other: &Self) -> Self {
-        let shared = self.members.iter().filter(|(key, value)| other.get(key) == Some(value));
-        Self { members: shared.cloned().collect() }
+    /// Keeps the members that `other` has too, with the same value.
+    pub(crate) fn keep_shared(&mut self, other: &Self) {
+        self.members.retain(|(key, value)| other.get(key) == Some(value));
     }
 
     /// These members, and those of `other` that these have not.

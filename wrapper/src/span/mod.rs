@@ -72,8 +72,8 @@ impl Span {
         self.inner.attributes.extend(attributes);
     }
 
-    /// Adds a link; one beyond the bound is counted instead.
-    pub(crate) fn link(&mut self, to: &SpanContext, attributes: Vec<KeyValue>) {
+    /// Adds a link with an attribute, if it has one; a link beyond the bound is counted instead.
+    pub(crate) fn link(&mut self, to: &SpanContext, attribute: impl FnOnce() -> Option<KeyValue>) {
         if self.inner.links.len() >= MAX_LINKS {
             self.inner.dropped_links_count += 1;
             return;
@@ -83,7 +83,7 @@ impl Span {
             span_id: to.span_id().to_bytes().to_vec(),
             trace_state: to.trace_state().header(),
             flags: flags(to, to.is_remote()),
-            attributes,
+            attributes: attribute().into_iter().collect(),
             ..otlp::span::Link::default()
         });
     }

@@ -1,6 +1,7 @@
 //! What all batches have in common: `Records`, all from one service.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
@@ -11,24 +12,16 @@ use crate::span::{SpanKind, attribute};
 
 /// Reads an event that is a batch of a service that we know.
 pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
-    let records: Vec<RawRecord<'_>> = event.records.list()?;
-    let service = records.first()?.event_source.text()?;
-    if records.iter().any(|record| record.event_source.text().as_ref() != Some(&service)) {
+    let raw_records: Vec<RawRecord<'_>> = event.records.list()?;
+    let service = raw_records.first()?.event_source.text()?;
+    if raw_records.iter().any(|record| record.event_source.text().as_ref() != Some(&service)) {
         return None;
     }
-    let first = records.first()?;
-    let mut edits = Edits::new(event.text);
-    let (trigger, channel, records): (_, Channel, Vec<Record>) = match &*service {
-        "aws:sqs" => ("pubsub", sqs::channel(first), records.iter().map(sqs::record).collect()),
-        "aws:sns" => ("pubsub", sns::channel(first), records.iter().map(sns::record).collect()),
-        "aws:kinesis" => {
-            let read = |record| kinesis::record(record, &mut edits);
-            ("pubsub", kinesis::channel(first), records.iter().map(read).collect())
-        }
-        "aws:dynamodb" => {
-            let read = |record| dynamodb::record(record, &mut edits);
-            ("datasource", dynamodb::channel(first), records.iter().map(read).collect())
-        }
+    let (trigger, channel_of, read): (_, fn(&RawRecord<'_>) -> Arc<Channel>, Read<'_>) = match &*service {
+        "aws:sqs" => ("pubsub", sqs::channel, |raw, channel, _| sqs::record(raw, channel)),
+        "aws:sns" => ("pubsub", sns::channel, |raw, _, _| sns::record(raw)),
+        "aws:kinesis" => ("pubsub", kinesis::channel, kinesis::record),
+        "aws:dynamodb" => ("datasource", dynamodb::channel, dynamodb::record),
         _ => return None,
     };
     let partial = match &*service {
@@ -36,7 +29,19 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         "aws:kinesis" | "aws:dynamodb" => Some(Partial::FromFirst),
         _ => None,
     };
-    let mut attributes = channel.attributes();
+    let mut last = raw_records.first()?;
+    let mut channel = channel_of(last);
+    let mut attributes = channel.attributes.to_vec();
+    let name = format!("process {}", channel.name);
+    let mut edits = Edits::new(event.text);
+    let mut records = Vec::with_capacity(raw_records.len());
+    for raw in &raw_records {
+        // One channel for all: Lambda makes a batch of one source.
+        if !raw.same_source(last) {
+            (last, channel) = (raw, channel_of(raw));
+        }
+        records.push(read(raw, &channel, &mut edits));
+    }
     attributes.push(attribute("messaging.operation.name", "process"));
     attributes.push(attribute("messaging.operation.type", "process"));
     let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
@@ -44,8 +49,8 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
     Some(Reading {
         trigger,
         kind: SpanKind::Consumer,
-        name: Some(format!("process {}", channel.name)),
-        source: records.first()?.source.clone(),
+        name: Some(name),
+        source: records.first()?.source.to_string(),
         attributes,
         sender: None,
         join: None,
@@ -56,36 +61,37 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
     })
 }
 
-/// What records come through: a queue, topic, stream or table.
+/// Reads one record, out of its channel.
+type Read<'a> = fn(&RawRecord<'a>, &Channel, &mut Edits<'a>) -> Record;
+
+/// What records come through: a queue, topic, stream or table. Its records share its texts: there may be 10,000.
 #[derive(Debug)]
 pub(super) struct Channel {
-    /// How its kind is called in `throughline.source`.
-    kind: &'static str,
-    /// `messaging.system` of the semantic conventions.
-    system: &'static str,
     pub(super) name: String,
+    source: Arc<str>,
+    attributes: Arc<[KeyValue]>,
 }
 
 impl Channel {
-    pub(super) fn new(kind: &'static str, system: &'static str, name: Option<String>) -> Self {
-        Self { kind, system, name: name.unwrap_or_else(|| "unknown".to_owned()) }
+    /// `kind` is how its kind is called in `throughline.source`, `system` the `messaging.system` of the semantic
+    /// conventions.
+    pub(super) fn new(kind: &'static str, system: &'static str, name: Option<String>) -> Arc<Self> {
+        let name = name.unwrap_or_else(|| "unknown".to_owned());
+        let attributes =
+            [attribute("messaging.system", system), attribute("messaging.destination.name", name.as_str())];
+        Arc::new(Self { source: format!("{kind} {name}").into(), attributes: attributes.into(), name })
     }
 
     /// A record that nothing else is known of yet.
     pub(super) fn record(&self, id: Option<Cow<'_, str>>) -> Record {
-        let id = id.unwrap_or_default().into_owned();
-        let mut attributes = self.attributes();
-        if !id.is_empty() {
-            attributes.push(attribute("messaging.message.id", id.as_str()));
+        Record {
+            id: id.unwrap_or_default().into_owned(),
+            source: self.source.clone(),
+            sender: None,
+            join: None,
+            sent: None,
+            shared: self.attributes.clone(),
+            attributes: Vec::new(),
         }
-        let source = format!("{} {}", self.kind, self.name);
-        Record { id, source, sender: None, join: None, sent: None, attributes }
-    }
-
-    fn attributes(&self) -> Vec<KeyValue> {
-        vec![
-            attribute("messaging.system", self.system),
-            attribute("messaging.destination.name", self.name.as_str()),
-        ]
     }
 }

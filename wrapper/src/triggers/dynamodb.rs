@@ -3,6 +3,7 @@
 //! An item keeps the attribute until the next instrumented write. After an uninstrumented one, or a removal, it
 //! still names the *previous* writer, who did not cause this record: a link.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
@@ -21,13 +22,12 @@ const MAX_APART: u128 = 2_000;
 /// The longest attribute that is read, in bytes.
 const MAX_ATTRIBUTE: usize = 64 * 1024;
 
-pub(super) fn channel(raw: &RawRecord<'_>) -> Channel {
+pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
     Channel::new("stream", "aws.dynamodb", raw.resource(table))
 }
 
-pub(super) fn record<'a>(raw: &RawRecord<'a>, edits: &mut Edits<'a>) -> Record {
+pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edits<'a>) -> Record {
     let change: Change<'a> = raw.dynamodb.object().unwrap_or_default();
-    let channel = channel(raw);
     let mut record = channel.record(change.sequence_number.text());
     let created = change.created.seconds();
     (record.sender, record.sent) = match change.writer() {
@@ -36,7 +36,7 @@ pub(super) fn record<'a>(raw: &RawRecord<'a>, edits: &mut Edits<'a>) -> Record {
         Some(Wrote::Before(previous)) => (Some(Sender::Link(previous.context)), created),
         None => (None, created),
     };
-    record.attributes.push(attribute("aws.dynamodb.table_names", vec![channel.name]));
+    record.attributes.push(attribute("aws.dynamodb.table_names", vec![channel.name.clone()]));
     if let Some(name) = raw.event_name.text() {
         record.attributes.push(attribute("aws.dynamodb.event_name", name.into_owned()));
     }

@@ -64,6 +64,11 @@ pub(super) struct RawRecord<'a> {
 }
 
 impl RawRecord<'_> {
+    /// Whether both name the same source.
+    pub(super) fn same_source(&self, other: &Self) -> bool {
+        self.event_source_arn.raw() == other.event_source_arn.raw()
+    }
+
     /// The name in the ARN of where it comes from, by `of`, which takes it out of the ARN's last part.
     pub(super) fn resource(&self, of: impl Fn(&str) -> Option<&str>) -> Option<String> {
         let arn = self.event_source_arn.text()?;

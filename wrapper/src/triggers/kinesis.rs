@@ -1,5 +1,7 @@
 //! Kinesis: the member `_throughline` of data that is a JSON object, in Base64.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
@@ -13,13 +15,13 @@ use super::{Record, Sender};
 use crate::propagation::MEMBER;
 use crate::span::attribute;
 
-pub(super) fn channel(raw: &RawRecord<'_>) -> Channel {
+pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
     Channel::new("kinesis", "aws.kinesis", raw.resource(stream))
 }
 
-pub(super) fn record<'a>(raw: &RawRecord<'a>, edits: &mut Edits<'a>) -> Record {
+pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edits<'a>) -> Record {
     let kinesis: Kinesis<'a> = raw.kinesis.object().unwrap_or_default();
-    let mut record = channel(raw).record(kinesis.sequence_number.text());
+    let mut record = channel.record(kinesis.sequence_number.text());
     record.sent = kinesis.arrival.seconds();
     if let Some(shard) = raw.event_id.text().and_then(|id| Some(id.split_once(':')?.0.to_owned())) {
         record.attributes.push(attribute("messaging.destination.partition.id", shard));

@@ -27,6 +27,7 @@ mod strip;
 mod tests;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -34,7 +35,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use crate::propagation::{Baggage, Context};
 use crate::settings::Settings;
-use crate::span::SpanKind;
+use crate::span::{SpanKind, attribute};
 pub(crate) use answer::Answer;
 use event::Event;
 
@@ -97,14 +98,26 @@ pub(crate) enum Partial {
 pub(crate) struct Record {
     /// What the batch API finds it by: SQS and SNS message id, Kinesis and DynamoDB sequence number.
     pub(crate) id: String,
-    pub(crate) source: String,
+    /// As in [`Reading::source`]; one text for all that came the same way.
+    pub(crate) source: Arc<str>,
     pub(crate) sender: Option<Sender>,
     /// What it joins by; see [`Reading::join`].
     pub(crate) join: Option<String>,
     /// When it was sent.
     pub(crate) sent: Option<SystemTime>,
-    /// Attributes of the record span.
+    /// Attributes of the record span that all records of its channel have.
+    pub(crate) shared: Arc<[KeyValue]>,
+    /// Its own, beside its id.
     pub(crate) attributes: Vec<KeyValue>,
+}
+
+impl Record {
+    /// All attributes of the record span.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = KeyValue> {
+        let id = Some(&self.id).filter(|id| !id.is_empty());
+        let id = id.map(|id| attribute("messaging.message.id", id.as_str()));
+        self.shared.iter().cloned().chain(id).chain(self.attributes.iter().cloned())
+    }
 }
 
 /// Who sent an event or a record.

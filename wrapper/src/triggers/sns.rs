@@ -1,5 +1,6 @@
 //! SNS: message attributes, in the event of a function as in the envelope that a queue gets.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use super::event::RawRecord;
 use super::json::Part;
 use super::{Record, Sender};
 
-pub(super) fn channel(raw: &RawRecord<'_>) -> Channel {
+pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
     raw.sns.object::<Notification<'_>>().unwrap_or_default().channel()
 }
 
@@ -44,7 +45,7 @@ struct MessageAttribute<'a> {
 }
 
 impl Notification<'_> {
-    fn channel(&self) -> Channel {
+    fn channel(&self) -> Arc<Channel> {
         Channel::new("sns", "aws.sns", self.topic())
     }
 

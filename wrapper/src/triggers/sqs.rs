@@ -1,6 +1,7 @@
 //! SQS: message attributes, then the envelope of a topic in the body, then AWS's own trace header.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -12,12 +13,12 @@ use super::sns::Notification;
 use super::{Record, Sender};
 use crate::span::attribute;
 
-pub(super) fn channel(raw: &RawRecord<'_>) -> Channel {
+pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
     Channel::new("sqs", "aws_sqs", raw.resource(queue))
 }
 
-pub(super) fn record(raw: &RawRecord<'_>) -> Record {
-    let mut record = channel(raw).record(raw.message_id.text());
+pub(super) fn record(raw: &RawRecord<'_>, channel: &Channel) -> Record {
+    let mut record = channel.record(raw.message_id.text());
     let system: SystemAttributes<'_> = raw.attributes.object().unwrap_or_default();
     let body = envelope_text(raw.body);
     let envelope = body.as_deref().and_then(Notification::envelope);
@@ -26,8 +27,7 @@ pub(super) fn record(raw: &RawRecord<'_>) -> Record {
         carrier::or_span(sender, || carrier::xray(&system.trace_header.header()?).map(Sender::Parent));
     record.sent = system.sent.millis();
     if let Some(topic) = envelope.as_ref().and_then(Notification::topic) {
-        record.source.push_str(" < sns ");
-        record.source.push_str(&topic);
+        record.source = format!("{} < sns {topic}", record.source).into();
     }
     if let Some(count) = system.receive_count.integer() {
         record.attributes.push(attribute("throughline.receive_count", count));

@@ -1,5 +1,6 @@
 //! What holds for every trigger, and what the tests of each share.
 
+use std::borrow::Borrow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::common::v1::any_value;
@@ -70,7 +71,7 @@ pub(super) fn millis(millis: u64) -> Option<SystemTime> {
 }
 
 /// The attributes as `key=value` lines, sorted.
-pub(super) fn lines(attributes: &[KeyValue]) -> Vec<String> {
+pub(super) fn lines(attributes: impl IntoIterator<Item: Borrow<KeyValue>>) -> Vec<String> {
     let line = |attribute: &KeyValue| {
         let value = attribute.value.clone().unwrap().value.unwrap();
         let value = match value {
@@ -81,7 +82,7 @@ pub(super) fn lines(attributes: &[KeyValue]) -> Vec<String> {
         };
         format!("{}={value}", attribute.key)
     };
-    let mut lines: Vec<String> = attributes.iter().map(line).collect();
+    let mut lines: Vec<String> = attributes.into_iter().map(|attribute| line(attribute.borrow())).collect();
     lines.sort();
     lines
 }

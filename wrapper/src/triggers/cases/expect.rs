@@ -68,10 +68,11 @@ impl Expect {
         // The event as a whole is looked at as a record is.
         let whole = Record {
             id: String::new(),
-            source: reading.source.clone(),
+            source: reading.source.as_str().into(),
             sender: reading.sender.clone(),
             join: reading.join.clone(),
             sent: None,
+            shared: Vec::new().into(),
             attributes: reading.attributes.clone(),
         };
         self.as_record().faults("", &whole, &mut faults);
@@ -126,7 +127,7 @@ impl ExpectRecord {
         if let Some(join) = &self.join {
             faults.same(&format!("{at}join"), join.as_ref(), record.join.as_ref());
         }
-        faults.attributes(at, &self.attributes, &record.attributes);
+        faults.attributes(at, &self.attributes, record.attributes());
     }
 
     fn sender(&self) -> Option<Sender> {
@@ -180,7 +181,12 @@ impl Faults {
         }
     }
 
-    fn attributes(&mut self, at: &str, expected: &BTreeMap<String, Value>, found: &[KeyValue]) {
+    fn attributes(
+        &mut self,
+        at: &str,
+        expected: &BTreeMap<String, Value>,
+        found: impl Iterator<Item = KeyValue>,
+    ) {
         let found = lines(found);
         for (key, value) in expected {
             let line = found.iter().find_map(|line| line.strip_prefix(&format!("{key}=")));

@@ -9,9 +9,9 @@ fn the_sample_says_its_topic_and_time() {
     assert_eq!((reading.trigger, reading.source.as_str()), ("pubsub", "sns snsNetTest"));
     assert_eq!(reading.name.as_deref(), Some("process snsNetTest"));
     assert_eq!(record.id, "82833b5c-8d5d-56d0-b0e1-7511f8253eb8");
-    assert_eq!((record.sent, record.sender), (millis(1_439_920_952_111), None));
+    assert_eq!((record.sent, &record.sender), (millis(1_439_920_952_111), &None));
     assert_eq!(
-        lines(&record.attributes),
+        lines(record.attributes()),
         [
             "messaging.destination.name=snsNetTest",
             "messaging.message.id=82833b5c-8d5d-56d0-b0e1-7511f8253eb8",

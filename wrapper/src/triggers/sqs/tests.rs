@@ -44,9 +44,9 @@ fn the_sample_says_where_it_comes_from_and_how_often_it_was_tried() {
         ]
     );
     assert_eq!(record.id, "MessageID_1");
-    assert_eq!((record.sent, record.sender), (millis(1_520_621_625_029), None));
+    assert_eq!((record.sent, &record.sender), (millis(1_520_621_625_029), &None));
     assert_eq!(
-        lines(&record.attributes),
+        lines(record.attributes()),
         [
             "messaging.destination.name=SQSQueue",
             "messaging.message.id=MessageID_1",
@@ -115,7 +115,7 @@ fn a_topic_in_between_is_part_of_the_source() {
     assert_eq!(read(&raw).source, "sqs SQSQueue", "raw delivery leaves no trace of the topic");
     let (reading, record) = read_record(&event(json!({"body": envelope(OTHER)})));
     assert_eq!(reading.source, "sqs SQSQueue < sns orders");
-    assert_eq!(record.source, reading.source);
+    assert_eq!(*record.source, reading.source);
     assert_eq!(reading.stripped, None);
 }
 
