@@ -1,5 +1,6 @@
 //! For the crate's own tests: an extension that keeps what it is given, and a tracer that gives it there.
 
+use std::borrow::Borrow;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use tokio::net::TcpListener;
@@ -173,5 +175,26 @@ pub(crate) fn text(span: &Span, key: &str) -> Option<String> {
     match attribute.value.clone()?.value? {
         Value::StringValue(text) => Some(text),
         other => Some(format!("{other:?}")),
+    }
+}
+
+/// The attributes as `key=value` lines, sorted.
+pub(crate) fn lines(attributes: impl IntoIterator<Item: Borrow<KeyValue>>) -> Vec<String> {
+    let line = |attribute: &KeyValue| format!("{}={}", attribute.key, value_text(attribute.value.as_ref()));
+    let mut lines: Vec<String> = attributes.into_iter().map(|attribute| line(attribute.borrow())).collect();
+    lines.sort();
+    lines
+}
+
+fn value_text(value: Option<&AnyValue>) -> String {
+    match value.and_then(|value| value.value.as_ref()) {
+        Some(Value::StringValue(text)) => text.clone(),
+        Some(Value::IntValue(number)) => number.to_string(),
+        Some(Value::BoolValue(truth)) => truth.to_string(),
+        Some(Value::ArrayValue(list)) => {
+            let texts: Vec<_> = list.values.iter().map(|value| value_text(Some(value))).collect();
+            format!("[{}]", texts.join(", "))
+        }
+        other => format!("{other:?}"),
     }
 }

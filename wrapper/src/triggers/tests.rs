@@ -1,9 +1,7 @@
 //! What holds for every trigger, and what the tests of each share.
 
-use std::borrow::Borrow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use opentelemetry_proto::tonic::common::v1::any_value;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -70,22 +68,7 @@ pub(super) fn millis(millis: u64) -> Option<SystemTime> {
     Some(UNIX_EPOCH + Duration::from_millis(millis))
 }
 
-/// The attributes as `key=value` lines, sorted.
-pub(super) fn lines(attributes: impl IntoIterator<Item: Borrow<KeyValue>>) -> Vec<String> {
-    let line = |attribute: &KeyValue| {
-        let value = attribute.value.clone().unwrap().value.unwrap();
-        let value = match value {
-            any_value::Value::StringValue(text) => text,
-            any_value::Value::IntValue(number) => number.to_string(),
-            any_value::Value::ArrayValue(list) => format!("{} item(s)", list.values.len()),
-            other => format!("{other:?}"),
-        };
-        format!("{}={value}", attribute.key)
-    };
-    let mut lines: Vec<String> = attributes.into_iter().map(|attribute| line(attribute.borrow())).collect();
-    lines.sort();
-    lines
-}
+pub(super) use crate::testing::lines;
 
 pub(super) fn stripped(reading: &Reading) -> Option<&str> {
     reading.stripped.as_ref().map(|bytes| std::str::from_utf8(bytes).unwrap())

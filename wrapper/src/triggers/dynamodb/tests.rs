@@ -38,7 +38,7 @@ fn the_sample_says_table_and_time() {
         lines(record.attributes()),
         [
             "aws.dynamodb.event_name=INSERT",
-            "aws.dynamodb.table_names=1 item(s)",
+            "aws.dynamodb.table_names=[Example-Table]",
             "messaging.destination.name=Example-Table",
             "messaging.message.id=1405400000000002063282832",
             "messaging.system=aws.dynamodb",
