@@ -67,6 +67,7 @@ pub mod aws;
 pub mod batch;
 pub mod context;
 mod diagnostics;
+mod fnv;
 mod handover;
 mod invocation;
 mod logs;

@@ -10,6 +10,7 @@ use aws_smithy_types::error::ErrorMetadata;
 use super::call::{Call, Hop, Injected, Outcome};
 use super::json::with_member;
 use super::service::metadata_of;
+use crate::propagation::join;
 
 const SYSTEM: &str = "aws.kinesis";
 
@@ -77,7 +78,7 @@ pub(super) fn metadata(error: &Error) -> Option<&ErrorMetadata> {
 }
 
 fn sent(call: &mut Call, entry: Option<&str>, shard: &str, sequence: &str) {
-    let join = format!("kinesis:{}/{shard}:{sequence}", call.destination().unwrap_or_default());
+    let join = join::kinesis(call.destination().unwrap_or_default(), shard, sequence);
     call.sent(entry, sequence, join);
 }
 

@@ -13,6 +13,7 @@ use aws_smithy_types::error::ErrorMetadata;
 use super::attributes::{STRING, choose, room, size};
 use super::call::{Call, Hop, Injected, Outcome, Skipped};
 use super::service::metadata_of;
+use crate::propagation::join;
 
 const SYSTEM: &str = "aws.sns";
 
@@ -58,12 +59,12 @@ pub(super) fn inject(input: &mut Input, call: &mut Call) {
 pub(super) fn finish(output: &Output, call: &mut Call) {
     if let Some(output) = output.downcast_ref::<PublishOutput>() {
         if let Some(id) = output.message_id() {
-            call.sent(None, id, join(id));
+            call.sent(None, id, join::sns(id));
         }
     } else if let Some(output) = output.downcast_ref::<PublishBatchOutput>() {
         for sent in output.successful() {
             if let (Some(entry), Some(id)) = (sent.id(), sent.message_id()) {
-                call.sent(Some(entry), id, join(id));
+                call.sent(Some(entry), id, join::sns(id));
             }
         }
         for failed in output.failed() {
@@ -74,10 +75,6 @@ pub(super) fn finish(output: &Output, call: &mut Call) {
 
 pub(super) fn metadata(error: &Error) -> Option<&ErrorMetadata> {
     metadata_of!(error, PublishError, PublishBatchError)
-}
-
-fn join(message_id: &str) -> String {
-    format!("sns:{message_id}")
 }
 
 fn describe(call: &mut Call, arn: Option<&str>, batch: Option<usize>) {

@@ -18,6 +18,7 @@ use aws_smithy_types::error::ErrorMetadata;
 use super::attributes::{STRING, choose, room, size};
 use super::call::{Call, Hop, Injected, Outcome};
 use super::service::metadata_of;
+use crate::propagation::join;
 
 const SYSTEM: &str = "aws_sqs";
 
@@ -58,11 +59,11 @@ pub(super) fn inject(input: &mut Input, call: &mut Call) {
 pub(super) fn finish(output: &Output, call: &mut Call) {
     if let Some(output) = output.downcast_ref::<SendMessageOutput>() {
         if let Some(id) = output.message_id() {
-            call.sent(None, id, join(id));
+            call.sent(None, id, join::sqs(id));
         }
     } else if let Some(output) = output.downcast_ref::<SendMessageBatchOutput>() {
         for sent in output.successful() {
-            call.sent(Some(sent.id()), sent.message_id(), join(sent.message_id()));
+            call.sent(Some(sent.id()), sent.message_id(), join::sqs(sent.message_id()));
         }
         for failed in output.failed() {
             call.refused(failed.id(), failed.code(), failed.message().unwrap_or_default());
@@ -72,10 +73,6 @@ pub(super) fn finish(output: &Output, call: &mut Call) {
 
 pub(super) fn metadata(error: &Error) -> Option<&ErrorMetadata> {
     metadata_of!(error, SendMessageError, SendMessageBatchError)
-}
-
-fn join(message_id: &str) -> String {
-    format!("sqs:{message_id}")
 }
 
 fn describe(call: &mut Call, url: Option<&str>, batch: Option<usize>) {

@@ -9,9 +9,11 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::fnv::fnv1a;
+
 /// Where the port of the extension beside `runtime_api` stands.
 pub(crate) fn path(runtime_api: &str) -> PathBuf {
-    let hash = fnv1a(runtime_api.as_bytes());
+    let hash = fnv1a(runtime_api.bytes());
     PathBuf::from(format!("/tmp/.throughline-{}/{hash:016x}/port", uid()))
 }
 
@@ -48,25 +50,12 @@ fn uid() -> u32 {
     }
 }
 
-/// FNV-1a, 64 bit (<http://www.isthe.com/chongo/tech/comp/fnv/>): small enough for any language to follow.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
-
-    #[test]
-    fn the_hash_is_fnv_1a() {
-        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
-    }
 
     #[test]
     fn a_port_is_read_from_an_own_file_only() {

@@ -4,6 +4,7 @@
 
 mod baggage;
 mod carrier;
+pub(crate) mod join;
 mod traceparent;
 mod xray;
 

@@ -103,7 +103,7 @@ fn open(tracer: &Arc<Tracer>, event: &mut LambdaInvocation) -> Option<(Arc<Invoc
     let received = tracer.now();
     let context = &event.context;
     let custom = context.client_context.as_ref().map(|client| &client.custom);
-    let caller = triggers::Caller { custom };
+    let caller = triggers::Caller { custom, request_id: Some(&context.request_id) };
     let event_bytes = event.body.len();
     let mut reading = triggers::read(&event.body, &caller, tracer.settings());
     if let Some(stripped) = reading.stripped.take() {

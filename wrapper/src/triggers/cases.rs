@@ -76,7 +76,8 @@ impl Case {
         let text = |value: &Value| build::value(value).as_str().unwrap().to_owned();
         let custom: HashMap<String, String> =
             self.custom.iter().map(|(key, value)| (key.clone(), text(value))).collect();
-        let caller = Caller { custom: (!custom.is_empty()).then_some(&custom) };
+        let custom = (!custom.is_empty()).then_some(&custom);
+        let caller = Caller { custom, request_id: Some("request-1") };
         super::read(&event.to_owned().into(), &caller, &settings(trust))
     }
 

@@ -3,6 +3,8 @@
 //! An item keeps the attribute until the next instrumented write. After an uninstrumented one, or a removal, it
 //! still names the *previous* writer, who did not cause this record: a link.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,6 +16,7 @@ use super::event::RawRecord;
 use super::json::Part;
 use super::strip::Edits;
 use super::{Record, Sender};
+use crate::propagation::join::{self, KeyValue};
 use crate::propagation::{Context, MEMBER};
 use crate::span::attribute;
 
@@ -36,6 +39,7 @@ pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edi
         Some(Wrote::Before(previous)) => (Some(Sender::Link(previous.context)), created),
         None => (None, created),
     };
+    record.join = key(change.keys, &channel.name);
     record.attributes.push(attribute("aws.dynamodb.table_names", vec![channel.name.clone()]));
     if let Some(name) = raw.event_name.text() {
         record.attributes.push(attribute("aws.dynamodb.event_name", name.into_owned()));
@@ -58,6 +62,7 @@ fn table(resource: &str) -> Option<&str> {
 struct Change<'a> {
     #[serde(rename = "ApproximateCreationDateTime")]
     created: Part<'a>,
+    keys: Part<'a>,
     new_image: Part<'a>,
     old_image: Part<'a>,
     sequence_number: Part<'a>,
@@ -76,6 +81,29 @@ impl Change<'_> {
     }
 }
 
+/// What the item is joined by. A key of one or two attributes is at most 3 KiB of values
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>).
+fn key(keys: Part<'_>, table: &str) -> Option<String> {
+    keys.raw().filter(|raw| raw.len() <= MAX_ATTRIBUTE)?;
+    let attributes: BTreeMap<Cow<'_, str>, Value<'_>> = keys.object()?;
+    let text = |part: Part<'_>| part.text().map(Cow::into_owned);
+    let texts = attributes
+        .into_iter()
+        .map(|(name, value)| (name, (text(value.string), text(value.number), text(value.binary))));
+    let texts: Vec<_> = texts.collect();
+    let mut key = BTreeMap::new();
+    for (name, value) in &texts {
+        let value = match value {
+            (Some(text), None, None) => KeyValue::S(text),
+            (None, Some(digits), None) => KeyValue::N(join::number(digits)?),
+            (None, None, Some(base64)) => KeyValue::B(base64),
+            _ => return None,
+        };
+        key.insert(&**name, value);
+    }
+    (!key.is_empty()).then(|| join::dynamodb(table, &key))
+}
+
 /// What a writer has to do with a change.
 enum Wrote {
     /// It made it.
@@ -91,10 +119,12 @@ struct Writer {
     at: Option<SystemTime>,
 }
 
-/// A value of DynamoDB's JSON, of the types that we write.
+/// A value of DynamoDB's JSON, of the types that we write and that keys have.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct Value<'a> {
+    #[serde(rename = "B")]
+    binary: Part<'a>,
     #[serde(rename = "M")]
     map: Part<'a>,
     #[serde(rename = "N")]

@@ -4,7 +4,7 @@ use super::carrier::{self, Body};
 use super::event::Event;
 use super::strip::Edits;
 use super::{Reading, Sender};
-use crate::propagation::MEMBER;
+use crate::propagation::{MEMBER, join};
 use crate::span::{SpanKind, attribute};
 
 pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
@@ -41,6 +41,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         attribute("messaging.operation.type", "process"),
     ];
     if let Some(id) = event.id.text() {
+        reading.join = Some(join::eventbridge(&id));
         reading.attributes.push(attribute("messaging.message.id", id.into_owned()));
     }
     Some(reading)

@@ -12,7 +12,7 @@ use super::event::{Event, RawRecord};
 use super::headers::Headers;
 use super::strip::Edits;
 use super::{Caller, Reading, Sender};
-use crate::propagation::{Context, MEMBER};
+use crate::propagation::{Context, MEMBER, join};
 use crate::settings::Trust;
 use crate::span::SpanKind;
 
@@ -33,7 +33,7 @@ pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Read
         source: service(event).unwrap_or_else(|| "invoke".to_owned()),
         attributes: Vec::new(),
         sender,
-        join: None,
+        join: caller.request_id.map(join::lambda),
         records: Vec::new(),
         partial: None,
         request_id: None,

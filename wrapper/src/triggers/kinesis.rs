@@ -12,7 +12,7 @@ use super::event::RawRecord;
 use super::json::{self, Part};
 use super::strip::{self, Edits};
 use super::{Record, Sender};
-use crate::propagation::MEMBER;
+use crate::propagation::{MEMBER, join};
 use crate::span::attribute;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
@@ -24,6 +24,9 @@ pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edi
     let mut record = channel.record(kinesis.sequence_number.text());
     record.sent = kinesis.arrival.seconds();
     if let Some(shard) = raw.event_id.text().and_then(|id| Some(id.split_once(':')?.0.to_owned())) {
+        if !record.id.is_empty() {
+            record.join = Some(join::kinesis(&channel.name, &shard, &record.id));
+        }
         record.attributes.push(attribute("messaging.destination.partition.id", shard));
     }
     if let Some(data) = kinesis.data.text().and_then(|data| json_with_member(&data)) {

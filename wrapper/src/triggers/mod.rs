@@ -54,6 +54,8 @@ pub(crate) fn read(event: &Bytes, caller: &Caller<'_>, settings: &Settings) -> R
 pub(crate) struct Caller<'a> {
     /// `custom` of the client context, which only a synchronous direct invoke has.
     pub(crate) custom: Option<&'a HashMap<String, String>>,
+    /// The id of this invocation, which is also what `Invoke` answers.
+    pub(crate) request_id: Option<&'a str>,
 }
 
 /// All that the wrapper wants to know of an event.

@@ -10,6 +10,7 @@ use super::carrier;
 use super::event::RawRecord;
 use super::json::Part;
 use super::{Record, Sender};
+use crate::propagation::join;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
     raw.sns.object::<Notification<'_>>().unwrap_or_default().channel()
@@ -19,6 +20,7 @@ pub(super) fn record(raw: &RawRecord<'_>) -> Record {
     let notification: Notification<'_> = raw.sns.object().unwrap_or_default();
     let mut record = notification.channel().record(notification.message_id.text());
     record.sender = notification.sender();
+    record.join = Some(&record.id).filter(|id| !id.is_empty()).map(|id| join::sns(id));
     record.sent = notification.timestamp.text().and_then(|text| time(&text));
     record
 }

@@ -11,6 +11,7 @@ use super::event::RawRecord;
 use super::json::{self, Part};
 use super::sns::Notification;
 use super::{Record, Sender};
+use crate::propagation::join;
 use crate::span::attribute;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
@@ -26,6 +27,7 @@ pub(super) fn record(raw: &RawRecord<'_>, channel: &Channel) -> Record {
     record.sender =
         carrier::or_span(sender, || carrier::xray(&system.trace_header.header()?).map(Sender::Parent));
     record.sent = system.sent.millis();
+    record.join = Some(&record.id).filter(|id| !id.is_empty()).map(|id| join::sqs(id));
     if let Some(topic) = envelope.as_ref().and_then(Notification::topic) {
         record.source = format!("{} < sns {topic}", record.source).into();
     }

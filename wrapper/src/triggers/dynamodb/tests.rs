@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::propagation::MEMBER;
+use crate::propagation::join::{self, KeyValue};
 use crate::triggers::tests::*;
 
 /// When the stream says that the record was created, in seconds.
@@ -116,4 +119,30 @@ fn the_attribute_is_taken_out_of_both_images() {
     let nested =
         event(None, None).to_string().replace("\"asdf1\":", "\"asdf1\":{\"M\":{\"_throughline\":{}}},\"x\":");
     assert_eq!(read_bytes(nested).stripped, None, "only the item's own attribute");
+}
+
+#[test]
+fn an_item_joins_by_its_key_however_the_number_is_written() {
+    let join = |keys: Value| {
+        let mut event = event(None, None);
+        event["Records"][0]["dynamodb"]["Keys"] = keys;
+        read_record(&event).1.join
+    };
+    let hash = join(json!({"id": {"S": "42"}, "n": {"N": "1.5"}}));
+    let key = BTreeMap::from([("id", KeyValue::S("42")), ("n", KeyValue::N(join::number("15e-1").unwrap()))]);
+    assert_eq!(hash, Some(join::dynamodb("Example-Table", &key)));
+    assert_eq!(hash, join(json!({"n": {"N": "1.50"}, "id": {"S": "42"}})));
+    assert_ne!(hash, join(json!({"id": {"S": "42"}, "n": {"S": "1.5"}})));
+    assert!(join(json!({"id": {"B": "AQI="}})).is_some());
+    for none in [
+        json!({}),
+        json!("id"),
+        json!({"id": {}}),
+        json!({"id": {"S": "1", "N": "1"}}),
+        json!({"id": {"N": "one"}}),
+        json!({"id": {"M": {}}}),
+        json!({"id": {"S": "x".repeat(70_000)}}),
+    ] {
+        assert_eq!(join(none.clone()), None, "{none}");
+    }
 }

@@ -11,7 +11,11 @@ use crate::triggers::{self, Caller, Reading};
 fn invoke(event: &Value, custom: &[(&str, &str)], trust: Trust) -> Reading {
     let custom: HashMap<String, String> =
         custom.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    triggers::read(&event.to_string().into(), &Caller { custom: Some(&custom) }, &settings(trust))
+    triggers::read(
+        &event.to_string().into(),
+        &Caller { custom: Some(&custom), request_id: None },
+        &settings(trust),
+    )
 }
 
 #[test]
