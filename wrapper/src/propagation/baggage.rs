@@ -24,6 +24,10 @@ const RESERVED: [&str; 9] = [
     "account.plan",
 ];
 
+/// What the keys begin with that say how functions behave (`throughline.debug`, `throughline.dry-run`) or what the
+/// transaction went through (`throughline.entry`, `throughline.hops`): said by code inside, by nobody else.
+const OURS: &str = "throughline.";
+
 /// Bytes of a value that are percent-encoded: all but the specification's `baggage-octet`, and `%` itself.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
 
@@ -36,6 +40,10 @@ pub(crate) struct Baggage {
 impl Baggage {
     /// Key of the id that names the transaction for people; made at the first function, never changed.
     pub(crate) const CORRELATION_ID: &str = "correlation.id";
+    /// Key of the mark that asks for more detail in logs and spans; `true` or absent.
+    pub(crate) const DEBUG: &str = "throughline.debug";
+    /// Key of how many functions the transaction went through, a whole number.
+    pub(crate) const HOPS: &str = "throughline.hops";
     /// Key of the user on whose behalf the transaction runs.
     pub(crate) const USER_ID: &str = "user.id";
 
@@ -71,6 +79,17 @@ impl Baggage {
 
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.members.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// These members, but those that only code inside may set.
+    pub(crate) fn without_ours(mut self) -> Self {
+        let is_ours = |key: &str| key.get(..OURS.len()).is_some_and(|head| head.eq_ignore_ascii_case(OURS));
+        self.members.retain(|(key, _)| !is_ours(key));
+        self
     }
 
     /// Keeps the members that `other` has too, with the same value.
@@ -165,6 +184,13 @@ mod tests {
         let mut baggage = Baggage::parse(&format!("user.id={}", "u".repeat(490)));
         assert!(baggage.set("correlation.id", "c-1"));
         assert_eq!(baggage.header().as_deref(), Some("correlation.id=c-1"));
+    }
+
+    #[test]
+    fn marks_are_not_for_the_public() {
+        let baggage =
+            Baggage::parse("a=1, throughline.debug = 1,Throughline.Dry-Run=1;p,user.id=u,throughline.hops=9");
+        assert_eq!(baggage.without_ours(), Baggage::parse("a=1,user.id=u"));
     }
 
     #[test]

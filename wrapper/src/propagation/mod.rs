@@ -4,7 +4,10 @@
 
 mod baggage;
 mod carrier;
+mod datadog;
+mod dazn;
 pub(crate) mod join;
+mod named;
 mod traceparent;
 mod xray;
 
@@ -12,6 +15,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState}
 
 pub(crate) use baggage::Baggage;
 pub(crate) use carrier::{Carrier, MEMBER};
+pub(crate) use named::Named;
 pub(crate) use xray::XrayHeader;
 
 /// What crosses a hop: the span that caused it and the baggage that travels with the transaction.

@@ -1,37 +1,28 @@
 //! Where a context stands inside the account: values side by side, each in the wrapping of its service.
 //!
-//! [`values`] reads those that a service keeps by name (message attributes), [`document`] those that are members of
-//! a JSON object. Both try every dialect, ours first. What only names the transaction ([`Sender::Ids`]) doesn't end
-//! the search for the span that caused it: [`or_span`].
+//! [`values`] reads those that a service keeps by name (message attributes), [`custom`] those of a client context,
+//! [`document`] those that are members of a JSON object. All try every dialect, ours first. What only names the
+//! transaction ([`Sender::Ids`]) doesn't end the search for the span that caused it: [`or_span`]. Beside a span it
+//! comes along, and the span's own baggage wins.
+
+mod members;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde::Deserialize;
 
 use super::Sender;
 use super::json::{self, MAX_HEADER, Part};
-use crate::propagation::{Baggage, Context, XrayHeader};
+use crate::propagation::{Baggage, Context, MEMBER, Named, XrayHeader};
+pub(super) use members::Carrier;
 
-/// The longest `_throughline` that is read, in bytes: three headers, and as much again for escapes.
+/// The longest object that is read as a carrier, in bytes: three headers, and as much again for escapes.
 const MAX_MEMBER: usize = 6 * MAX_HEADER;
-
-/// The members of an object that make a context, whatever a value looks like there.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-pub(super) struct Carrier<'a> {
-    pub(super) traceparent: Part<'a>,
-    pub(super) tracestate: Part<'a>,
-    pub(super) baggage: Part<'a>,
-}
-
-impl<'a> Carrier<'a> {
-    /// The context, with `value` to unwrap each of the three.
-    pub(super) fn context(&self, value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>) -> Option<Context> {
-        let traceparent = value(self.traceparent)?;
-        let (tracestate, baggage) = (value(self.tracestate), value(self.baggage));
-        Context::from_headers(&traceparent, tracestate.as_deref(), baggage.as_deref())
-    }
-}
+/// What Datadog's context is called, among message attributes (as text) and in a document (as an object).
+const DATADOG: &str = "_datadog";
+/// What the context of DAZN's lambda-powertools is called in a document.
+const DAZN: &str = "__context__";
 
 /// An object that may have our member.
 #[derive(Debug, Default, Deserialize)]
@@ -41,24 +32,76 @@ pub(super) struct Body<'a> {
     pub(super) throughline: Part<'a>,
 }
 
-/// The sender that an object of named values tells, with `value` to unwrap each of them.
+/// The sender that an object of named values tells, with `value` to unwrap each of them: `traceparent`, else
+/// `_datadog`, else `x-datadog-*`; and `x-correlation-*`.
 pub(super) fn values<'a>(
     object: Part<'a>,
     value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>,
 ) -> Option<Sender> {
-    object.object::<Carrier<'_>>()?.context(value).map(Sender::Parent)
+    let carrier: Carrier<'_> = object.object()?;
+    let named = carrier.named(&value);
+    let datadog = || datadog(&value(carrier.get(DATADOG))?);
+    sender(named.w3c().or_else(datadog).or_else(|| named.datadog()), named.ids())
 }
 
-/// The sender that a JSON object tells among its own members: `_throughline`, else `traceparent`.
+/// The sender that the custom values of a client context tell, as [`values`] does, and `__context__` in them.
+pub(super) fn custom(values: &HashMap<String, String>) -> Option<Sender> {
+    let mut named = Named::default();
+    for (name, value) in values.iter().filter(|(name, _)| Named::knows(name)) {
+        named.add(name, value.into());
+    }
+    let datadog = || datadog(values.get(DATADOG)?);
+    let ids = values.get(DAZN).and_then(|context| ids(context)).unwrap_or_default();
+    sender(named.w3c().or_else(datadog).or_else(|| named.datadog()), named.ids().and(&ids))
+}
+
+/// The sender that a JSON object tells among its own members: `_throughline`, else `traceparent` (which is also
+/// where an event in the CloudEvents format has it,
+/// <https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/distributed-tracing.md>), else `_datadog`;
+/// and `__context__`.
 pub(super) fn document(object: &str) -> Option<Sender> {
-    let ours = member(json::object::<Body<'_>>(object)?.throughline);
-    ours.or_else(|| json::object::<Carrier<'_>>(object)?.context(Part::header)).map(Sender::Parent)
+    let carrier: Carrier<'_> = json::object(object)?;
+    let span = member(carrier.get(MEMBER))
+        .or_else(|| carrier.context(Part::header))
+        .or_else(|| datadog(&inner_object(carrier.get(DATADOG))?));
+    let ids = inner_object(carrier.get(DAZN)).and_then(|context| ids(&context)).unwrap_or_default();
+    sender(span, ids)
 }
 
 /// The context in the value of a `_throughline` member.
 pub(super) fn member(value: Part<'_>) -> Option<Context> {
     value.raw().filter(|raw| raw.len() <= MAX_MEMBER)?;
     value.object::<Carrier<'_>>()?.context(Part::header)
+}
+
+/// The context in Datadog's object, which has W3C's names beside its own.
+fn datadog(object: &str) -> Option<Context> {
+    let named = named(object)?;
+    named.w3c().or_else(|| named.datadog())
+}
+
+/// What DAZN's object tells.
+fn ids(object: &str) -> Option<Baggage> {
+    Some(named(object)?.ids())
+}
+
+fn named(object: &str) -> Option<Named<'_>> {
+    let object = Some(object).filter(|object| object.len() <= MAX_MEMBER)?;
+    Some(json::object::<Carrier<'_>>(object)?.named(Part::scalar))
+}
+
+/// An object, or the text of one.
+fn inner_object(value: Part<'_>) -> Option<Cow<'_, str>> {
+    let raw = value.raw().filter(|raw| raw.len() <= 2 * MAX_MEMBER)?;
+    if raw.starts_with('{') { Some(Cow::Borrowed(raw)) } else { value.text() }
+}
+
+/// A span with what else is known of the transaction, or that alone.
+pub(super) fn sender(span: Option<Context>, ids: Baggage) -> Option<Sender> {
+    match span {
+        Some(span) => Some(Sender::Parent(Context { baggage: span.baggage.and(&ids), ..span })),
+        None => (!ids.is_empty()).then_some(Sender::Ids(ids)),
+    }
 }
 
 /// The context in an X-Ray header, if it has a parent.
@@ -82,21 +125,4 @@ pub(super) fn or_span(found: Option<Sender>, next: impl FnOnce() -> Option<Sende
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn context(baggage: &str) -> Context {
-        let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        Context::from_headers(traceparent, None, Some(baggage)).unwrap()
-    }
-
-    #[test]
-    fn ids_go_with_the_span_that_is_found_after_them() {
-        let ids = || Some(Sender::Ids(Baggage::parse("correlation.id=c,a=1")));
-        let parent = |baggage| Some(Sender::Parent(context(baggage)));
-        assert_eq!(or_span(ids(), || parent("a=2,b=3")), parent("correlation.id=c,a=1,b=3"));
-        assert_eq!(or_span(ids(), || None), ids());
-        assert_eq!(or_span(None, || parent("b=3")), parent("b=3"));
-        assert_eq!(or_span(parent("a=1"), || panic!("a span is enough")), parent("a=1"));
-    }
-}
+mod tests;

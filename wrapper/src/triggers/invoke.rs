@@ -11,8 +11,8 @@ use super::carrier;
 use super::event::{Event, RawRecord};
 use super::headers::Headers;
 use super::strip::Edits;
-use super::{Caller, Reading, Sender};
-use crate::propagation::{Context, MEMBER, join};
+use super::{Caller, Reading};
+use crate::propagation::{MEMBER, join};
 use crate::settings::Trust;
 use crate::span::SpanKind;
 
@@ -21,11 +21,9 @@ pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Read
     if event.text.contains(MEMBER) {
         edits.cut(event.text, MEMBER);
     }
-    let sender = client_context(caller)
-        .map(Sender::Parent)
-        .or_else(|| carrier::document(event.text))
-        // An HTTP service that we don't know: as public as those that we do.
-        .or_else(|| Headers::of(event).sender(trust));
+    let sender = carrier::or_span(caller.custom.and_then(carrier::custom), || carrier::document(event.text));
+    // An HTTP service that we don't know: as public as those that we do.
+    let sender = carrier::or_span(sender, || Headers::of(event).sender(trust));
     Reading {
         trigger: "other",
         kind: SpanKind::Server,
@@ -39,11 +37,6 @@ pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Read
         request_id: None,
         stripped: edits.apply(),
     }
-}
-
-fn client_context(caller: &Caller<'_>) -> Option<Context> {
-    let value = |key: &str| caller.custom.and_then(|custom| custom.get(key)).map(String::as_str);
-    Context::from_headers(value("traceparent")?, value("tracestate"), value("baggage"))
 }
 
 /// The service that sent records of an unknown shape, such as `s3`.

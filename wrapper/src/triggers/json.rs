@@ -45,6 +45,13 @@ impl<'a> Part<'a> {
         self.raw().filter(|raw| raw.len() <= MAX_HEADER + 2).and_then(|_| self.text())
     }
 
+    /// The value of a string, or a number or truth value as it stands, unless it is too long for a header.
+    pub(super) fn scalar(self) -> Option<Cow<'a, str>> {
+        let raw = self.raw()?;
+        let bare = !raw.starts_with(['"', '{', '[']) && raw.len() <= MAX_HEADER;
+        if bare { Some(Cow::Borrowed(raw)) } else { self.header() }
+    }
+
     /// Text that stands in Base64, unless it is too long for a header.
     pub(super) fn binary_header(self) -> Option<Cow<'a, str>> {
         let bytes = BASE64_STANDARD.decode(&*self.header()?).ok()?;
@@ -133,6 +140,11 @@ mod tests {
             (Some(12), Some(12), None)
         );
         assert_eq!(part("null").raw(), None);
+        for (json, value) in
+            [("3", Some("3")), ("true", Some("true")), (r#""a""#, Some("a")), ("[1]", None), ("{}", None)]
+        {
+            assert_eq!(part(json).scalar().as_deref(), value, "{json}");
+        }
         assert_eq!(part("-1").millis(), None);
         assert_eq!((part("1e999").seconds(), part("-1").seconds()), (None, None));
         assert_eq!(part("1.477").seconds(), part("1477").millis());

@@ -1,0 +1,128 @@
+//! The members of an object whose names say something, found in one pass and left unread.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+
+use super::{DATADOG, DAZN};
+use crate::propagation::{Context, MEMBER, Named};
+use crate::triggers::headers::REQUEST;
+use crate::triggers::json::Part;
+
+/// The most members with names that people choose (`x-correlation-…`).
+const MAX_CHOSEN: usize = 64;
+/// The most members in all.
+const MAX_KEPT: usize = 2 * MAX_CHOSEN;
+
+/// The members of an object that a context may be made of, whatever a value looks like there, and the headers
+/// that describe a request.
+#[derive(Debug, Default)]
+pub(in crate::triggers) struct Carrier<'a>(Vec<(Cow<'a, str>, Part<'a>)>);
+
+impl<'a> Carrier<'a> {
+    /// The last member of that name, in that case.
+    pub(in crate::triggers) fn get(&self, name: &str) -> Part<'a> {
+        self.0.iter().rfind(|(known, _)| known == name).map(|(_, value)| *value).unwrap_or_default()
+    }
+
+    /// The members of that name, in any case, as headers have it.
+    pub(in crate::triggers) fn all(&self, name: &str) -> impl Iterator<Item = Part<'a>> {
+        self.0.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    }
+
+    pub(in crate::triggers) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+
+    /// W3C's context, with `value` to unwrap each of the three.
+    pub(in crate::triggers) fn context(
+        &self,
+        value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>,
+    ) -> Option<Context> {
+        let traceparent = value(self.get("traceparent"))?;
+        let (tracestate, baggage) = (value(self.get("tracestate")), value(self.get("baggage")));
+        Context::from_headers(&traceparent, tracestate.as_deref(), baggage.as_deref())
+    }
+
+    /// The values that say something in any dialect, with `value` to unwrap each. Names have a case here; but
+    /// powertools pass `X-Correlation-…` on as the header was spelled.
+    pub(in crate::triggers) fn named(&self, value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>) -> Named<'a> {
+        let mut named = Named::default();
+        let is_written_so =
+            |name: &str| Named::is_chosen(name) || !name.bytes().any(|b| b.is_ascii_uppercase());
+        for (name, part) in self.0.iter().filter(|(name, _)| Named::knows(name) && is_written_so(name)) {
+            if let Some(value) = value(*part) {
+                named.add(name, value);
+            }
+        }
+        named
+    }
+
+    fn add(&mut self, name: Cow<'a, str>, value: Part<'a>) {
+        let limit = if Named::is_chosen(&name) { MAX_CHOSEN } else { MAX_KEPT };
+        if self.0.len() < limit {
+            self.0.push((name, value));
+        }
+    }
+}
+
+fn knows(name: &str) -> bool {
+    [MEMBER, DATADOG, DAZN].contains(&name)
+        || Named::knows(name)
+        || REQUEST.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Carrier<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self::default())
+    }
+}
+
+impl<'de: 'a, 'a> Visitor<'de> for Carrier<'a> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(Known(name)) = map.next_key()? {
+            match name {
+                Some(name) => {
+                    let value = map.next_value()?;
+                    self.add(name, value);
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// A key, if it is known: most are not, and are not copied.
+struct Known<'a>(Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Known<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Self(None))
+    }
+}
+
+impl<'de: 'a, 'a> Visitor<'de> for Known<'a> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, key: &'de str) -> Result<Self, E> {
+        Ok(Self(knows(key).then_some(Cow::Borrowed(key))))
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self, E> {
+        Ok(Self(knows(key).then(|| Cow::Owned(key.to_owned()))))
+    }
+}
