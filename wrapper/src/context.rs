@@ -1,22 +1,35 @@
 //! What a handler may ask and say of the transaction that it is part of.
 //!
-//! All functions are safe to call anywhere: outside an invocation they answer `None` or `false`.
+//! All functions are safe to call anywhere: where no transaction runs they answer `None` or `false` and do nothing.
 //!
-//! A task that the handler spawns is outside, unless it is told: `tokio::spawn(carry(future))`. Then its log lines,
-//! spans and AWS calls belong to the invocation, or to the record, that spawned it.
+//! What is said of the user, of the account and by [`set_baggage`] travels with every outgoing call from here on, and
+//! so does each mark. Users and accounts are attributes of the spans as well, here and in every later function, so that
+//! one can ask which customers a failure hit.
+//!
+//! A task that the handler spawns is outside, unless it is told: [`spawn`], or `tokio::spawn(carry(future))`. Then its
+//! log lines, spans and AWS calls belong to the invocation, or to the record, that spawned it.
 //!
 //! ```
 //! # fn handler() {
 //! throughline::context::set_user("u-1042");
+//! throughline::context::set_account("acme", "enterprise");
 //! throughline::context::set_baggage("tenant", "acme");
+//! throughline::context::set_flag("new-checkout", "on");
 //! let id = throughline::context::correlation_id();
 //! # assert_eq!(id, None); // there is no invocation in this example
 //! # }
 //! # handler();
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use crate::propagation::Baggage;
 use crate::scope::{Scope, Scoped};
+use crate::span::attribute;
+
+/// The longest name or variant of a flag, in bytes.
+const MAX_FLAG: usize = 256;
 
 /// The id that names the transaction from its first function to its last; made from the API's request id, or
 /// the first function's.
@@ -31,6 +44,12 @@ pub fn trace_id() -> Option<String> {
     Some(Scope::current()?.span().trace_id().to_string())
 }
 
+/// Where the transaction came in: the first function's route or trigger, such as `http POST /orders`.
+#[must_use]
+pub fn entry() -> Option<String> {
+    baggage(Baggage::ENTRY)
+}
+
 /// A member of the baggage that came with the event or was set here.
 #[must_use]
 pub fn baggage(key: &str) -> Option<String> {
@@ -41,26 +60,96 @@ pub fn baggage(key: &str) -> Option<String> {
 /// this record inside a [`batch`](crate::batch), and of all functions that these calls lead to.
 ///
 /// `false`, and nothing is set, if there is no invocation, `key` is no token (letters, digits, `.-_` …), the member
-/// is longer than 1 KiB, there are 64 members already, or `key` is `correlation.id`, which never changes after the
-/// first function. At most 1 KiB travels in all: members that don't fit stay behind.
+/// is longer than 1 KiB, or there are 64 members already. Neither can `correlation.id` be set, which never changes
+/// after the first function, nor a key that begins with `throughline.`: those have functions of their own here. At
+/// most 1 KiB travels in all: members that don't fit stay behind.
 pub fn set_baggage(key: &str, value: &str) -> bool {
-    if key == Baggage::CORRELATION_ID {
-        return false;
-    }
-    Scope::current().is_some_and(|scope| scope.set_baggage(key, value))
+    key != Baggage::CORRELATION_ID && !Baggage::is_ours(key) && set(key, value)
 }
 
-/// Says on whose behalf the transaction runs: baggage `user.id`, and the attribute of that name on the
-/// invocation or record span. `false` if there is no invocation or the id is longer than 500 bytes.
+/// Says on whose behalf the transaction runs: `user.id`. `false` if there is no invocation or the id is longer than
+/// 500 bytes.
 pub fn set_user(id: &str) -> bool {
-    let Some(scope) = Scope::current() else {
-        return false;
-    };
-    let set = scope.set_baggage(Baggage::USER_ID, id);
-    if set {
-        scope.with_span(|span| span.set(Baggage::USER_ID, id));
-    }
-    set
+    set(Baggage::USER_ID, id)
+}
+
+/// Says that the user is none: a robot of the tests or of the monitoring. Its failures are nobody's.
+pub fn set_test_user() -> bool {
+    set(Baggage::USER_TEST, "true")
+}
+
+/// Says which customer the user belongs to, and what that customer pays for: `account.id` and `account.plan`.
+/// `false` if there is no invocation, or one of them is longer than 490 bytes and was not set.
+pub fn set_account(id: &str, plan: &str) -> bool {
+    let account = set(Baggage::ACCOUNT_ID, id);
+    set(Baggage::ACCOUNT_PLAN, plan) && account
+}
+
+/// Records that the feature flag `name` was asked for and gave `variant`, such as `on` or `blue`: the event
+/// `feature_flag.evaluation` on the span of the invocation or record
+/// (<https://opentelemetry.io/docs/specs/semconv/feature-flags/feature-flags-events/>).
+///
+/// `false` if there is no invocation. Names and variants are cut at 256 bytes, and a span has 128 events at most.
+pub fn set_flag(name: &str, variant: &str) -> bool {
+    let cut = |text: &str| text[..text.floor_char_boundary(MAX_FLAG)].to_owned();
+    let Some(scope) = Scope::current() else { return false };
+    let attributes = vec![
+        attribute("feature_flag.key", cut(name)),
+        attribute("feature_flag.result.variant", cut(variant)),
+    ];
+    let now = scope.invocation().now();
+    scope.with_span(|span| span.event("feature_flag.evaluation", now, attributes));
+    true
+}
+
+/// Marks the transaction as one to be debugged, from here on. Call it after the caller was authorized: the mark is
+/// never taken from the public edge.
+pub fn set_debug() -> bool {
+    set(Baggage::DEBUG, "true")
+}
+
+/// Whether the transaction is marked to be debugged.
+#[must_use]
+pub fn is_debug() -> bool {
+    marked(Baggage::DEBUG)
+}
+
+/// Marks the transaction, from here on, as a dry run: one that follows the ways of a real one and should change
+/// nothing. Call it after the caller was authorized: the mark is never taken from the public edge.
+///
+/// It is a mark and no more: functions ask [`is_dry_run`] and decide for themselves what they leave out.
+pub fn set_dry_run() -> bool {
+    set(Baggage::DRY_RUN, "true")
+}
+
+/// Whether the transaction is a dry run.
+#[must_use]
+pub fn is_dry_run() -> bool {
+    marked(Baggage::DRY_RUN)
+}
+
+/// Spawns `future` on the Tokio runtime, in the invocation or record that runs here: [`carry`] in one word.
+///
+/// # Panics
+///
+/// As [`tokio::spawn`], outside a Tokio runtime.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tokio::task::JoinError> {
+/// use throughline::context::{correlation_id, spawn};
+///
+/// let here = correlation_id();
+/// assert_eq!(here, spawn(async { correlation_id() }).await?);
+/// # Ok(())
+/// # }
+/// ```
+pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(carry(future))
 }
 
 /// Carries the invocation, or the record, along into a task: `future` runs inside it wherever it is polled.
@@ -83,4 +172,12 @@ pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
             None => future.await,
         }
     }
+}
+
+fn set(key: &str, value: &str) -> bool {
+    Scope::current().is_some_and(|scope| scope.set_baggage(key, value))
+}
+
+fn marked(key: &str) -> bool {
+    Scope::current().is_some_and(|scope| scope.baggage().marked(key))
 }

@@ -22,7 +22,7 @@ use crate::span::{Span, SpanKind, attribute};
 use crate::tracer::Tracer;
 use crate::triggers::{Reading, Sender};
 use answers::Answers;
-use describe::{describe, describe_record};
+use describe::{describe, describe_baggage, describe_record};
 use origin::{Origin, links};
 use records::Records;
 
@@ -93,6 +93,7 @@ impl Invocation {
             let id = reading.request_id.as_deref().unwrap_or(&call.request_id);
             baggage.set(Baggage::CORRELATION_ID, id);
         }
+        baggage.arrive(&reading.source, origin.hops);
         describe(&mut span, &call, &reading, &baggage, tracer.settings());
         for (link, id) in links(&reading) {
             span.link(link, || id.map(|id| attribute("messaging.message.id", id)));
@@ -188,6 +189,8 @@ impl Invocation {
             let own = if self.records.len() == 1 { outer.correlation_id() } else { None };
             baggage.set(Baggage::CORRELATION_ID, own.as_deref().unwrap_or(id));
         }
+        let hops = baggage.hops();
+        baggage.arrive(record.map_or("record", |record| &*record.source), hops);
         let context = new_span(Some(parent.trace_id()), parent.trace_state().clone());
         // `sqs payments < sns orders` is processed from `payments`.
         let from = record.and_then(|record| record.source.split(' ').nth(1)).unwrap_or("record");
@@ -195,10 +198,7 @@ impl Invocation {
         let mut span = Span::start(context, Some(&parent), SpanKind::Consumer, name, self.now());
         span.set("messaging.operation.name", "process");
         span.set("messaging.operation.type", "process");
-        span.set(Baggage::CORRELATION_ID, baggage.get(Baggage::CORRELATION_ID).unwrap_or_default());
-        if let Some(user) = baggage.get(Baggage::USER_ID) {
-            span.set(Baggage::USER_ID, user);
-        }
+        describe_baggage(&mut span, &baggage);
         if let Some(record) = record {
             describe_record(&mut span, record, self.received);
         }

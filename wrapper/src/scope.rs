@@ -66,8 +66,13 @@ impl Scope {
         self.0.baggage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Sets a member of the baggage, and the attribute that it is as well.
     pub(crate) fn set_baggage(&self, key: &str, value: &str) -> bool {
-        self.0.baggage.lock().unwrap_or_else(PoisonError::into_inner).set(key, value)
+        let set = self.0.baggage.lock().unwrap_or_else(PoisonError::into_inner).set(key, value);
+        if set && Baggage::is_attribute(key) {
+            self.with_span(|span| span.set(key, value));
+        }
+        set
     }
 
     pub(crate) fn correlation_id(&self) -> Option<String> {

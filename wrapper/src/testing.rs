@@ -169,6 +169,15 @@ pub(crate) fn scope() -> Scope {
     Invocation::open(tracer, call(), reading).1
 }
 
+/// Makes `subscriber` the test's own, for as long as the guard lives.
+///
+/// Tests run side by side: while `tracing` knows a single dispatcher, a thread without one that comes to a callsite
+/// first settles that nobody listens there. A second dispatcher makes it ask all of them.
+pub(crate) fn subscribe(subscriber: impl Into<tracing::Dispatch>) -> (impl Drop, tracing::Dispatch) {
+    let second = tracing::Dispatch::new(tracing_subscriber::registry());
+    (tracing::dispatcher::set_default(&subscriber.into()), second)
+}
+
 /// A text attribute of a span.
 pub(crate) fn text(span: &Span, key: &str) -> Option<String> {
     let attribute = span.attributes.iter().find(|attribute| attribute.key == key)?;

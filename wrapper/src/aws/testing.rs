@@ -32,6 +32,10 @@ use crate::triggers::{Caller, Sender, read};
 /// The trace that the invocation's sender began.
 pub(super) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
+/// What travels on from the invocation: its sender was the first function.
+pub(super) const BAGGAGE: &str =
+    "correlation.id=c-1,throughline.entry=timer,throughline.hops=2,tenant=a%20%22b%22";
+
 /// What Lambda says of the invocation to X-Ray.
 const XRAY: &str =
     "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=25:a87bd80c:1";
@@ -60,7 +64,7 @@ impl Lambda {
         let sender = Context::from_headers(
             &format!("00-{TRACE}-00f067aa0ba902b7-01"),
             Some(tracestate),
-            Some("correlation.id=c-1,tenant=a%20%22b%22"),
+            Some("correlation.id=c-1,throughline.entry=timer,throughline.hops=1,tenant=a%20%22b%22"),
         );
         let mut reading = read(&Bytes::from_static(b"{}"), &Caller::default(), &Settings::from_env(&env));
         reading.sender = sender.map(Sender::Parent);

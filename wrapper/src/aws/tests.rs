@@ -4,7 +4,7 @@ use aws_sdk_sqs::error::ProvideErrorMetadata as _;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-use super::testing::{Lambda, Service, TRACE, attribute, client, traceparent};
+use super::testing::{BAGGAGE, Lambda, Service, TRACE, attribute, client, traceparent};
 use super::*;
 
 const SENT: (u16, &str) = (200, r#"{"MessageId":"m-1","MD5OfMessageBody":"x"}"#);
@@ -47,7 +47,7 @@ async fn a_call_is_a_span_and_its_context_travels() {
     assert_eq!(sent["MessageAttributes"]["traceparent"]["StringValue"], traceparent(&span));
     assert_eq!(sent["MessageAttributes"]["traceparent"]["DataType"], "String");
     assert_eq!(sent["MessageAttributes"]["tracestate"]["StringValue"], "vendor=1");
-    assert_eq!(sent["MessageAttributes"]["baggage"]["StringValue"], "correlation.id=c-1,tenant=a%20%22b%22");
+    assert_eq!(sent["MessageAttributes"]["baggage"]["StringValue"], BAGGAGE);
     // Root and Parent are ours, the rest is the invocation's.
     let parent = &traceparent(&span)[36..52];
     let xray =

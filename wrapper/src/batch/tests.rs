@@ -5,7 +5,7 @@ use super::run;
 use crate::context;
 use crate::invocation::Invocation;
 use crate::scope::Scoped;
-use crate::testing::{call, now};
+use crate::testing::{call, now, subscribe};
 use crate::tracer::Tracer;
 use crate::triggers::{self, Caller};
 
@@ -36,7 +36,7 @@ async fn the_log_lines_of_a_record_carry_its_own_ids() {
     let written = Written::default();
     let writer = written.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = subscribe(subscriber);
 
     let tracer = Tracer::new(&|_| None, now);
     let event = bytes::Bytes::from_static(EVENT.as_bytes());

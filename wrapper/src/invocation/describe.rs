@@ -35,14 +35,17 @@ pub(super) fn describe(
     if let Some(id) = &reading.join {
         span.set("throughline.join.in", vec![id.clone()]);
     }
-    for key in [Baggage::CORRELATION_ID, Baggage::USER_ID] {
-        if let Some(value) = baggage.get(key) {
-            span.set(key, value);
-        }
-    }
+    describe_baggage(span, baggage);
     // One record waits as its invocation does; of several each says its own time.
     if let [record] = reading.records.as_slice() {
         describe_record(span, record, call.received);
+    }
+}
+
+/// For whom and from where: on every span of a function and of a record.
+pub(super) fn describe_baggage(span: &mut Span, baggage: &Baggage) {
+    for (key, value) in baggage.attributes() {
+        span.set(key, value);
     }
 }
 

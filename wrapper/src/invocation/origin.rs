@@ -10,6 +10,8 @@ pub(super) struct Origin {
     pub(super) parent: Option<SpanContext>,
     /// What the whole invocation takes over from its senders.
     pub(super) baggage: Baggage,
+    /// How many functions lie before this one, on the longest way: no batch resets the count.
+    pub(super) hops: u16,
 }
 
 impl Origin {
@@ -21,7 +23,17 @@ impl Origin {
             Some(Sender::Ids(ids)) => (None, ids),
             Some(Sender::Link(_)) | None => (None, Baggage::default()),
         };
-        Self { parent, baggage }
+        let records = reading.records.iter().filter_map(|record| record.sender.as_ref());
+        let hops = reading.sender.iter().chain(records).map(hops).max().unwrap_or_default();
+        Self { parent, baggage, hops }
+    }
+}
+
+fn hops(sender: &Sender) -> u16 {
+    match sender {
+        Sender::Parent(context) => context.baggage.hops(),
+        Sender::Ids(ids) => ids.hops(),
+        Sender::Link(_) => 0,
     }
 }
 

@@ -11,17 +11,31 @@ const MAX_WRITTEN: usize = 1024;
 /// What the reserved members may take of it together, in bytes. They are never trimmed for others.
 const MAX_RESERVED: usize = 512;
 
+/// The longest value of `throughline.entry`, in bytes as it is written: it may not crowd out who the user is.
+const MAX_ENTRY: usize = 128;
+
 /// Members that the project itself gives a meaning, by rank: written first, never trimmed for others.
 const RESERVED: [&str; 9] = [
-    "correlation.id",
-    "throughline.entry",
-    "throughline.hops",
-    "throughline.debug",
-    "throughline.dry-run",
-    "user.id",
-    "user.test",
-    "account.id",
-    "account.plan",
+    Baggage::CORRELATION_ID,
+    Baggage::ENTRY,
+    Baggage::HOPS,
+    Baggage::DEBUG,
+    Baggage::DRY_RUN,
+    Baggage::USER_ID,
+    Baggage::USER_TEST,
+    Baggage::ACCOUNT_ID,
+    Baggage::ACCOUNT_PLAN,
+];
+
+/// Members that are attributes of every invocation span and record span as well, so that a transaction is found by
+/// them wherever it went.
+const ATTRIBUTES: [&str; 6] = [
+    Baggage::CORRELATION_ID,
+    Baggage::ENTRY,
+    Baggage::USER_ID,
+    Baggage::USER_TEST,
+    Baggage::ACCOUNT_ID,
+    Baggage::ACCOUNT_PLAN,
 ];
 
 /// What the keys begin with that say how functions behave (`throughline.debug`, `throughline.dry-run`) or what the
@@ -40,12 +54,22 @@ pub(crate) struct Baggage {
 impl Baggage {
     /// Key of the id that names the transaction for people; made at the first function, never changed.
     pub(crate) const CORRELATION_ID: &str = "correlation.id";
-    /// Key of the mark that asks for more detail in logs and spans; `true` or absent.
-    pub(crate) const DEBUG: &str = "throughline.debug";
-    /// Key of how many functions the transaction went through, a whole number.
+    /// Key of the first function's route or trigger.
+    pub(crate) const ENTRY: &str = "throughline.entry";
+    /// Key of the number of functions that the transaction has come through.
     pub(crate) const HOPS: &str = "throughline.hops";
+    /// Key of the mark that asks for debug lines.
+    pub(crate) const DEBUG: &str = "throughline.debug";
+    /// Key of the mark of a transaction that changes nothing.
+    pub(crate) const DRY_RUN: &str = "throughline.dry-run";
     /// Key of the user on whose behalf the transaction runs.
     pub(crate) const USER_ID: &str = "user.id";
+    /// Key of the mark of a user who is none.
+    pub(crate) const USER_TEST: &str = "user.test";
+    /// Key of the user's account, the customer.
+    pub(crate) const ACCOUNT_ID: &str = "account.id";
+    /// Key of what that account pays for.
+    pub(crate) const ACCOUNT_PLAN: &str = "account.plan";
 
     /// Reads a header. Members that break the grammar are left out; properties after `;` are dropped.
     pub(crate) fn parse(header: &str) -> Self {
@@ -85,11 +109,43 @@ impl Baggage {
         self.members.is_empty()
     }
 
+    /// Whether a member of that key is set by the project's own code alone.
+    pub(crate) fn is_ours(key: &str) -> bool {
+        key.get(..OURS.len()).is_some_and(|head| head.eq_ignore_ascii_case(OURS))
+    }
+
     /// These members, but those that only code inside may set.
     pub(crate) fn without_ours(mut self) -> Self {
-        let is_ours = |key: &str| key.get(..OURS.len()).is_some_and(|head| head.eq_ignore_ascii_case(OURS));
-        self.members.retain(|(key, _)| !is_ours(key));
+        self.members.retain(|(key, _)| !Self::is_ours(key));
         self
+    }
+
+    /// Whether a mark is set.
+    pub(crate) fn marked(&self, key: &str) -> bool {
+        matches!(self.get(key), Some("true" | "1"))
+    }
+
+    /// The members that are attributes of spans too.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        ATTRIBUTES.into_iter().filter_map(|key| Some((key, self.get(key)?)))
+    }
+
+    /// Whether the member of that key is an attribute of spans too.
+    pub(crate) fn is_attribute(key: &str) -> bool {
+        ATTRIBUTES.contains(&key)
+    }
+
+    /// How many functions the transaction has come through.
+    pub(crate) fn hops(&self) -> u16 {
+        self.get(Self::HOPS).and_then(|hops| hops.parse().ok()).unwrap_or_default()
+    }
+
+    /// Arrives at a function by way of `hops` others: it is one more, and the entry if there was none.
+    pub(crate) fn arrive(&mut self, source: &str, hops: u16) {
+        if self.get(Self::ENTRY).is_none() {
+            self.set(Self::ENTRY, entry(source));
+        }
+        self.set(Self::HOPS, &hops.saturating_add(1).to_string());
     }
 
     /// Keeps the members that `other` has too, with the same value.
@@ -137,6 +193,19 @@ fn append<'a>(header: &mut String, members: impl Iterator<Item = &'a (String, St
             header.truncate(before);
         }
     }
+}
+
+/// As much of `source` as fits.
+fn entry(source: &str) -> &str {
+    let mut length = 0;
+    let fits = |(_, character): &(usize, char)| {
+        let mut bytes = [0; 4];
+        length +=
+            utf8_percent_encode(character.encode_utf8(&mut bytes), ENCODED).map(str::len).sum::<usize>();
+        length <= MAX_ENTRY
+    };
+    let end = source.char_indices().take_while(fits).last();
+    source.get(..end.map_or(0, |(at, character)| at + character.len_utf8())).unwrap_or_default()
 }
 
 fn is_reserved(key: &str) -> bool {
@@ -194,6 +263,25 @@ mod tests {
     }
 
     #[test]
+    fn the_first_function_is_the_entry_and_every_one_counts() {
+        let mut baggage = Baggage::parse("user.id=u");
+        baggage.arrive("http POST /orders", baggage.hops());
+        baggage.arrive("sqs payments", baggage.hops());
+        let header = "throughline.entry=http%20POST%20/orders,throughline.hops=2,user.id=u";
+        assert_eq!(baggage.header().as_deref(), Some(header));
+        let mut wrong = Baggage::parse("throughline.hops=many");
+        wrong.arrive("", u16::MAX);
+        assert_eq!(wrong.hops(), u16::MAX);
+    }
+
+    #[test]
+    fn a_mark_is_one_of_two_words() {
+        for (value, marked) in [("true", true), ("1", true), ("false", false), ("0", false), ("", false)] {
+            assert_eq!(Baggage::parse(&format!("throughline.debug={value}")).marked(Baggage::DEBUG), marked);
+        }
+    }
+
+    #[test]
     fn a_key_that_is_no_token_is_refused() {
         let mut baggage = Baggage::default();
         assert!(!baggage.set("", "v") && !baggage.set("a b", "v") && !baggage.set("a,b", "v"));
@@ -205,6 +293,15 @@ mod tests {
         fn any_text_is_read_without_harm(header in ".*") {
             let baggage = Baggage::parse(&header);
             prop_assert!(baggage.header().unwrap_or_default().len() <= MAX_WRITTEN);
+        }
+
+        #[test]
+        fn any_entry_leaves_room_for_the_user(source in ".*", user in "[a-z]{0,200}") {
+            let mut baggage = Baggage::parse(&format!("user.id={user}"));
+            baggage.arrive(&source, 0);
+            let read = Baggage::parse(&baggage.header().unwrap());
+            prop_assert!(source.starts_with(read.get(Baggage::ENTRY).unwrap()));
+            prop_assert_eq!(read.get(Baggage::USER_ID), Some(user.as_str()));
         }
 
         #[test]

@@ -14,7 +14,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
 use crate::context;
-use crate::testing::{Extension, text};
+use crate::testing::{Extension, subscribe, text};
 use crate::tracer::Tracer;
 
 /// Stands for the runtime's own services: deserializes the event, calls the handler, posts the response.
@@ -198,7 +198,7 @@ async fn invocations_at_once_never_see_each_other() {
 #[tokio::test]
 async fn the_programs_spans_are_children_also_in_a_spawned_task() {
     let extension = Extension::start().await;
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(crate::layer()));
+    let _guard = subscribe(tracing_subscriber::registry().with(crate::layer()));
     let works = |_| async {
         async {
             let inner = async { context::correlation_id() }

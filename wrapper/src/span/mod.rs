@@ -17,6 +17,8 @@ const MAX_TEXT: usize = 8 * 1024;
 /// The most links of one span: OpenTelemetry's own default
 /// (<https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-limits>).
 const MAX_LINKS: usize = 128;
+/// The most events of one span, likewise.
+const MAX_EVENTS: usize = 128;
 
 /// A span that has begun. It becomes an OTLP span when it is ended.
 #[derive(Clone, Debug)]
@@ -88,7 +90,12 @@ impl Span {
         });
     }
 
+    /// Adds an event; one beyond the bound is counted instead.
     pub(crate) fn event(&mut self, name: impl Into<String>, at: SystemTime, attributes: Vec<KeyValue>) {
+        if self.inner.events.len() >= MAX_EVENTS {
+            self.inner.dropped_events_count += 1;
+            return;
+        }
         self.inner.events.push(otlp::span::Event {
             time_unix_nano: unix_nanos(at),
             name: name.into(),
@@ -211,6 +218,14 @@ mod tests {
         assert_eq!((status.code(), status.message.len()), (StatusCode::Error, MAX_TEXT));
         assert_eq!(ended.events[0].name, "exception");
         assert!(ended.parent_span_id.is_empty());
+    }
+
+    #[test]
+    fn events_beyond_the_bound_are_counted() {
+        let mut span = Span::start(SpanContext::empty_context(), None, SpanKind::Client, "c", UNIX_EPOCH);
+        (0..=MAX_EVENTS).for_each(|_| span.event("e", UNIX_EPOCH, Vec::new()));
+        let ended = span.end(UNIX_EPOCH);
+        assert_eq!((ended.events.len(), ended.dropped_events_count), (MAX_EVENTS, 1));
     }
 
     #[test]

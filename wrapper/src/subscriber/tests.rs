@@ -8,7 +8,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use super::is_left_out;
 use crate::context;
 use crate::scope::Scoped;
-use crate::testing::scope;
+use crate::testing::{scope, subscribe};
 
 /// A value that logs when it is formatted.
 struct Lazy;
@@ -65,7 +65,7 @@ fn a_thread_that_ends_may_still_ask() {
 
 #[tokio::test]
 async fn a_spawned_task_in_the_current_span_belongs_to_the_invocation() {
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(crate::layer()));
+    let _guard = subscribe(tracing_subscriber::registry().with(crate::layer()));
     let scope = scope();
     let marker = scope.enter(|| tracing::info_span!(target: super::MARKER, parent: None, "marker"));
     let work = async { tokio::spawn(async { context::correlation_id() }.in_current_span()).await.unwrap() };

@@ -151,7 +151,7 @@ fn transaction() -> [TransactWriteItem; 2] {
 fn a_transaction_of_any_actions_stays_under_its_limit() {
     // A hundred of them are under the limit, but not with a hundred marks.
     const BYTES: usize = 41_900;
-    let key = |n: u32| HashMap::from([("id".to_owned(), s(&n.to_string()))]);
+    let key = |n: u32| HashMap::from([("id".to_owned(), s(&format!("{n:02}")))]);
     let text = || s(&"x".repeat(BYTES));
     let update = |n: u32| {
         let update = TransactUpdate::builder().table_name("orders").set_key(Some(key(n)));

@@ -1,0 +1,109 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::invocation::Invocation;
+use crate::testing::{call, now, text};
+use crate::tracer::Tracer;
+use crate::triggers::{self, Caller};
+
+const EVENT: &str = r#"{"Records":[
+    {"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:e:1:payments","messageId":"m-1","messageAttributes":{
+        "traceparent":{"stringValue":"00-00000000000000000000000000000007-0000000000000001-01"},
+        "baggage":{"stringValue":"throughline.entry=http%20POST%20/orders,throughline.hops=3,user.id=u-7,account.id=a-7"}}},
+    {"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:e:1:payments","messageId":"m-2"}]}"#;
+
+fn open(event: &'static str) -> (Arc<Invocation>, Scope) {
+    let tracer = Tracer::new(&|_| None, now);
+    let reading = triggers::read(&event.into(), &Caller::default(), tracer.settings());
+    Invocation::open(tracer, call(), reading)
+}
+
+#[test]
+fn who_is_told_is_on_the_span_and_travels() {
+    let (invocation, scope) = open("{}");
+    invocation.reach("shop::handle");
+    scope.enter(|| {
+        assert!(set_user("u-1") && set_account("acme", "pro") && set_test_user());
+        assert!(set_baggage("tenant", "a"));
+    });
+    let baggage = scope.baggage();
+    let span = invocation.close().remove(0);
+    for (key, value) in
+        [("user.id", "u-1"), ("account.id", "acme"), ("account.plan", "pro"), ("user.test", "true")]
+    {
+        assert_eq!(baggage.get(key), Some(value));
+        assert_eq!(text(&span, key).as_deref(), Some(value));
+    }
+    assert_eq!((baggage.get("tenant"), text(&span, "tenant")), (Some("a"), None));
+}
+
+#[test]
+fn a_record_has_its_senders_entry_user_and_count_and_the_next_its_own() {
+    let (invocation, scope) = open(EVENT);
+    let first = invocation.open_record("m-1", &scope);
+    let second = invocation.open_record("m-2", &scope);
+    first.enter(|| {
+        assert_eq!(entry().as_deref(), Some("http POST /orders"));
+        assert_eq!(baggage("throughline.hops").as_deref(), Some("4"));
+        assert!(set_account("a-8", "free"), "said again, it is changed");
+    });
+    second.enter(|| {
+        assert_eq!(entry().as_deref(), Some("sqs payments"));
+        assert_eq!(baggage("throughline.hops").as_deref(), Some("1"));
+        assert_eq!(baggage("user.id"), None);
+    });
+    // What is sent outside of the records must not go round for ever either.
+    assert_eq!(scope.baggage().hops(), 4);
+    first.end_record();
+    second.end_record();
+    let spans = invocation.close();
+    assert_eq!(text(&spans[0], "user.id").as_deref(), Some("u-7"));
+    assert_eq!(text(&spans[0], "account.id").as_deref(), Some("a-8"));
+    assert_eq!(text(&spans[0], "throughline.entry").as_deref(), Some("http POST /orders"));
+    assert_eq!(text(&spans[1], "throughline.entry").as_deref(), Some("sqs payments"));
+    assert_eq!(text(&spans[1], "account.id"), None);
+}
+
+#[test]
+fn marks_and_what_is_ours_are_not_for_set_baggage() {
+    let (_invocation, scope) = open("{}");
+    scope.enter(|| {
+        for key in ["correlation.id", "throughline.debug", "throughline.hops", "throughline.anything", "a b"]
+        {
+            assert!(!set_baggage(key, "1"), "{key}");
+        }
+        assert!(!is_debug() && !is_dry_run());
+        assert!(set_debug() && is_debug() && !is_dry_run());
+        assert!(set_dry_run() && is_dry_run());
+    });
+    let header = scope.baggage().header().unwrap();
+    assert!(header.contains("throughline.debug=true,throughline.dry-run=true"), "{header}");
+}
+
+#[test]
+fn a_flag_is_an_event_and_a_long_one_is_cut() {
+    let (invocation, scope) = open("{}");
+    scope.enter(|| assert!(set_flag("new-checkout", "blue") && set_flag(&"é".repeat(300), "on")));
+    let span = invocation.close().remove(0);
+    let event = &span.events[0];
+    assert_eq!(event.name, "feature_flag.evaluation");
+    let flag =
+        vec![attribute("feature_flag.key", "new-checkout"), attribute("feature_flag.result.variant", "blue")];
+    assert_eq!(event.attributes, flag);
+    assert_eq!(span.events[1].attributes[0], attribute("feature_flag.key", "é".repeat(128)));
+}
+
+#[test]
+fn where_no_transaction_runs_nothing_is_said() {
+    assert!(!set_user("u") && !set_account("a", "p") && !set_test_user() && !set_flag("f", "v"));
+    assert!(!set_debug() && !set_dry_run() && !set_baggage("k", "v"));
+    assert_eq!((entry(), baggage("k"), is_debug(), is_dry_run()), (None, None, false, false));
+}
+
+#[tokio::test]
+async fn a_spawned_task_goes_on_in_its_record() {
+    let (invocation, scope) = open(EVENT);
+    let record = invocation.open_record("m-1", &scope);
+    let user = record.enter(|| spawn(async { baggage("user.id") }));
+    assert_eq!(user.await.unwrap().as_deref(), Some("u-7"));
+}
