@@ -34,6 +34,11 @@ pub(crate) fn lambda(request_id: &str) -> String {
     format!("lambda:{request_id}")
 }
 
+/// `s3:<x-amz-request-id>`, of the request that changed the object.
+pub(crate) fn s3(request_id: &str) -> String {
+    format!("s3:{request_id}")
+}
+
 /// `dynamodb:<hash>`, the same for every write of the item with this key: a weak link.
 ///
 /// The hash is FNV-1a (64 bit, 16 lower-case hex digits) of the table's name, directly followed by the key as

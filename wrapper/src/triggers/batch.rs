@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use super::event::{Event, RawRecord};
 use super::strip::Edits;
-use super::{Partial, Reading, Record, dynamodb, kinesis, sns, sqs};
+use super::{Partial, Reading, Record, dynamodb, kinesis, s3, sns, sqs};
 use crate::span::{SpanKind, attribute};
 
 /// Reads an event that is a batch of a service that we know.
@@ -18,10 +18,11 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         return None;
     }
     let (trigger, channel_of, read): (_, fn(&RawRecord<'_>) -> Arc<Channel>, Read<'_>) = match &*service {
-        "aws:sqs" => ("pubsub", sqs::channel, |raw, channel, _| sqs::record(raw, channel)),
-        "aws:sns" => ("pubsub", sns::channel, |raw, _, _| sns::record(raw)),
+        "aws:sqs" => ("pubsub", sqs::channel, sqs::record),
+        "aws:sns" => ("pubsub", sns::channel, |raw, _, edits| sns::record(raw, edits)),
         "aws:kinesis" => ("pubsub", kinesis::channel, kinesis::record),
         "aws:dynamodb" => ("datasource", dynamodb::channel, dynamodb::record),
+        "aws:s3" => ("datasource", s3::channel, |raw, channel, _| s3::record(raw, channel)),
         _ => return None,
     };
     let partial = match &*service {

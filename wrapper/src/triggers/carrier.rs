@@ -10,6 +10,7 @@ mod members;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use memchr::memmem;
 use serde::Deserialize;
 
 use super::Sender;
@@ -61,11 +62,18 @@ pub(super) fn custom(values: &HashMap<String, String>) -> Option<Sender> {
 /// and `__context__`.
 pub(super) fn document(object: &str) -> Option<Sender> {
     let carrier: Carrier<'_> = json::object(object)?;
-    let span = member(carrier.get(MEMBER))
+    let ours = || member(carrier.get(MEMBER)).filter(|_| mentions_ours(object));
+    let span = ours()
         .or_else(|| carrier.context(Part::header))
         .or_else(|| datadog(&inner_object(carrier.get(DATADOG))?));
     let ids = inner_object(carrier.get(DAZN)).and_then(|context| ids(&context)).unwrap_or_default();
     sender(span, ids)
+}
+
+/// Whether a JSON text may have our member. Spelled with escapes (`"\u005fthroughline"`) it is not ours: nobody of us
+/// writes that, and it is neither read nor cut.
+pub(super) fn mentions_ours(text: &str) -> bool {
+    memmem::find(text.as_bytes(), MEMBER.as_bytes()).is_some()
 }
 
 /// The context in the value of a `_throughline` member.

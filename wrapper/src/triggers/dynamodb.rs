@@ -11,9 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 
 use super::batch::Channel;
-use super::carrier::{Body, Carrier};
+use super::carrier::{self, Body, Carrier};
 use super::event::RawRecord;
-use super::json::Part;
+use super::json::{self, Part};
 use super::strip::Edits;
 use super::{Record, Sender};
 use crate::propagation::join::{self, KeyValue};
@@ -44,12 +44,15 @@ pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edi
     if let Some(name) = raw.event_name.text() {
         record.attributes.push(attribute("aws.dynamodb.event_name", name.into_owned()));
     }
-    for image in [change.new_image, change.old_image] {
-        if let Some(image) = image.raw().filter(|image| image.contains(MEMBER)) {
-            edits.cut(image, MEMBER);
-        }
+    for image in [change.new_image, change.old_image].into_iter().filter_map(ours) {
+        edits.cut(image, MEMBER);
     }
     record
+}
+
+/// An image that may have our attribute.
+fn ours(image: Part<'_>) -> Option<&str> {
+    image.raw().filter(|image| carrier::mentions_ours(image))
 }
 
 /// `table/<name>/stream/<time>`.
@@ -141,7 +144,7 @@ struct Written<'a> {
 
 impl Writer {
     fn of(image: Part<'_>) -> Option<Self> {
-        let attribute = image.object::<Body<'_>>()?.throughline;
+        let attribute = json::object::<Body<'_>>(ours(image)?)?.throughline;
         attribute.raw().filter(|raw| raw.len() <= MAX_ATTRIBUTE)?;
         let map = attribute.object::<Value<'_>>()?.map;
         let context =

@@ -51,6 +51,7 @@ pub(super) struct RawRecord<'a> {
     pub(super) event_source: Part<'a>,
     #[serde(rename = "eventSourceARN")]
     pub(super) event_source_arn: Part<'a>,
+    pub(super) event_time: Part<'a>,
 
     pub(super) attributes: Part<'a>,
     pub(super) body: Part<'a>,
@@ -59,6 +60,8 @@ pub(super) struct RawRecord<'a> {
 
     pub(super) dynamodb: Part<'a>,
     pub(super) kinesis: Part<'a>,
+    pub(super) response_elements: Part<'a>,
+    pub(super) s3: Part<'a>,
     #[serde(rename = "Sns")]
     pub(super) sns: Part<'a>,
 }

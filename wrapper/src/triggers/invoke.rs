@@ -18,7 +18,7 @@ use crate::span::SpanKind;
 
 pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Reading {
     let mut edits = Edits::new(event.text);
-    if event.text.contains(MEMBER) {
+    if carrier::mentions_ours(event.text) {
         edits.cut(event.text, MEMBER);
     }
     let sender = carrier::or_span(caller.custom.and_then(carrier::custom), || carrier::document(event.text));

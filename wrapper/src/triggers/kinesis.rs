@@ -56,7 +56,7 @@ fn stream(resource: &str) -> Option<&str> {
 /// What the Base64 holds, if it is text that may have our member.
 fn json_with_member(data: &str) -> Option<String> {
     let text = String::from_utf8(BASE64_STANDARD.decode(data).ok()?).ok()?;
-    text.contains(MEMBER).then_some(text)
+    carrier::mentions_ours(&text).then_some(text)
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ mod carrier;
 #[cfg(test)]
 mod cases;
 mod dynamodb;
+mod envelope;
+mod escape;
 mod event;
 mod eventbridge;
 mod headers;
@@ -20,11 +22,13 @@ mod http;
 mod invoke;
 mod json;
 mod kinesis;
+mod s3;
 mod sns;
 mod sqs;
 mod strip;
 #[cfg(test)]
 mod tests;
+mod time;
 
 use std::collections::HashMap;
 use std::sync::Arc;

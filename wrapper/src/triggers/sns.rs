@@ -1,27 +1,29 @@
-//! SNS: message attributes, in the event of a function as in the envelope that a queue gets.
+//! SNS: message attributes, then the envelopes in the message; in the event of a function as in the envelope that a
+//! queue gets.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 
 use super::batch::Channel;
 use super::carrier;
 use super::event::RawRecord;
-use super::json::Part;
-use super::{Record, Sender};
+use super::json::{self, Part};
+use super::strip::Edits;
+use super::{Record, Sender, envelope, time};
 use crate::propagation::join;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
     raw.sns.object::<Notification<'_>>().unwrap_or_default().channel()
 }
 
-pub(super) fn record(raw: &RawRecord<'_>) -> Record {
-    let notification: Notification<'_> = raw.sns.object().unwrap_or_default();
+pub(super) fn record<'a>(raw: &RawRecord<'a>, edits: &mut Edits<'a>) -> Record {
+    let notification: Notification<'a> = raw.sns.object().unwrap_or_default();
     let mut record = notification.channel().record(notification.message_id.text());
-    record.sender = notification.sender();
-    record.join = Some(&record.id).filter(|id| !id.is_empty()).map(|id| join::sns(id));
-    record.sent = notification.timestamp.text().and_then(|text| time(&text));
+    record.join = notification.join();
+    record.sent = notification.timestamp.text().and_then(|text| time::parse(&text));
+    let message = notification.message;
+    envelope::read(message).complete(notification.sender(), message, &mut record, edits);
     record
 }
 
@@ -30,12 +32,12 @@ pub(super) fn record(raw: &RawRecord<'_>) -> Record {
 #[serde(default, rename_all = "PascalCase", bound(deserialize = "'de: 'a"))]
 pub(super) struct Notification<'a> {
     #[serde(rename = "Type")]
-    pub(super) kind: Part<'a>,
+    kind: Part<'a>,
     pub(super) message: Part<'a>,
-    pub(super) message_attributes: Part<'a>,
-    pub(super) message_id: Part<'a>,
-    pub(super) timestamp: Part<'a>,
-    pub(super) topic_arn: Part<'a>,
+    message_attributes: Part<'a>,
+    message_id: Part<'a>,
+    timestamp: Part<'a>,
+    topic_arn: Part<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -46,7 +48,21 @@ struct MessageAttribute<'a> {
     value: Part<'a>,
 }
 
-impl Notification<'_> {
+impl<'a> Notification<'a> {
+    /// The envelope that a topic puts round a message; `None` for what only looks like one.
+    pub(super) fn envelope(body: &'a str) -> Option<Self> {
+        let envelope: Self = json::object(body)?;
+        let is_one = envelope.kind.text().as_deref() == Some("Notification")
+            && envelope.message_id.text().is_some()
+            && envelope.message.text().is_some()
+            && envelope.topic().is_some();
+        is_one.then_some(envelope)
+    }
+
+    pub(super) fn join(&self) -> Option<String> {
+        self.message_id.header().filter(|id| !id.is_empty()).map(|id| join::sns(&id))
+    }
+
     fn channel(&self) -> Arc<Channel> {
         Channel::new("sns", "aws.sns", self.topic())
     }
@@ -68,29 +84,6 @@ impl Notification<'_> {
         let is_sns = parts.next() == Some("arn") && parts.nth(1) == Some("sns");
         parts.nth(2).filter(|name| is_sns && !name.is_empty()).map(str::to_owned)
     }
-}
-
-/// A time in UTC as SNS writes it: `2015-08-18T18:02:32.111Z`.
-fn time(text: &str) -> Option<SystemTime> {
-    let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
-    let mut date = date.splitn(3, '-').map(|part| part.parse::<u64>().ok());
-    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
-    let (hour, rest) = clock.split_once(':')?;
-    let (minute, second) = rest.split_once(':')?;
-    let (hour, minute) = (hour.parse::<u64>().ok()?, minute.parse::<u64>().ok()?);
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    if hour > 23 || minute > 59 {
-        return None;
-    }
-    // Years that begin in March put the leap day last (Hinnant, "chrono-compatible low-level date algorithms").
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let day_of_year = (153 * month + 2) / 5 + day - 1;
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719_468;
-    let second =
-        Duration::try_from_secs_f64(second.parse().ok()?).ok().filter(|second| second.as_secs() <= 60)?;
-    UNIX_EPOCH.checked_add(Duration::from_secs(days * 86_400 + hour * 3_600 + minute * 60) + second)
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
-//! SQS: message attributes, then the envelope of a topic in the body, then AWS's own trace header.
+//! SQS: message attributes, then the envelopes in the body (of a topic, an event bus, a bucket), then AWS's own trace
+//! header.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use serde::Deserialize;
 
 use super::batch::Channel;
 use super::carrier;
 use super::event::RawRecord;
-use super::json::{self, Part};
-use super::sns::Notification;
-use super::{Record, Sender};
+use super::json::Part;
+use super::strip::Edits;
+use super::{Record, Sender, envelope};
 use crate::propagation::join;
 use crate::span::attribute;
 
@@ -18,22 +19,16 @@ pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
     Channel::new("sqs", "aws_sqs", raw.resource(queue))
 }
 
-pub(super) fn record(raw: &RawRecord<'_>, channel: &Channel) -> Record {
+pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edits<'a>) -> Record {
     let mut record = channel.record(raw.message_id.text());
     let system: SystemAttributes<'_> = raw.attributes.object().unwrap_or_default();
-    let body = envelope_text(raw.body);
-    let envelope = body.as_deref().and_then(Notification::envelope);
-    let sender = carrier::or_span(message_attributes(raw.message_attributes), || envelope.as_ref()?.sender());
-    record.sender =
-        carrier::or_span(sender, || carrier::xray(&system.trace_header.header()?).map(Sender::Parent));
-    record.sent = system.sent.millis();
     record.join = Some(&record.id).filter(|id| !id.is_empty()).map(|id| join::sqs(id));
-    if let Some(topic) = envelope.as_ref().and_then(Notification::topic) {
-        record.source = format!("{} < sns {topic}", record.source).into();
-    }
-    if let Some(count) = system.receive_count.integer() {
-        record.attributes.push(attribute("throughline.receive_count", count));
-    }
+    record.sent = system.sent.millis();
+    let own = message_attributes(raw.message_attributes);
+    envelope::read(raw.body).complete(own, raw.body, &mut record, edits);
+    let header = || carrier::xray(&system.trace_header.header()?).map(Sender::Parent);
+    record.sender = carrier::or_span(record.sender.take(), header);
+    record.attributes.extend(system.attributes(raw));
     record
 }
 
@@ -51,6 +46,28 @@ struct SystemAttributes<'a> {
     sent: Part<'a>,
     #[serde(rename = "AWSTraceHeader")]
     trace_header: Part<'a>,
+    #[serde(rename = "DeadLetterQueueSourceArn")]
+    dead_letter_source: Part<'a>,
+    #[serde(rename = "MessageGroupId")]
+    group: Part<'a>,
+}
+
+impl SystemAttributes<'_> {
+    /// How often it came, in which group of a FIFO queue, and from which queue as a dead letter. What was moved back
+    /// out of the dead-letter queue still names the queue that it is in again.
+    fn attributes(&self, raw: &RawRecord<'_>) -> impl Iterator<Item = KeyValue> {
+        let count = self.receive_count.integer().map(|count| attribute("throughline.receive_count", count));
+        let group = self.group.header().map(|id| attribute("throughline.message_group", id.into_owned()));
+        let dead_letter = self.dead_letter_source.header().and_then(|arn| {
+            let redriven = raw.event_source_arn.text().as_ref() == Some(&arn);
+            let queue = arn.rsplit(':').next().filter(|name| !name.is_empty())?;
+            Some(match redriven {
+                true => attribute("throughline.redriven", true),
+                false => attribute("throughline.dead_letter.source", queue),
+            })
+        });
+        count.into_iter().chain(group).chain(dead_letter)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -66,24 +83,6 @@ fn message_attributes(attributes: Part<'_>) -> Option<Sender> {
         let value: MessageAttribute<'_> = value.object()?;
         value.string_value.header().or_else(|| value.binary_value.binary_header())
     })
-}
-
-/// The body, if it may be an envelope: most are not, and stay unread.
-fn envelope_text(body: Part<'_>) -> Option<Cow<'_, str>> {
-    body.raw().filter(|raw| raw.contains("TopicArn"))?;
-    body.text()
-}
-
-impl<'a> Notification<'a> {
-    /// The envelope that a topic puts round a message; `None` for what only looks like one.
-    fn envelope(body: &'a str) -> Option<Self> {
-        let envelope: Self = json::object(body)?;
-        let is_one = envelope.kind.text().as_deref() == Some("Notification")
-            && envelope.message_id.text().is_some()
-            && envelope.message.text().is_some()
-            && envelope.topic().is_some();
-        is_one.then_some(envelope)
-    }
 }
 
 #[cfg(test)]

@@ -54,14 +54,14 @@ impl<'a> Edits<'a> {
 }
 
 /// Where `part`, a slice of `whole`, begins in it.
-fn offset(whole: &str, part: &str) -> Option<usize> {
+pub(super) fn offset(whole: &str, part: &str) -> Option<usize> {
     let at = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
     (at + part.len() <= whole.len()).then_some(at)
 }
 
 /// What to take out of `object` so that it has no member `name`: each with the comma before it, or, if nothing
 /// is left before it, the one after it. Nothing, if `object` is not a JSON object.
-fn members(object: &str, name: &str) -> Vec<Range<usize>> {
+pub(super) fn members(object: &str, name: &str) -> Vec<Range<usize>> {
     let finder = Finder { object, name, found: Vec::new() };
     let mut parser = serde_json::Deserializer::from_str(object);
     parser.deserialize_map(finder).unwrap_or_default()

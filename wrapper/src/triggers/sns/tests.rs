@@ -1,7 +1,7 @@
 use serde_json::json;
 
-use super::time;
 use crate::triggers::tests::*;
+use crate::triggers::time::parse as time;
 
 #[test]
 fn the_sample_says_its_topic_and_time() {

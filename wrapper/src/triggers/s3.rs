@@ -1,0 +1,123 @@
+//! S3: no event carries metadata, so that nobody is named: it joins by the id of the request that changed the object.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+
+use super::Record;
+use super::batch::Channel;
+use super::event::{Event, RawRecord};
+use super::json::Part;
+use crate::propagation::join;
+use crate::span::attribute;
+
+pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
+    let bucket = raw.s3.object::<Pointer<'_>>().and_then(|pointer| pointer.bucket());
+    Channel::new("s3", "aws.s3", bucket)
+}
+
+pub(super) fn record(raw: &RawRecord<'_>, channel: &Channel) -> Record {
+    let mut record = channel.record(None);
+    let object = Object::of_record(raw);
+    record.join = object.join;
+    record.attributes = object.attributes;
+    if let Some(name) = raw.event_name.header() {
+        record.attributes.push(attribute("throughline.s3.event_name", name.into_owned()));
+    }
+    record.sent = raw.event_time.header().and_then(|time| super::time::parse(&time));
+    record
+}
+
+/// What a notification of S3 in a message tells.
+pub(super) struct Notified {
+    pub(super) name: String,
+    pub(super) join: Option<String>,
+}
+
+/// The notification that a message consists of; `None` for what only looks like one.
+pub(super) fn envelope(body: &str) -> Option<Notified> {
+    let records: Vec<RawRecord<'_>> = Event::parse(body).records.list()?;
+    let first = records.first()?;
+    if first.event_source.text()? != "aws:s3" {
+        return None;
+    }
+    let name = first.s3.object::<Pointer<'_>>()?.bucket()?;
+    Some(Notified { name, join: Object::of_record(first).join })
+}
+
+/// The object that an event is about.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) join: Option<String>,
+    pub(super) attributes: Vec<KeyValue>,
+}
+
+impl Object {
+    fn of_record(raw: &RawRecord<'_>) -> Self {
+        let pointer: Pointer<'_> = raw.s3.object().unwrap_or_default();
+        let request = raw.response_elements.object::<ResponseElements<'_>>().unwrap_or_default().request_id;
+        // In these events, and not in those of EventBridge, the key is encoded as in a form.
+        let decoded = |key: &str| percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned();
+        Self::new(&pointer, request, decoded)
+    }
+
+    /// From an event of EventBridge
+    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>).
+    pub(super) fn of_detail(detail: Part<'_>) -> Option<Self> {
+        let pointer: Pointer<'_> = detail.object()?;
+        Some(Self::new(&pointer, pointer.request_id, str::to_owned))
+    }
+
+    fn new(pointer: &Pointer<'_>, request: Part<'_>, key: impl Fn(&str) -> String) -> Self {
+        let object: ObjectPart<'_> = pointer.object.object().unwrap_or_default();
+        let mut attributes = Vec::new();
+        attributes.extend(pointer.bucket().map(|name| attribute("aws.s3.bucket", name)));
+        attributes.extend(object.key.header().map(|name| attribute("aws.s3.key", key(&name))));
+        let etag = object.etag.header().map(Cow::into_owned);
+        attributes.extend(etag.map(|etag| attribute("throughline.s3.etag", etag)));
+        attributes.extend(object.size.integer().map(|size| attribute("throughline.s3.size", size)));
+        Self { join: request.header().filter(|id| !id.is_empty()).map(|id| join::s3(&id)), attributes }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+struct ResponseElements<'a> {
+    #[serde(rename = "x-amz-request-id")]
+    request_id: Part<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+struct Pointer<'a> {
+    bucket: Part<'a>,
+    object: Part<'a>,
+    #[serde(rename = "request-id")]
+    request_id: Part<'a>,
+}
+
+impl Pointer<'_> {
+    fn bucket(&self) -> Option<String> {
+        let name = self.bucket.object::<Bucket<'_>>()?.name.header()?;
+        (!name.is_empty()).then(|| name.into_owned())
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+struct Bucket<'a> {
+    name: Part<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+struct ObjectPart<'a> {
+    // As each of the two kinds of events spells it.
+    #[serde(alias = "eTag")]
+    etag: Part<'a>,
+    key: Part<'a>,
+    size: Part<'a>,
+}
