@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// The most different lines that one process says: a broken surrounding must not flood the log.
@@ -22,4 +23,10 @@ pub(crate) fn warn(message: &str) {
     let line = serde_json::json!({"level": "WARN", "target": "throughline", "message": message});
     // A closed stdout is no reason to disturb the function.
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Runs `work` of ours in the user's call: if it panics, the call goes on without, and `what` is said to have failed.
+pub(crate) fn guarded<T>(what: &str, work: impl FnOnce() -> T) -> Option<T> {
+    let done = catch_unwind(AssertUnwindSafe(work));
+    done.inspect_err(|_| warn_once(&format!("{what} panicked: calls go on without it"))).ok()
 }

@@ -22,6 +22,7 @@
 //!   spans to the extension after the response was posted: the client never waits for telemetry.
 //! - `aws::interceptor` puts the context into outgoing SQS, SNS, Kinesis and DynamoDB calls (cargo features `sqs`,
 //!   `sns`, `kinesis`, `dynamodb`, or `full`).
+//! - [`http::layer`] and `http::middleware` (cargo feature `reqwest`) do so for outgoing HTTP requests.
 //! - [`batch`] processes the records of a batch, each in its own transaction, and makes the partial batch
 //!   response.
 //! - [`context`] asks for the correlation id and sets baggage; [`layer`] takes the program's own `tracing` spans
@@ -69,6 +70,7 @@ pub mod context;
 mod diagnostics;
 mod fnv;
 mod handover;
+pub mod http;
 mod invocation;
 mod logs;
 mod propagation;

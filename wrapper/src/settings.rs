@@ -1,6 +1,9 @@
 //! What the environment says, read once and checked: a bad value is one log line and a safe default.
 
+mod hosts;
+
 use crate::diagnostics::warn_once;
+pub(crate) use hosts::Hosts;
 
 /// Looks a variable up. Passed in, so that tests need no environment of their own.
 pub(crate) type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -45,13 +48,20 @@ pub(crate) struct Settings {
     pub(crate) enabled: bool,
     pub(crate) trust: Trust,
     pub(crate) tables: Tables,
+    pub(crate) baggage_hosts: Hosts,
     /// Which build of the program runs (`THROUGHLINE_BUILD_ID`).
     pub(crate) build_id: Option<String>,
 }
 
 impl Settings {
     pub(crate) fn from_env(env: &Env<'_>) -> Self {
-        Self { enabled: enabled(env), trust: trust(env), tables: tables(env), build_id: build_id(env) }
+        Self {
+            enabled: enabled(env),
+            trust: trust(env),
+            tables: tables(env),
+            baggage_hosts: Hosts::from_env(env),
+            build_id: build_id(env),
+        }
     }
 }
 
