@@ -19,7 +19,8 @@ impl Answers {
     pub(super) fn of(reading: &Reading) -> Self {
         match reading.partial {
             Some(partial) => Self::Batch { partial, records: reading.records.len() },
-            None if reading.trigger == "http" => Self::Http,
+            // What a resolver answers is data: a `statusCode` in it is the program's own.
+            None if reading.trigger == "http" && !reading.source.starts_with("graphql ") => Self::Http,
             None => Self::Other,
         }
     }

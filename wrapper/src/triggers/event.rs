@@ -15,14 +15,28 @@ pub(super) struct Event<'a> {
     #[serde(rename = "Records")]
     pub(super) records: Part<'a>,
 
+    pub(super) authorization_token: Part<'a>,
     pub(super) headers: Part<'a>,
     pub(super) http_method: Part<'a>,
+    pub(super) info: Part<'a>,
+    #[serde(rename = "type")]
+    pub(super) kind: Part<'a>,
+    pub(super) method: Part<'a>,
+    pub(super) method_arn: Part<'a>,
     pub(super) multi_value_headers: Part<'a>,
     pub(super) path: Part<'a>,
+    pub(super) protocol_data: Part<'a>,
     pub(super) raw_path: Part<'a>,
+    /// As VPC Lattice spells it.
+    #[serde(rename = "raw_path")]
+    pub(super) raw_path_v1: Part<'a>,
+    pub(super) request: Part<'a>,
     pub(super) request_context: Part<'a>,
+    pub(super) request_headers: Part<'a>,
     pub(super) resource: Part<'a>,
+    pub(super) route_arn: Part<'a>,
     pub(super) route_key: Part<'a>,
+    pub(super) signature_verified: Part<'a>,
 
     pub(super) detail: Part<'a>,
     #[serde(rename = "detail-type")]

@@ -26,6 +26,11 @@ impl<'a> Headers<'a> {
         }
     }
 
+    /// Those of an object, one value each or a list.
+    pub(super) fn single(headers: Part<'a>) -> Self {
+        Self { single: headers.object().unwrap_or_default(), ..Self::default() }
+    }
+
     /// The value of a known header; several values, and several spellings of a name, are one list.
     pub(super) fn get(&self, name: &str) -> Option<String> {
         list(&self.multi, name).or_else(|| list(&self.single, name)).filter(|value| value.len() <= MAX_HEADER)

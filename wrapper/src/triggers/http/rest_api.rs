@@ -2,41 +2,22 @@
 //! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>).
 //! Without proxy integration an event has any shape: see `triggers::invoke`.
 
-use serde::Deserialize;
-
-use super::Request;
+use super::{Identity, Request, RequestContext};
 use crate::triggers::event::Event;
-use crate::triggers::json::Part;
 
-pub(super) fn read<'a>(event: &Event<'a>) -> Option<Request<'a>> {
-    let context: RequestContext<'a> = event.request_context.object()?;
-    let identity: Identity<'a> = context.identity.object().unwrap_or_default();
+pub(super) fn read<'a>(event: &Event<'a>, context: &RequestContext<'a>) -> Option<Request<'a>> {
+    event.request_context.raw()?;
     // A load balancer's request has a method too, but no resource.
-    let resource = event.resource.text()?;
+    let resource = event.resource.text()?.into_owned();
+    let method = event.http_method.text()?.into_owned();
+    let identity: Identity<'a> = context.identity.object().unwrap_or_default();
     Some(Request {
-        method: event.http_method.text()?.into_owned(),
-        route: Some(resource.into_owned()),
         path: event.path,
         id: context.request_id,
         host: context.domain_name,
         protocol: context.protocol,
         client: identity.source_ip,
         user_agent: identity.user_agent,
+        ..Request::http(event, method, Some(resource), "")
     })
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct RequestContext<'a> {
-    domain_name: Part<'a>,
-    identity: Part<'a>,
-    protocol: Part<'a>,
-    request_id: Part<'a>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct Identity<'a> {
-    source_ip: Part<'a>,
-    user_agent: Part<'a>,
 }

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::settings::Trust;
@@ -23,6 +24,7 @@ fn the_http_api_sample_says_method_path_and_caller() {
             "http.request.method=GET",
             "network.protocol.version=1.1",
             "server.address=aaaaaaaaaa.execute-api.us-west-2.amazonaws.com",
+            "server.port=443",
             "url.path=/",
             "url.scheme=https",
             "user_agent.original=curl/7.58.0",
@@ -47,6 +49,7 @@ fn the_rest_api_sample_says_its_resource() {
             "http.route=/{proxy+}",
             "network.protocol.version=1.1",
             "server.address=gy415nuibc.execute-api.us-east-2.amazonaws.com",
+            "server.port=443",
             "url.path=/hello/world",
             "url.scheme=https",
             "user_agent.original=PostmanRuntime/2.4.5",
@@ -124,4 +127,38 @@ fn no_secret_reaches_an_attribute_and_nothing_is_cut_from_a_request() {
     let reading = read(&event);
     assert!(!format!("{reading:?}").contains("hunter2"));
     assert_eq!(reading.stripped, None);
+}
+
+#[test]
+fn a_host_may_name_a_port_and_a_client_may_have_one() {
+    for (host, address, port) in [
+        ("a.example", Some("a.example"), None),
+        ("a.example:8443", Some("a.example"), Some(8443)),
+        ("a.example:", Some("a.example"), None),
+        ("a.example:99999", Some("a.example"), None),
+        ("[2001:db8::1]", Some("2001:db8::1"), None),
+        ("[2001:db8::1]:80", Some("2001:db8::1"), Some(80)),
+        (":80", None, Some(80)),
+        ("", None, None),
+    ] {
+        assert_eq!(super::host_and_port(host), (address, port), "{host}");
+    }
+    for (forwarded, client) in [
+        ("203.0.113.7", Some("203.0.113.7")),
+        (" 203.0.113.7:4711 , 10.0.0.1", Some("203.0.113.7")),
+        ("[2001:db8::1]:4711", Some("2001:db8::1")),
+        ("2001:db8::1", Some("2001:db8::1")),
+        ("<script>, 10.0.0.1", None),
+        ("", None),
+    ] {
+        assert_eq!(super::client_of(forwarded).as_deref(), client, "{forwarded}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_host_and_any_client_are_survived(text in "[\\[\\]:.0-9a-z]{0,12}|.*") {
+        let _ = super::host_and_port(&text);
+        let _ = super::client_of(&text);
+    }
 }

@@ -57,8 +57,9 @@ fn services_that_are_not_known_yet_are_called_by_their_name() {
 }
 
 #[test]
-fn a_load_balancer_has_headers_that_are_read() {
+fn an_http_service_that_is_not_known_has_headers_that_are_read() {
     let mut event = sample!("alb");
+    event["requestContext"] = json!({"service": {}});
     event["multiValueHeaders"]["traceparent"] = json!([TRACEPARENT]);
     let reading = read(&event);
     assert_eq!((reading.trigger, reading.sender), ("other", parent(TRACEPARENT)));

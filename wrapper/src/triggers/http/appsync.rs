@@ -1,0 +1,56 @@
+//! AppSync, direct Lambda resolvers (<https://docs.aws.amazon.com/appsync/latest/devguide/direct-lambda-reference.html>):
+//! the field that is resolved, and the headers of the request. A batch is a list of them, all of one request.
+//!
+//! With a request mapping an event has any shape: see `triggers::invoke`.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Request;
+use crate::span::attribute;
+use crate::triggers::event::Event;
+use crate::triggers::headers::Headers;
+use crate::triggers::json::Part;
+
+pub(super) fn read<'a>(event: &Event<'a>) -> Option<Request<'a>> {
+    let Some(batch) = event.text.trim_ascii_start().strip_prefix('[') else { return resolver(event) };
+    // The others are of the same request: the list is not read to its end.
+    let first = serde_json::Deserializer::from_str(batch).into_iter::<&'a RawValue>().next()?.ok()?;
+    resolver(&Event::parse(first.get()))
+}
+
+fn resolver<'a>(event: &Event<'a>) -> Option<Request<'a>> {
+    let info: Info<'a> = event.info.object()?;
+    let (parent, field) = (info.parent_type_name.text()?, info.field_name.text()?);
+    let http: Http<'a> = event.request.object()?;
+    let source = format!("graphql {parent}.{field}");
+    let operation = match &*parent {
+        "Query" => Some("query"),
+        "Mutation" => Some("mutation"),
+        "Subscription" => Some("subscription"),
+        // A field of what another resolver found: nothing says in which operation.
+        _ => None,
+    };
+    Some(Request {
+        name: source.clone(),
+        source,
+        host: http.domain_name,
+        headers: Headers::single(http.headers),
+        more: operation.map(|operation| attribute("graphql.operation.type", operation)).into_iter().collect(),
+        ..Request::default()
+    })
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+struct Info<'a> {
+    field_name: Part<'a>,
+    parent_type_name: Part<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+struct Http<'a> {
+    domain_name: Part<'a>,
+    headers: Part<'a>,
+}
