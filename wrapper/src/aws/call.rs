@@ -1,10 +1,13 @@
 //! A call while it runs: its span, the spans of a batch's messages, and what is said on them.
 
+use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_types::config_bag::ConfigBag;
+use aws_types::region::Region;
 use aws_types::request_id::RequestId;
 
+use super::service::{self, Service};
 use crate::propagation::{Carrier, XrayHeader};
 use crate::scope::{OpenSpan, Scope};
 use crate::span::{SpanKind, Value};
@@ -28,6 +31,7 @@ pub(super) enum Skipped {
     TooLarge,
     NotJsonObject,
     Idempotent,
+    Presigned,
     CallerSet,
     NotEnabled,
     /// An update in the form that came before expressions, which cannot be mixed with them, or by an empty one.
@@ -63,10 +67,17 @@ pub(super) struct Hop {
 #[derive(Debug)]
 pub(super) struct Call {
     scope: Scope,
-    service: String,
+    /// What is particular to the service; `None` for one that we know nothing of.
+    service: Option<&'static dyn Service>,
     operation: String,
     span: OpenSpan,
-    /// Name of the queue, topic or stream that is sent to.
+    /// The request is signed for somebody else to send: nothing may be added to it.
+    presigned: bool,
+    /// Attempts that the service refused because there were too many.
+    throttled: i64,
+    /// The id of the request, once it was answered.
+    request_id: Option<String>,
+    /// Name of the queue, topic, bus or stream that is sent to.
     destination: Option<String>,
     /// The messages of a batch, in order.
     entries: Vec<Entry>,
@@ -83,22 +94,48 @@ struct Entry {
 impl Call {
     /// Begins the span of a call (<https://opentelemetry.io/docs/specs/semconv/cloud-providers/aws-sdk/>).
     ///
-    /// A span of messages that are sent is named by `destination`, every other one by the call.
-    pub(super) fn start(scope: Scope, metadata: &Metadata, destination: Option<String>) -> Self {
-        let (service, operation) = (metadata.service().to_owned(), metadata.name().to_owned());
-        let kind = kind(&service, &operation);
+    /// A span of messages that are sent is named by their destination, every other one by the call.
+    pub(super) fn start(
+        scope: Scope,
+        metadata: &Metadata,
+        input: &Input,
+        cfg: &ConfigBag,
+        presigned: bool,
+    ) -> Self {
+        let service = service::of(Some(metadata));
+        let (service_name, operation) = (metadata.service(), metadata.name().to_owned());
+        let destination = service.and_then(|service| service.destination(input)).map(str::to_owned);
+        let kind = match service {
+            // No request goes out.
+            _ if presigned => SpanKind::Internal,
+            Some(service) => service.kind(&operation),
+            None => SpanKind::Client,
+        };
         let name = match kind {
             SpanKind::Producer => named("send", destination.as_deref()),
-            _ => format!("{service}.{operation}"),
+            _ => format!("{service_name}.{operation}"),
         };
         let mut span = scope.start_span(kind, name);
         span.set("rpc.system.name", "aws-api");
-        span.set("rpc.method", format!("{service}/{operation}"));
-        Self { scope, service, operation, span, destination, entries: Vec::new() }
+        span.set("rpc.method", format!("{service_name}/{operation}"));
+        if let Some(region) = cfg.load::<Region>() {
+            span.set("cloud.region", region.as_ref());
+        }
+        Self {
+            scope,
+            service,
+            operation,
+            span,
+            presigned,
+            throttled: 0,
+            request_id: None,
+            destination,
+            entries: Vec::new(),
+        }
     }
 
-    pub(super) fn service(&self) -> &str {
-        &self.service
+    pub(super) fn service(&self) -> Option<&'static dyn Service> {
+        self.service
     }
 
     pub(super) fn operation(&self) -> &str {
@@ -154,9 +191,33 @@ impl Call {
         }
     }
 
-    /// The X-Ray header of the request.
-    pub(super) fn xray(&self) -> String {
-        XrayHeader::for_span(&self.span.context(), self.scope.invocation().xray())
+    /// The X-Ray header of the request, unless it must stay as it is.
+    pub(super) fn xray(&self) -> Option<String> {
+        let header = || XrayHeader::for_span(&self.span.context(), self.scope.invocation().xray());
+        (!self.presigned).then(header)
+    }
+
+    /// Records where the request goes.
+    pub(super) fn addressed(&mut self, uri: &str) {
+        let uri = uri.parse::<http::Uri>();
+        if let Some(host) = uri.as_ref().ok().and_then(http::Uri::host) {
+            self.span.set("server.address", host);
+        }
+    }
+
+    /// Counts an attempt that the service refused because there were too many.
+    pub(super) fn throttled(&mut self) {
+        self.throttled += 1;
+    }
+
+    /// The id of the request, once it was answered.
+    pub(super) fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// Records the id by which what the call caused may be joined to it.
+    pub(super) fn join(&mut self, joins: Vec<String>) {
+        self.span.set("throughline.join.out", joins);
     }
 
     /// Records the id that AWS gave to a message: of the batch's entry `entry`, or the only one.
@@ -188,11 +249,19 @@ impl Call {
             self.span.set("http.response.status_code", i64::from(response.status().as_u16()));
             if let Some(id) = response.request_id() {
                 self.span.set("aws.request_id", id);
+                self.request_id = Some(id.to_owned());
+            }
+            // Of S3 alone.
+            if let Some(id) = response.headers().get("x-amz-id-2") {
+                self.span.set("aws.extended_request_id", id);
             }
         }
         let retries = cfg.load::<RequestAttempts>().map_or(0, |made| made.attempts().saturating_sub(1));
         if retries > 0 {
             self.span.set("http.request.resend_count", i64::from(retries));
+        }
+        if self.throttled > 0 {
+            self.span.set("throughline.throttled", self.throttled);
         }
     }
 
@@ -222,19 +291,11 @@ impl Skipped {
             Self::TooLarge => "too-large",
             Self::NotJsonObject => "not-json-object",
             Self::Idempotent => "idempotent",
+            Self::Presigned => "presigned",
             Self::CallerSet => "caller-set",
             Self::NotEnabled => "not-enabled",
             Self::NoExpression => "no-expression",
         }
-    }
-}
-
-fn kind(service: &str, operation: &str) -> SpanKind {
-    match (service, operation) {
-        ("SQS", "SendMessage" | "SendMessageBatch")
-        | ("SNS", "Publish" | "PublishBatch")
-        | ("Kinesis", "PutRecord" | "PutRecords") => SpanKind::Producer,
-        _ => SpanKind::Client,
     }
 }
 

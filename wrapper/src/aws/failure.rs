@@ -5,20 +5,50 @@ use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 
 use super::call::Call;
-use super::service;
+use super::service::Service;
+
+/// The codes by which services say that there were too many requests, as the SDK's own retries know them
+/// (<https://docs.rs/aws-runtime/latest/aws_runtime/retries/classifiers/constant.THROTTLING_ERRORS.html>).
+const THROTTLES: &[&str] = &[
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "TransactionInProgressException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "RequestThrottled",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+];
 
 /// Records `error` on the call's span.
 pub(super) fn record(error: &OrchestratorError<Error>, call: &mut Call) {
     if let Some(error) = error.as_operation_error() {
-        let metadata = service::metadata(error);
-        let text = error.to_string();
-        let code =
-            metadata.and_then(|metadata| metadata.code()).or_else(|| code_in(&text)).unwrap_or("_OTHER");
-        let message = metadata.and_then(|metadata| metadata.message()).unwrap_or(&text);
-        call.fail(code, message);
+        let metadata = call.service().and_then(|service| service.metadata(error));
+        let message =
+            metadata.and_then(|metadata| metadata.message()).map_or_else(|| error.to_string(), str::to_owned);
+        call.fail(&code(error, call.service()), &message);
     } else {
         call.fail(kind(error), &DisplayErrorContext(error).to_string());
     }
+}
+
+/// Whether the service refused an attempt because there were too many.
+pub(super) fn is_throttle(error: &OrchestratorError<Error>, call: &Call) -> bool {
+    error.as_operation_error().is_some_and(|error| THROTTLES.contains(&code(error, call.service()).as_str()))
+}
+
+fn code(error: &Error, service: Option<&dyn Service>) -> String {
+    let code = service.and_then(|service| service.metadata(error)).and_then(|metadata| metadata.code());
+    let text = || error.to_string();
+    code.map(str::to_owned)
+        .or_else(|| code_in(&text()).map(str::to_owned))
+        .unwrap_or_else(|| "_OTHER".to_owned())
 }
 
 /// Kinds of failures before, or instead of, an answer of the service.

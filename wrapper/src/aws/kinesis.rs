@@ -5,12 +5,14 @@ use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsInput, 
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use aws_smithy_runtime_api::client::interceptors::context::{Error, Input, Output};
 use aws_smithy_types::Blob;
+use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 
 use super::call::{Call, Hop, Injected, Outcome};
 use super::json::with_member;
-use super::service::metadata_of;
+use super::service::{Service, metadata_of};
 use crate::propagation::join;
+use crate::span::SpanKind;
 
 const SYSTEM: &str = "aws.kinesis";
 
@@ -21,8 +23,40 @@ const MAX_RECORD: usize = 1024 * 1024;
 /// The most bytes of all records of a request, keys included.
 const MAX_REQUEST: usize = 10 * 1024 * 1024;
 
+#[derive(Debug)]
+pub(super) struct Kinesis;
+
+impl Service for Kinesis {
+    fn name(&self) -> &'static str {
+        "Kinesis"
+    }
+
+    fn kind(&self, operation: &str) -> SpanKind {
+        match operation {
+            "PutRecord" | "PutRecords" => SpanKind::Producer,
+            _ => SpanKind::Client,
+        }
+    }
+
+    fn destination<'a>(&self, input: &'a Input) -> Option<&'a str> {
+        stream(input)
+    }
+
+    fn inject(&self, input: &mut Input, call: &mut Call, _cfg: &ConfigBag) {
+        inject(input, call);
+    }
+
+    fn finish(&self, output: &Output, call: &mut Call) {
+        finish(output, call);
+    }
+
+    fn metadata<'a>(&self, error: &'a Error) -> Option<&'a ErrorMetadata> {
+        metadata_of!(error, PutRecordError, PutRecordsError)
+    }
+}
+
 /// The name of the stream, given as such or at the end of its ARN.
-pub(super) fn stream(input: &Input) -> Option<&str> {
+fn stream(input: &Input) -> Option<&str> {
     let (name, arn) = if let Some(input) = input.downcast_ref::<PutRecordInput>() {
         (input.stream_name(), input.stream_arn())
     } else {
@@ -32,7 +66,7 @@ pub(super) fn stream(input: &Input) -> Option<&str> {
     name.or_else(|| arn?.rsplit('/').next())
 }
 
-pub(super) fn inject(input: &mut Input, call: &mut Call) {
+fn inject(input: &mut Input, call: &mut Call) {
     if let Some(input) = input.downcast_mut::<PutRecordInput>() {
         describe(call, None);
         if let Some(data) = &mut input.data {
@@ -57,7 +91,7 @@ pub(super) fn inject(input: &mut Input, call: &mut Call) {
     }
 }
 
-pub(super) fn finish(output: &Output, call: &mut Call) {
+fn finish(output: &Output, call: &mut Call) {
     if let Some(output) = output.downcast_ref::<PutRecordOutput>() {
         sent(call, None, output.shard_id(), output.sequence_number());
     } else if let Some(output) = output.downcast_ref::<PutRecordsOutput>() {
@@ -71,10 +105,6 @@ pub(super) fn finish(output: &Output, call: &mut Call) {
             }
         }
     }
-}
-
-pub(super) fn metadata(error: &Error) -> Option<&ErrorMetadata> {
-    metadata_of!(error, PutRecordError, PutRecordsError)
 }
 
 fn sent(call: &mut Call, entry: Option<&str>, shard: &str, sequence: &str) {

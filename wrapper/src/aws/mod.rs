@@ -157,7 +157,7 @@ impl Intercept for Interceptor {
     fn modify_before_serialization(
         &self,
         context: &mut BeforeSerializationInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
+        components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.guarded(|| {
@@ -169,9 +169,10 @@ impl Intercept for Interceptor {
                 return;
             }
             let Some(metadata) = cfg.load::<Metadata>() else { return };
-            let destination = service::destination(context.input());
-            let mut call = Call::start(scope, metadata, destination);
-            service::inject(context.input_mut(), &mut call, cfg);
+            let mut call = Call::start(scope, metadata, context.input(), cfg, is_presigned(components));
+            if let Some(service) = call.service() {
+                service.inject(context.input_mut(), &mut call, cfg);
+            }
             cfg.interceptor_state().store_put(Running(Mutex::new(Some(call))));
         })
     }
@@ -183,10 +184,28 @@ impl Intercept for Interceptor {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.guarded(|| {
-            let running = cfg.load::<Running>();
-            if let Some(header) = running.and_then(|running| running.lock().as_ref().map(Call::xray)) {
+            let Some(running) = cfg.load::<Running>() else { return };
+            let mut running = running.lock();
+            let Some(call) = running.as_mut() else { return };
+            call.addressed(context.request().uri());
+            if let Some(header) = call.xray() {
                 // A value that is no header's leaves what the SDK itself put there.
                 let _ = context.request_mut().headers_mut().try_insert(XRAY_HEADER, header);
+            }
+        })
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.guarded(|| {
+            let Some(Err(error)) = context.output_or_error() else { return };
+            let Some(running) = cfg.load::<Running>() else { return };
+            if let Some(call) = running.lock().as_mut().filter(|call| failure::is_throttle(error, call)) {
+                call.throttled();
             }
         })
     }
@@ -195,11 +214,12 @@ impl Intercept for Interceptor {
         &self,
         context: &mut FinalizerInterceptorContextMut<'_>,
         _components: &RuntimeComponents,
-        _cfg: &mut ConfigBag,
+        cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.guarded(|| {
-            if let Some(result) = context.output_or_error_mut() {
-                service::strip(result);
+            let service = service::of(cfg.load::<Metadata>());
+            if let (Some(service), Some(result)) = (service, context.output_or_error_mut()) {
+                service.strip(result);
             }
         })
     }
@@ -215,12 +235,21 @@ impl Intercept for Interceptor {
             let Some(mut call) = running.and_then(|running| running.lock().take()) else { return };
             call.answered(context.response(), cfg);
             match context.output_or_error() {
-                Some(Ok(output)) => service::finish(output, &mut call),
+                Some(Ok(output)) => {
+                    if let Some(service) = call.service() {
+                        service.finish(output, &mut call);
+                    }
+                }
                 Some(Err(error)) => failure::record(error, &mut call),
                 None => {}
             }
         })
     }
+}
+
+/// Whether the request is only signed, for somebody else to send: the SDK then has an interceptor of this name.
+fn is_presigned(components: &RuntimeComponents) -> bool {
+    components.interceptors().any(|known| known.name() == "SigV4PresigningInterceptor")
 }
 
 #[cfg(all(test, feature = "sqs"))]

@@ -1,90 +1,75 @@
-//! Which service's code a call is for. A service whose feature is off has none: its calls get a span alone.
+//! What is particular to a service: one implementation each. A service whose feature is off has none: its calls
+//! get a span and the X-Ray header alone.
+
+use std::fmt::Debug;
 
 use aws_smithy_runtime_api::client::interceptors::context::{Error, Input, Output, OutputOrError};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 
 use super::call::Call;
+use crate::span::SpanKind;
 
-/// Whether the caller made the request idempotent by a token of its own.
-pub(super) fn is_idempotent(input: &Input) -> bool {
-    #[cfg(feature = "dynamodb")]
-    return super::dynamodb::is_idempotent(input);
-    #[cfg(not(feature = "dynamodb"))]
-    {
-        let _ = input;
+/// The calls of one service. Every hook has a default: a service writes those that say something of its own.
+pub(super) trait Service: Debug + Sync {
+    /// The SDK's name for it.
+    fn name(&self) -> &'static str;
+
+    /// Whether the caller made the request idempotent by a token of its own.
+    fn is_idempotent(&self, _input: &Input) -> bool {
         false
     }
-}
 
-/// The name of the queue, topic or stream that messages are sent to.
-pub(super) fn destination(input: &Input) -> Option<String> {
-    let found: Option<&str> = None;
-    #[cfg(feature = "sqs")]
-    let found = found.or_else(|| super::sqs::queue(input));
-    #[cfg(feature = "sns")]
-    let found = found.or_else(|| super::sns::topic(input));
-    #[cfg(feature = "kinesis")]
-    let found = found.or_else(|| super::kinesis::stream(input));
-    let _ = input;
-    found.map(str::to_owned)
-}
-
-/// Describes the call on its span and writes the context into what is sent.
-pub(super) fn inject(input: &mut Input, call: &mut Call, cfg: &ConfigBag) {
-    let _ = (&input, cfg);
-    match call.service() {
-        #[cfg(feature = "sqs")]
-        "SQS" => super::sqs::inject(input, call),
-        #[cfg(feature = "sns")]
-        "SNS" => super::sns::inject(input, call),
-        #[cfg(feature = "kinesis")]
-        "Kinesis" => super::kinesis::inject(input, call),
-        #[cfg(feature = "dynamodb")]
-        "DynamoDB" => super::dynamodb::inject(input, call, cfg),
-        _ => {}
+    /// The name of the queue, topic, bus or stream that messages are sent to.
+    fn destination<'a>(&self, _input: &'a Input) -> Option<&'a str> {
+        None
     }
-}
 
-/// Records the ids that AWS gave back.
-pub(super) fn finish(output: &Output, call: &mut Call) {
-    let _ = output;
-    match call.service() {
-        #[cfg(feature = "sqs")]
-        "SQS" => super::sqs::finish(output, call),
-        #[cfg(feature = "sns")]
-        "SNS" => super::sns::finish(output, call),
-        #[cfg(feature = "kinesis")]
-        "Kinesis" => super::kinesis::finish(output, call),
-        _ => {}
+    /// The kind of an operation's span.
+    fn kind(&self, _operation: &str) -> SpanKind {
+        SpanKind::Client
     }
+
+    /// Describes the call on its span and writes the context into what is sent.
+    fn inject(&self, input: &mut Input, call: &mut Call, cfg: &ConfigBag);
+
+    /// Records what the answer says, such as the ids that AWS gave.
+    fn finish(&self, _output: &Output, _call: &mut Call) {}
+
+    /// Takes what we injected out of what was read, whoever wrote it and wherever it is read.
+    fn strip(&self, _result: &mut OutputOrError) {}
+
+    /// The error's code and message, where its type is known.
+    fn metadata<'a>(&self, error: &'a Error) -> Option<&'a ErrorMetadata>;
 }
 
-/// Takes what we injected out of what was read, whoever wrote it and wherever it is read.
-pub(super) fn strip(result: &mut OutputOrError) {
-    #[cfg(feature = "dynamodb")]
-    super::dynamodb::strip(result);
-    #[cfg(not(feature = "dynamodb"))]
-    let _ = result;
-}
-
-/// The error's code and message, where its type is known.
-pub(super) fn metadata(error: &Error) -> Option<&ErrorMetadata> {
-    let found = None;
+/// The services whose feature is on.
+static SERVICES: &[&dyn Service] = &[
     #[cfg(feature = "sqs")]
-    let found = found.or_else(|| super::sqs::metadata(error));
+    &super::sqs::Sqs,
     #[cfg(feature = "sns")]
-    let found = found.or_else(|| super::sns::metadata(error));
+    &super::sns::Sns,
     #[cfg(feature = "kinesis")]
-    let found = found.or_else(|| super::kinesis::metadata(error));
+    &super::kinesis::Kinesis,
     #[cfg(feature = "dynamodb")]
-    let found = found.or_else(|| super::dynamodb::metadata(error));
-    let _ = error;
-    found
+    &super::dynamodb::DynamoDb,
+];
+
+/// The service of a call.
+pub(super) fn of(metadata: Option<&Metadata>) -> Option<&'static dyn Service> {
+    let name = metadata?.service();
+    SERVICES.iter().copied().find(|service| service.name() == name)
+}
+
+/// Whether the caller made the request idempotent: asked before the SDK says which service it is for.
+pub(super) fn is_idempotent(input: &Input) -> bool {
+    SERVICES.iter().any(|service| service.is_idempotent(input))
 }
 
 /// The metadata of an error that is one of the given types.
-#[cfg(any(feature = "sqs", feature = "sns", feature = "kinesis", feature = "dynamodb"))]
+// A build without any service has no use for it.
+#[cfg_attr(not(feature = "full"), allow(unused_macros, unused_imports))]
 macro_rules! metadata_of {
     ($error:expr, $($type:ty),+ $(,)?) => {{
         use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -92,5 +77,6 @@ macro_rules! metadata_of {
     }};
 }
 
-#[cfg(any(feature = "sqs", feature = "sns", feature = "kinesis", feature = "dynamodb"))]
+// A build without any service has no use for it.
+#[cfg_attr(not(feature = "full"), allow(unused_macros, unused_imports))]
 pub(super) use metadata_of;

@@ -8,19 +8,53 @@ use aws_sdk_sns::operation::publish::{PublishError, PublishInput, PublishOutput}
 use aws_sdk_sns::operation::publish_batch::{PublishBatchError, PublishBatchInput, PublishBatchOutput};
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use aws_smithy_runtime_api::client::interceptors::context::{Error, Input, Output};
+use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 
 use super::attributes::{STRING, choose, room, size};
 use super::call::{Call, Hop, Injected, Outcome, Skipped};
-use super::service::metadata_of;
+use super::service::{Service, metadata_of};
 use crate::propagation::join;
+use crate::span::SpanKind;
 
 const SYSTEM: &str = "aws.sns";
 
 type Attributes = Option<HashMap<String, MessageAttributeValue>>;
 
+#[derive(Debug)]
+pub(super) struct Sns;
+
+impl Service for Sns {
+    fn name(&self) -> &'static str {
+        "SNS"
+    }
+
+    fn kind(&self, operation: &str) -> SpanKind {
+        match operation {
+            "Publish" | "PublishBatch" => SpanKind::Producer,
+            _ => SpanKind::Client,
+        }
+    }
+
+    fn destination<'a>(&self, input: &'a Input) -> Option<&'a str> {
+        topic(input)
+    }
+
+    fn inject(&self, input: &mut Input, call: &mut Call, _cfg: &ConfigBag) {
+        inject(input, call);
+    }
+
+    fn finish(&self, output: &Output, call: &mut Call) {
+        finish(output, call);
+    }
+
+    fn metadata<'a>(&self, error: &'a Error) -> Option<&'a ErrorMetadata> {
+        metadata_of!(error, PublishError, PublishBatchError)
+    }
+}
+
 /// The name of the topic, which ends its ARN. An endpoint for push notifications has slashes there.
-pub(super) fn topic(input: &Input) -> Option<&str> {
+fn topic(input: &Input) -> Option<&str> {
     let single =
         || input.downcast_ref::<PublishInput>().and_then(|input| input.topic_arn().or(input.target_arn()));
     let batch = || input.downcast_ref::<PublishBatchInput>().and_then(PublishBatchInput::topic_arn);
@@ -28,7 +62,7 @@ pub(super) fn topic(input: &Input) -> Option<&str> {
     (!name.is_empty() && !name.contains('/')).then_some(name)
 }
 
-pub(super) fn inject(input: &mut Input, call: &mut Call) {
+fn inject(input: &mut Input, call: &mut Call) {
     if let Some(input) = input.downcast_mut::<PublishInput>() {
         let arn = input.topic_arn.as_deref().or(input.target_arn.as_deref());
         describe(call, arn, None);
@@ -56,7 +90,7 @@ pub(super) fn inject(input: &mut Input, call: &mut Call) {
     }
 }
 
-pub(super) fn finish(output: &Output, call: &mut Call) {
+fn finish(output: &Output, call: &mut Call) {
     if let Some(output) = output.downcast_ref::<PublishOutput>() {
         if let Some(id) = output.message_id() {
             call.sent(None, id, join::sns(id));
@@ -71,10 +105,6 @@ pub(super) fn finish(output: &Output, call: &mut Call) {
             call.refused(failed.id(), failed.code(), failed.message().unwrap_or_default());
         }
     }
-}
-
-pub(super) fn metadata(error: &Error) -> Option<&ErrorMetadata> {
-    metadata_of!(error, PublishError, PublishBatchError)
 }
 
 fn describe(call: &mut Call, arn: Option<&str>, batch: Option<usize>) {

@@ -13,26 +13,60 @@ use aws_sdk_sqs::types::{
     SendMessageBatchRequestEntry,
 };
 use aws_smithy_runtime_api::client::interceptors::context::{Error, Input, Output};
+use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 
 use super::attributes::{STRING, choose, room, size};
 use super::call::{Call, Hop, Injected, Outcome};
-use super::service::metadata_of;
+use super::service::{Service, metadata_of};
 use crate::propagation::join;
+use crate::span::SpanKind;
 
 const SYSTEM: &str = "aws_sqs";
 
 type Attributes = Option<HashMap<String, MessageAttributeValue>>;
 type SystemAttributes = Option<HashMap<MessageSystemAttributeNameForSends, MessageSystemAttributeValue>>;
 
+#[derive(Debug)]
+pub(super) struct Sqs;
+
+impl Service for Sqs {
+    fn name(&self) -> &'static str {
+        "SQS"
+    }
+
+    fn kind(&self, operation: &str) -> SpanKind {
+        match operation {
+            "SendMessage" | "SendMessageBatch" => SpanKind::Producer,
+            _ => SpanKind::Client,
+        }
+    }
+
+    fn destination<'a>(&self, input: &'a Input) -> Option<&'a str> {
+        queue(input)
+    }
+
+    fn inject(&self, input: &mut Input, call: &mut Call, _cfg: &ConfigBag) {
+        inject(input, call);
+    }
+
+    fn finish(&self, output: &Output, call: &mut Call) {
+        finish(output, call);
+    }
+
+    fn metadata<'a>(&self, error: &'a Error) -> Option<&'a ErrorMetadata> {
+        metadata_of!(error, SendMessageError, SendMessageBatchError)
+    }
+}
+
 /// The name of the queue, which ends its URL.
-pub(super) fn queue(input: &Input) -> Option<&str> {
+fn queue(input: &Input) -> Option<&str> {
     let single = || input.downcast_ref::<SendMessageInput>().and_then(SendMessageInput::queue_url);
     let batch = || input.downcast_ref::<SendMessageBatchInput>().and_then(SendMessageBatchInput::queue_url);
     single().or_else(batch)?.rsplit('/').next().filter(|name| !name.is_empty())
 }
 
-pub(super) fn inject(input: &mut Input, call: &mut Call) {
+fn inject(input: &mut Input, call: &mut Call) {
     if let Some(input) = input.downcast_mut::<SendMessageInput>() {
         describe(call, input.queue_url.as_deref(), None);
         let body = input.message_body.as_deref().unwrap_or_default().len();
@@ -56,7 +90,7 @@ pub(super) fn inject(input: &mut Input, call: &mut Call) {
     }
 }
 
-pub(super) fn finish(output: &Output, call: &mut Call) {
+fn finish(output: &Output, call: &mut Call) {
     if let Some(output) = output.downcast_ref::<SendMessageOutput>() {
         if let Some(id) = output.message_id() {
             call.sent(None, id, join::sqs(id));
@@ -69,10 +103,6 @@ pub(super) fn finish(output: &Output, call: &mut Call) {
             call.refused(failed.id(), failed.code(), failed.message().unwrap_or_default());
         }
     }
-}
-
-pub(super) fn metadata(error: &Error) -> Option<&ErrorMetadata> {
-    metadata_of!(error, SendMessageError, SendMessageBatchError)
 }
 
 fn describe(call: &mut Call, url: Option<&str>, batch: Option<usize>) {

@@ -21,7 +21,6 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value as Json;
 
 use super::call::Call;
-use super::service;
 use crate::invocation::{Call as LambdaCall, Invocation};
 use crate::propagation::{Context, XrayHeader};
 use crate::scope::{Scope, Scoped};
@@ -87,8 +86,9 @@ impl Lambda {
     ) -> (T, Vec<Span>) {
         let mut input = Input::erase(input);
         let metadata = Metadata::new(operation, service);
-        let mut call = Call::start(self.scope.clone(), &metadata, service::destination(&input));
-        service::inject(&mut input, &mut call, &ConfigBag::base());
+        let mut call = Call::start(self.scope.clone(), &metadata, &input, &ConfigBag::base(), false);
+        let service = call.service().expect("the service is known");
+        service.inject(&mut input, &mut call, &ConfigBag::base());
         drop(call);
         (input.downcast().unwrap(), self.spans())
     }

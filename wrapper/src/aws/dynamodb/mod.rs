@@ -20,28 +20,60 @@ use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput};
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemInput};
 use aws_sdk_dynamodb::types::{TransactWriteItem, WriteRequest};
-use aws_smithy_runtime_api::client::interceptors::context::{Error, Input};
+use aws_smithy_runtime_api::client::interceptors::context::{Error, Input, OutputOrError};
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 use aws_types::region::Region;
-
-pub(super) use self::strip::strip;
 
 use self::item::Mark;
 use self::update::Update;
 use super::Idempotent;
 use super::call::{Call, Injected, Outcome, Skipped};
-use super::service::metadata_of;
+use super::service::{Service, metadata_of};
 use crate::settings::Tables;
 
 /// The most bytes of all items of a transaction.
 const MAX_TRANSACTION: usize = 4 * 1024 * 1024;
 
-pub(super) fn is_idempotent(input: &Input) -> bool {
-    input.downcast_ref::<TransactWriteItemsInput>().is_some_and(|input| input.client_request_token.is_some())
+#[derive(Debug)]
+pub(super) struct DynamoDb;
+
+impl Service for DynamoDb {
+    fn name(&self) -> &'static str {
+        "DynamoDB"
+    }
+
+    fn is_idempotent(&self, input: &Input) -> bool {
+        let transaction = input.downcast_ref::<TransactWriteItemsInput>();
+        transaction.is_some_and(|input| input.client_request_token.is_some())
+    }
+
+    fn inject(&self, input: &mut Input, call: &mut Call, cfg: &ConfigBag) {
+        inject(input, call, cfg);
+    }
+
+    fn strip(&self, result: &mut OutputOrError) {
+        strip::strip(result);
+    }
+
+    fn metadata<'a>(&self, error: &'a Error) -> Option<&'a ErrorMetadata> {
+        metadata_of!(
+            error,
+            PutItemError,
+            UpdateItemError,
+            DeleteItemError,
+            GetItemError,
+            QueryError,
+            ScanError,
+            BatchGetItemError,
+            BatchWriteItemError,
+            TransactGetItemsError,
+            TransactWriteItemsError,
+        )
+    }
 }
 
-pub(super) fn inject(input: &mut Input, call: &mut Call, cfg: &ConfigBag) {
+fn inject(input: &mut Input, call: &mut Call, cfg: &ConfigBag) {
     describe(call, &tables::of(input), cfg);
     if !matches!(call.operation(), "PutItem" | "UpdateItem" | "BatchWriteItem" | "TransactWriteItems") {
         return;
@@ -69,22 +101,6 @@ pub(super) fn inject(input: &mut Input, call: &mut Call, cfg: &ConfigBag) {
     if let Some(outcome) = marking.outcome() {
         call.injected(outcome);
     }
-}
-
-pub(super) fn metadata(error: &Error) -> Option<&ErrorMetadata> {
-    metadata_of!(
-        error,
-        PutItemError,
-        UpdateItemError,
-        DeleteItemError,
-        GetItemError,
-        QueryError,
-        ScanError,
-        BatchGetItemError,
-        BatchWriteItemError,
-        TransactGetItemsError,
-        TransactWriteItemsError,
-    )
 }
 
 /// The database attributes (<https://opentelemetry.io/docs/specs/semconv/db/dynamodb/>).

@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use super::item::Item;
 use crate::propagation::MEMBER;
 
-pub(in crate::aws) fn strip(result: &mut OutputOrError) {
+pub(super) fn strip(result: &mut OutputOrError) {
     match result {
         Ok(output) => from_output(output),
         Err(error) if error.as_operation_error().is_some_and(shows_an_item) => {
