@@ -24,17 +24,17 @@ pub(crate) enum Trust {
     Baggage,
 }
 
-/// Which DynamoDB tables have items that may carry the context (`THROUGHLINE_DYNAMODB_TABLES`).
+/// Some tables, streams or buckets, by a list of names or `*`.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Tables {
+pub(crate) enum Names {
     All,
     Named(Vec<String>),
 }
 
-impl Tables {
-    /// Whether `table`, a name or an ARN, is among them.
-    pub(crate) fn contains(&self, table: &str) -> bool {
-        let name = table.rsplit('/').next().unwrap_or(table);
+impl Names {
+    /// Whether `resource`, a name or an ARN, is among them.
+    pub(crate) fn contains(&self, resource: &str) -> bool {
+        let name = resource.rsplit(['/', ':']).next().unwrap_or(resource);
         match self {
             Self::All => true,
             Self::Named(names) => names.iter().any(|known| known == name),
@@ -47,7 +47,12 @@ impl Tables {
 pub(crate) struct Settings {
     pub(crate) enabled: bool,
     pub(crate) trust: Trust,
-    pub(crate) tables: Tables,
+    /// Which DynamoDB tables have items that may carry the context (`THROUGHLINE_DYNAMODB_TABLES`).
+    pub(crate) tables: Names,
+    /// Which Firehose streams have records that may (`THROUGHLINE_FIREHOSE_STREAMS`).
+    pub(crate) firehose_streams: Names,
+    /// Which S3 buckets have objects that may (`THROUGHLINE_S3_BUCKETS`).
+    pub(crate) buckets: Names,
     pub(crate) baggage_hosts: Hosts,
     /// Which build of the program runs (`THROUGHLINE_BUILD_ID`).
     pub(crate) build_id: Option<String>,
@@ -58,7 +63,9 @@ impl Settings {
         Self {
             enabled: enabled(env),
             trust: trust(env),
-            tables: tables(env),
+            tables: names(env, "THROUGHLINE_DYNAMODB_TABLES"),
+            firehose_streams: names(env, "THROUGHLINE_FIREHOSE_STREAMS"),
+            buckets: names(env, "THROUGHLINE_S3_BUCKETS"),
             baggage_hosts: Hosts::from_env(env),
             build_id: build_id(env),
         }
@@ -95,14 +102,14 @@ fn trust(env: &Env<'_>) -> Trust {
     }
 }
 
-fn tables(env: &Env<'_>) -> Tables {
-    let names: Vec<String> = env("THROUGHLINE_DYNAMODB_TABLES")
+fn names(env: &Env<'_>, variable: &str) -> Names {
+    let names: Vec<String> = env(variable)
         .unwrap_or_default()
         .split(',')
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty())
         .collect();
-    if names.iter().any(|name| name == "*") { Tables::All } else { Tables::Named(names) }
+    if names.iter().any(|name| name == "*") { Names::All } else { Names::Named(names) }
 }
 
 fn build_id(env: &Env<'_>) -> Option<String> {
@@ -139,6 +146,9 @@ mod tests {
         assert!(settings.tables.contains("carts"));
         assert!(settings.tables.contains("arn:aws:dynamodb:eu-west-1:123456789012:table/orders"));
         assert!(!settings.tables.contains("others"));
+        let others = from(&[("THROUGHLINE_FIREHOSE_STREAMS", "lake"), ("THROUGHLINE_S3_BUCKETS", "uploads")]);
+        assert!(others.firehose_streams.contains("lake") && !others.tables.contains("lake"));
+        assert!(others.buckets.contains("uploads") && others.buckets.contains("arn:aws:s3:::uploads"));
         assert!(from(&[("THROUGHLINE_DYNAMODB_TABLES", "*")]).tables.contains("others"));
         assert!(!from(&[("THROUGHLINE_ENABLED", " False")]).enabled);
         assert_eq!(from(&[("THROUGHLINE_TRUST_INBOUND", "None")]).trust, Trust::None);

@@ -73,6 +73,10 @@ pub(super) struct Call {
     span: OpenSpan,
     /// The request is signed for somebody else to send: nothing may be added to it.
     presigned: bool,
+    /// The request gets our X-Ray header.
+    with_header: bool,
+    /// The request gets our metadata before it is signed.
+    with_metadata: bool,
     /// Attempts that the service refused because there were too many.
     throttled: i64,
     /// The id of the request, once it was answered.
@@ -127,6 +131,8 @@ impl Call {
             operation,
             span,
             presigned,
+            with_header: !presigned,
+            with_metadata: false,
             throttled: 0,
             request_id: None,
             destination,
@@ -165,9 +171,15 @@ impl Call {
 
     /// Begins the span of one message of a batch; what is said next of a message is said of this one.
     pub(super) fn create(&mut self, id: impl Into<String>, system: &str) {
-        let name = named("create", self.destination.as_deref());
+        let destination = self.destination.clone();
+        self.create_for(destination.as_deref(), id, system);
+    }
+
+    /// As [`create`](Self::create), for a batch whose messages may go to several destinations.
+    pub(super) fn create_for(&mut self, destination: Option<&str>, id: impl Into<String>, system: &str) {
+        let name = named("create", destination);
         let mut span = self.scope.start_child(&self.span.context(), SpanKind::Producer, name);
-        describe(&mut span, "create", system, self.destination.as_deref());
+        describe(&mut span, "create", system, destination);
         self.entries.push(Entry { id: id.into(), span });
     }
 
@@ -194,7 +206,27 @@ impl Call {
     /// The X-Ray header of the request, unless it must stay as it is.
     pub(super) fn xray(&self) -> Option<String> {
         let header = || XrayHeader::for_span(&self.span.context(), self.scope.invocation().xray());
-        (!self.presigned).then(header)
+        self.with_header.then(header)
+    }
+
+    /// Leaves the X-Ray header of the request as it is.
+    pub(super) fn leave_header(&mut self) {
+        self.with_header = false;
+    }
+
+    /// Whether nothing may be added to the request.
+    pub(super) fn is_presigned(&self) -> bool {
+        self.presigned
+    }
+
+    /// Has the context written into the request's metadata before it is signed.
+    pub(super) fn add_metadata(&mut self) {
+        self.with_metadata = true;
+    }
+
+    /// Whether it is to be written there.
+    pub(super) fn adds_metadata(&self) -> bool {
+        self.with_metadata
     }
 
     /// Records where the request goes.
@@ -222,9 +254,16 @@ impl Call {
 
     /// Records the id that AWS gave to a message: of the batch's entry `entry`, or the only one.
     pub(super) fn sent(&mut self, entry: Option<&str>, message_id: &str, join: String) {
+        self.identified(entry, message_id);
+        if let Some(span) = self.message(entry) {
+            span.set("throughline.join.out", vec![join]);
+        }
+    }
+
+    /// As [`sent`](Self::sent), for an id by which nothing joins.
+    pub(super) fn identified(&mut self, entry: Option<&str>, message_id: &str) {
         if let Some(span) = self.message(entry) {
             span.set("messaging.message.id", message_id);
-            span.set("throughline.join.out", vec![join]);
         }
     }
 

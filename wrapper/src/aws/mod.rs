@@ -49,12 +49,24 @@ mod attributes;
 mod call;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+#[cfg(feature = "eventbridge")]
+mod eventbridge;
 mod failure;
-#[cfg(feature = "kinesis")]
+#[cfg(feature = "firehose")]
+mod firehose;
+#[cfg(any(feature = "kinesis", feature = "eventbridge", feature = "lambda", feature = "firehose"))]
 mod json;
 #[cfg(feature = "kinesis")]
 mod kinesis;
+#[cfg(feature = "lambda")]
+mod lambda;
+#[cfg_attr(not(feature = "full"), allow(dead_code))]
+mod limits;
+#[cfg(feature = "s3")]
+mod s3;
 mod service;
+#[cfg(feature = "sfn")]
+mod sfn;
 #[cfg(feature = "sns")]
 mod sns;
 #[cfg(feature = "sqs")]
@@ -188,6 +200,9 @@ impl Intercept for Interceptor {
             let mut running = running.lock();
             let Some(call) = running.as_mut() else { return };
             call.addressed(context.request().uri());
+            if let Some(service) = call.service() {
+                service.sign(context.request_mut().headers_mut(), call);
+            }
             if let Some(header) = call.xray() {
                 // A value that is no header's leaves what the SDK itself put there.
                 let _ = context.request_mut().headers_mut().try_insert(XRAY_HEADER, header);

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use aws_smithy_runtime_api::client::interceptors::context::{Error, Input, Output, OutputOrError};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 
@@ -34,6 +35,9 @@ pub(super) trait Service: Debug + Sync {
     /// Describes the call on its span and writes the context into what is sent.
     fn inject(&self, input: &mut Input, call: &mut Call, cfg: &ConfigBag);
 
+    /// Writes the context into the headers of a request that is about to be signed, once for each attempt.
+    fn sign(&self, _headers: &mut Headers, _call: &mut Call) {}
+
     /// Records what the answer says, such as the ids that AWS gave.
     fn finish(&self, _output: &Output, _call: &mut Call) {}
 
@@ -54,6 +58,16 @@ static SERVICES: &[&dyn Service] = &[
     &super::kinesis::Kinesis,
     #[cfg(feature = "dynamodb")]
     &super::dynamodb::DynamoDb,
+    #[cfg(feature = "eventbridge")]
+    &super::eventbridge::EventBridge,
+    #[cfg(feature = "lambda")]
+    &super::lambda::Lambda,
+    #[cfg(feature = "sfn")]
+    &super::sfn::StepFunctions,
+    #[cfg(feature = "firehose")]
+    &super::firehose::Firehose,
+    #[cfg(feature = "s3")]
+    &super::s3::S3,
 ];
 
 /// The service of a call.

@@ -1,6 +1,6 @@
 //! For the tests of this module: an invocation to make calls in, and a service that answers as it is told.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_runtime_api::http::{Headers, StatusCode};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use bytes::Bytes;
@@ -56,8 +56,17 @@ impl Lambda {
         Self::with(&[("THROUGHLINE_DYNAMODB_TABLES", "orders")], "vendor=1")
     }
 
+    /// One whose own X-Ray header ends in `more`.
+    pub(super) fn called_with(more: &str) -> Self {
+        Self::open(&[], "", &format!("{XRAY}{more}"))
+    }
+
     /// One with another environment, and `tracestate` as its sender's.
     pub(super) fn with(env: &[(&str, &str)], tracestate: &str) -> Self {
+        Self::open(env, tracestate, XRAY)
+    }
+
+    fn open(env: &[(&str, &str)], tracestate: &str, xray: &str) -> Self {
         let env =
             |key: &str| env.iter().find(|(known, _)| *known == key).map(|(_, value)| (*value).to_owned());
         let sender = Context::from_headers(
@@ -67,7 +76,7 @@ impl Lambda {
         );
         let mut reading = read(&Bytes::from_static(b"{}"), &Caller::default(), &Settings::from_env(&env));
         reading.sender = sender.map(Sender::Parent);
-        let call = LambdaCall { xray: XrayHeader::parse(XRAY), ..crate::testing::call() };
+        let call = LambdaCall { xray: XrayHeader::parse(xray), ..crate::testing::call() };
         let (invocation, scope) = Invocation::open(Tracer::new(&env, now), call, reading);
         Self { invocation, scope }
     }
@@ -107,12 +116,19 @@ impl Lambda {
 pub(super) struct Service {
     answers: Arc<Mutex<VecDeque<(u16, String)>>>,
     requests: Arc<Mutex<Vec<Request>>>,
+    /// Of every answer.
+    headers: Vec<(&'static str, &'static str)>,
 }
 
 /// A request as it went out.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) xray: Option<String>,
+    pub(super) uri: String,
+    /// The header of the signature, which names what is signed.
+    pub(super) signed: Option<String>,
+    /// Those by which two requests for the same differ are left out.
+    pub(super) headers: BTreeMap<String, String>,
     pub(super) body: String,
 }
 
@@ -125,7 +141,17 @@ impl Request {
 impl Service {
     pub(super) fn answering<const N: usize>(answers: [(u16, &str); N]) -> Self {
         let answers = answers.map(|(status, body)| (status, body.to_owned()));
-        Self { answers: Arc::new(Mutex::new(answers.into())), requests: Arc::default() }
+        Self {
+            answers: Arc::new(Mutex::new(answers.into())),
+            headers: vec![("x-amzn-requestid", "aws-1")],
+            ..Self::default()
+        }
+    }
+
+    /// With headers of its own on every answer, in the place of the request's id.
+    pub(super) fn saying(mut self, headers: &[(&'static str, &'static str)]) -> Self {
+        self.headers = headers.to_vec();
+        self
     }
 
     pub(super) fn requests(&self) -> Vec<Request> {
@@ -137,13 +163,18 @@ impl HttpConnector for Service {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         self.requests.lock().unwrap().push(Request {
             xray: request.headers().get(super::XRAY_HEADER).map(str::to_owned),
+            uri: request.uri().to_owned(),
+            signed: request.headers().get("authorization").map(str::to_owned),
+            headers: steady(request.headers()),
             body: String::from_utf8(request.body().bytes().unwrap_or_default().to_vec()).unwrap(),
         });
         let Some((status, body)) = self.answers.lock().unwrap().pop_front() else {
             return HttpConnectorFuture::new(std::future::pending());
         };
         let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body));
-        response.headers_mut().insert("x-amzn-requestid", "aws-1");
+        for (name, value) in &self.headers {
+            response.headers_mut().insert(*name, *value);
+        }
         HttpConnectorFuture::ready(Ok(response))
     }
 }
@@ -152,6 +183,14 @@ impl HttpClient for Service {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
+}
+
+/// The headers that say what is asked, without those of the attempt, its time and its signature.
+pub(super) fn steady(headers: &Headers) -> BTreeMap<String, String> {
+    let varies =
+        ["authorization", "x-amz-date", "amz-sdk-invocation-id", "amz-sdk-request", super::XRAY_HEADER];
+    let steady = headers.iter().filter(|(name, _)| !varies.contains(name));
+    steady.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// A back-off that takes no time.

@@ -30,7 +30,7 @@ use self::update::Update;
 use super::Idempotent;
 use super::call::{Call, Injected, Outcome, Skipped};
 use super::service::{Service, metadata_of};
-use crate::settings::Tables;
+use crate::settings::Names;
 
 /// The most bytes of all items of a transaction.
 const MAX_TRANSACTION: usize = 4 * 1024 * 1024;
@@ -119,7 +119,7 @@ fn describe(call: &mut Call, tables: &[String], cfg: &ConfigBag) {
     }
 }
 
-fn enabled(tables: &Tables, table: Option<&str>) -> Result<(), Skipped> {
+fn enabled(tables: &Names, table: Option<&str>) -> Result<(), Skipped> {
     if table.is_some_and(|table| tables.contains(table)) { Ok(()) } else { Err(Skipped::NotEnabled) }
 }
 
@@ -149,7 +149,7 @@ fn update_item(input: &mut UpdateItemInput, mark: &Mark) -> Result<usize, Skippe
     Ok(mark.size())
 }
 
-fn batch_write(input: &mut BatchWriteItemInput, tables: &Tables, mark: &Mark, marking: &mut Marking) {
+fn batch_write(input: &mut BatchWriteItemInput, tables: &Names, mark: &Mark, marking: &mut Marking) {
     for (table, requests) in input.request_items.iter_mut().flatten() {
         // 25 items of 400 KB don't reach the 16 MB of a request.
         for WriteRequest { put_request, .. } in requests {
@@ -160,7 +160,7 @@ fn batch_write(input: &mut BatchWriteItemInput, tables: &Tables, mark: &Mark, ma
     }
 }
 
-fn transact_write(items: &mut [TransactWriteItem], tables: &Tables, mark: &Mark, marking: &mut Marking) {
+fn transact_write(items: &mut [TransactWriteItem], tables: &Names, mark: &Mark, marking: &mut Marking) {
     let mut left = MAX_TRANSACTION.saturating_sub(items.iter().map(request_size).sum());
     for item in items {
         let marked = if let Some(put) = &mut item.put {
