@@ -9,14 +9,44 @@
 //! | `sns` | `Publish`, `PublishBatch` to topics | message attributes |
 //! | `kinesis` | `PutRecord`, `PutRecords` | member `_throughline` of data that is a JSON object |
 //! | `dynamodb` | `PutItem`, `UpdateItem`, `TransactWriteItems`, `BatchWriteItem` | attribute `_throughline` of items of the tables in `THROUGHLINE_DYNAMODB_TABLES` |
+//! | `eventbridge` | `PutEvents` | member `_throughline` of `detail`; `TraceHeader` |
+//! | `lambda` | `Invoke`, `InvokeWithResponseStream`, synchronous | `custom` of `ClientContext` |
+//! | `lambda` | `Invoke`, asynchronous | member `_throughline` of a payload that is a JSON object |
+//! | `sfn` | `StartExecution`, `StartSyncExecution` | `traceHeader`; never the input |
+//! | `firehose` | `PutRecord`, `PutRecordBatch` | member `_throughline` of records that are JSON objects, in the streams in `THROUGHLINE_FIREHOSE_STREAMS` |
+//! | `s3` | `PutObject`, `CreateMultipartUpload`, `CopyObject` with the caller's metadata | user metadata `traceparent` of objects in the buckets in `THROUGHLINE_S3_BUCKETS` |
+//!
+//! The three settings are names with commas between them, or `*` for all; unset is none.
 //!
 //! Each message of a batch carries a context of its own. Calls of other services, or of services whose feature
-//! is off, get a span and the X-Ray header alone. Reads from DynamoDB don't show `_throughline`.
+//! is off, get a span and the X-Ray header alone. Reads from DynamoDB don't show `_throughline`. A presigned request
+//! is for somebody else to send: nothing is added to it.
 //!
 //! A context that the caller put into a message stays. Where there is no room (ten attributes, the size of a
-//! message), parts are left out: first the baggage, then `tracestate`, then all. Attribute
-//! `throughline.injected` of the span says where the context went, and `throughline.inject.skipped` why it, or
-//! a part, did not.
+//! message), parts are left out: of attributes and of `ClientContext` first the baggage, then `tracestate`, then all.
+//! Two attributes of the span say what was done:
+//!
+//! | `throughline.injected` | the context is in |
+//! |---|---|
+//! | `attributes` | attributes of the message or item, `custom` of a `ClientContext`, metadata of the object |
+//! | `body` | member `_throughline` |
+//! | `header` | the X-Ray header that the service hands on, alone |
+//! | `none` | nothing |
+//!
+//! | `throughline.inject.skipped` | why it, or a part, is not there |
+//! |---|---|
+//! | `attributes-full` | the message would have more than ten attributes |
+//! | `too-large` | the message, or the whole request, would be |
+//! | `not-json-object` | the body is none, or the `ClientContext` isn't of the shape that `lambda_runtime` reads |
+//! | `idempotent` | the caller's token or name stands for this very request |
+//! | `presigned` | somebody else sends the request |
+//! | `caller-set` | there is a context of the caller's |
+//! | `not-enabled` | the setting doesn't name the table, stream or bucket; a copy keeps its metadata; an SMS or a push notification |
+//! | `no-expression` | an update in DynamoDB's old form, which can't be mixed with expressions |
+//!
+//! Ids that AWS gives back are in `throughline.join.out`, and join where no context could travel.
+//! `throughline.throttled` counts the attempts that a service refused because there were too many. An error of a
+//! function whose answer streams comes after the call, so it isn't on the call's span.
 //!
 //! A message that was under 256 KiB or 1 MiB, the limits of most queues and topics, is under it afterwards. Another
 //! `MaximumMessageSize` of a queue, from 1 KiB on, the interceptor doesn't know: a message just under it becomes
