@@ -52,9 +52,8 @@ impl Service for S3 {
         let object = Object::of(input);
         object.describe(call);
         // A copy has the metadata of its source, unless the caller gives it others.
-        let keeps = input
-            .downcast_ref::<CopyObjectInput>()
-            .is_some_and(|copy| copy.metadata_directive() != Some(&MetadataDirective::Replace));
+        let keeps =
+            object.copy_source.is_some() && object.metadata_directive != Some(&MetadataDirective::Replace);
         if !matches!(call.operation(), "PutObject" | "CreateMultipartUpload" | "CopyObject") {
             return;
         }
@@ -126,6 +125,7 @@ struct Object<'a> {
     bucket: Option<&'a str>,
     key: Option<&'a str>,
     copy_source: Option<&'a str>,
+    metadata_directive: Option<&'a MetadataDirective>,
     upload_id: Option<&'a str>,
     part_number: Option<i32>,
 }
@@ -151,7 +151,7 @@ impl<'a> Object<'a> {
             DeleteObjectInput: bucket key,
             DeleteObjectsInput: bucket,
             ListObjectsV2Input: bucket,
-            CopyObjectInput: bucket key copy_source,
+            CopyObjectInput: bucket key copy_source metadata_directive,
             CreateMultipartUploadInput: bucket key,
             UploadPartInput: bucket key upload_id part_number,
             UploadPartCopyInput: bucket key copy_source upload_id part_number,

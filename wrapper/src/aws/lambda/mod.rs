@@ -58,10 +58,9 @@ impl Service for Lambda {
         let streamed = output.downcast_ref::<InvokeWithResponseStreamOutput>().is_some();
         let invoked = output.downcast_ref::<InvokeOutput>();
         // The answer's request id is that of the invocation. A dry run, answered by 204, has none.
-        if streamed || invoked.is_some_and(|output| output.status_code() != 204) {
-            if let Some(join) = call.request_id().map(join::lambda) {
-                call.join(vec![join]);
-            }
+        let runs = streamed || invoked.is_some_and(|output| output.status_code() != 204);
+        if let Some(join) = call.request_id().filter(|_| runs).map(join::lambda) {
+            call.join(vec![join]);
         }
         // The call succeeds whatever became of the function. What it says of its error is the payload, which is
         // not ours to record; in a stream it comes after the call.
