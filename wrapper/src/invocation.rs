@@ -20,8 +20,7 @@ use crate::scope::Scope;
 use crate::settings::{Settings, Trust};
 use crate::span::{Span, SpanKind, attribute};
 use crate::tracer::Tracer;
-use crate::triggers::{Reading, Sender};
-use answers::Answers;
+use crate::triggers::{Answers, Reading, Sender};
 use describe::{describe, describe_baggage, describe_record};
 use origin::{Origin, links};
 use records::Records;
@@ -106,7 +105,7 @@ impl Invocation {
             received: call.received,
             context: context.clone(),
             parent,
-            answers: Answers::of(&reading),
+            answers: reading.answers,
             records: Records::new(reading.records),
             state: Mutex::new(State { bytes: span.size(), open: Some(span), ..State::default() }),
         });
@@ -150,7 +149,8 @@ impl Invocation {
     /// Records what the handler answered: the JSON that is being posted.
     pub(crate) fn answer(&self, response: &str) {
         self.with_span(|span| {
-            self.answers.describe(span, response, |id| self.records.position(id));
+            let position = |id: &str| self.records.position(id);
+            answers::describe(span, self.answers, response, self.records.len(), position);
         });
     }
 
@@ -159,7 +159,7 @@ impl Invocation {
         let now = self.now();
         self.with_span(|span| {
             span.fail(error_type, message, now);
-            self.answers.describe_failure(span);
+            answers::describe_failure(span, self.answers, self.records.len());
         });
     }
 
@@ -234,7 +234,7 @@ impl Invocation {
             if !state.reached {
                 let message = "the handler was not reached: the event could not be deserialized";
                 span.fail("Throughline.HandlerNotReached", message, now);
-                self.answers.describe_failure(&mut span);
+                answers::describe_failure(&mut span, self.answers, self.records.len());
             }
             if state.dropped > 0 {
                 span.set("throughline.dropped_spans", state.dropped);

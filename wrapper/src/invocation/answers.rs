@@ -1,77 +1,38 @@
 //! What the handler's answer says of the invocation: the status of a request, how many records of a batch failed.
 
 use crate::span::Span;
-use crate::triggers::{Answer, Partial, Reading};
+use crate::triggers::{Answer, Answers};
 
-/// How the answers of an invocation are to be understood.
-#[derive(Debug)]
-pub(super) enum Answers {
-    Http,
-    Batch {
-        partial: Partial,
-        records: usize,
-    },
-    /// Nothing is known of them.
-    Other,
-}
-
-impl Answers {
-    pub(super) fn of(reading: &Reading) -> Self {
-        match reading.partial {
-            Some(partial) => Self::Batch { partial, records: reading.records.len() },
-            // What a resolver answers is data: a `statusCode` in it is the program's own.
-            None if reading.trigger == "http" && !reading.source.starts_with("graphql ") => Self::Http,
-            None => Self::Other,
-        }
-    }
-
-    /// Describes the JSON that is posted; `position` tells where in the batch a record stands.
-    pub(super) fn describe(&self, span: &mut Span, response: &str, position: impl Fn(&str) -> Option<usize>) {
-        span.set("throughline.response_bytes", count(response.len()));
-        match self {
-            Self::Http => {
-                if let Some(status) = Answer::read(response).status {
-                    describe_status(span, status);
-                }
-            }
-            Self::Batch { records, .. } => {
-                let failed = self.failed(&Answer::read(response).failures, position);
-                describe_batch(span, records - failed, failed);
-            }
-            Self::Other => {}
-        }
-    }
-
-    /// Says that the handler gave no answer: the whole batch failed.
-    pub(super) fn describe_failure(&self, span: &mut Span) {
-        if let Self::Batch { records, .. } = self {
-            describe_batch(span, 0, *records);
-        }
-    }
-
-    /// How many records Lambda takes for failed.
-    fn failed(&self, failures: &[String], position: impl Fn(&str) -> Option<usize>) -> usize {
-        let Self::Batch { partial, records } = self else { return 0 };
-        let mut at = Vec::with_capacity(failures.len());
-        for id in failures {
-            match position(id) {
-                Some(position) => at.push(position),
-                // An id that is none of the batch's: Lambda takes the whole batch for failed.
-                None => return *records,
+/// Describes the JSON that is posted. The batch has so many records; `position` tells where in it one stands.
+pub(super) fn describe(
+    span: &mut Span,
+    answers: Answers,
+    response: &str,
+    records: usize,
+    position: impl Fn(&str) -> Option<usize>,
+) {
+    span.set("throughline.response_bytes", count(response.len()));
+    match answers {
+        Answers::Opaque => {}
+        Answers::Response | Answers::ResponseOrBody => {
+            let status = Answer::read(response).status;
+            let otherwise = (answers == Answers::ResponseOrBody).then_some(200);
+            if let Some(status) = status.or(otherwise) {
+                describe_status(span, status);
             }
         }
-        at.sort_unstable();
-        at.dedup();
-        match partial {
-            Partial::Each => at.len(),
-            Partial::FromFirst => at.first().map_or(0, |first| records - first),
+        Answers::FailedMessages | Answers::FirstFailedRecord => {
+            let failed = failed(answers, &Answer::read(response).failures, records, position);
+            describe_batch(span, records - failed, failed);
         }
     }
 }
 
-fn describe_batch(span: &mut Span, succeeded: usize, failed: usize) {
-    span.set("throughline.batch.succeeded", count(succeeded));
-    span.set("throughline.batch.failed", count(failed));
+/// Says that the handler gave no answer: a whole batch failed.
+pub(super) fn describe_failure(span: &mut Span, answers: Answers, records: usize) {
+    if matches!(answers, Answers::FailedMessages | Answers::FirstFailedRecord) {
+        describe_batch(span, 0, records);
+    }
 }
 
 /// The status of an HTTP response: 5xx is the server's failure, 4xx the client's
@@ -84,6 +45,34 @@ pub(super) fn describe_status(span: &mut Span, status: u16) {
     }
 }
 
+/// How many records Lambda takes for failed.
+fn failed(
+    answers: Answers,
+    failures: &[String],
+    records: usize,
+    position: impl Fn(&str) -> Option<usize>,
+) -> usize {
+    let mut at = Vec::with_capacity(failures.len());
+    for id in failures {
+        match position(id) {
+            Some(position) => at.push(position),
+            // An id that is none of the batch's: Lambda takes the whole batch for failed.
+            None => return records,
+        }
+    }
+    at.sort_unstable();
+    at.dedup();
+    match answers {
+        Answers::FirstFailedRecord => at.first().map_or(0, |first| records - first),
+        _ => at.len(),
+    }
+}
+
+fn describe_batch(span: &mut Span, succeeded: usize, failed: usize) {
+    span.set("throughline.batch.succeeded", count(succeeded));
+    span.set("throughline.batch.failed", count(failed));
+}
+
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -92,21 +81,19 @@ fn count(number: usize) -> i64 {
 mod tests {
     use super::*;
 
-    fn failed(partial: Partial, failures: &[&str]) -> usize {
-        let failures: Vec<String> = failures.iter().map(|id| (*id).to_owned()).collect();
-        let position = |id: &str| ["a", "b", "c", "d"].iter().position(|known| *known == id);
-        Answers::Batch { partial, records: 4 }.failed(&failures, position)
-    }
-
     #[test]
     fn failures_are_counted_as_lambda_counts_them() {
-        use Partial::{Each, FromFirst};
-        assert_eq!(failed(Each, &[]), 0);
-        assert_eq!(failed(Each, &["d", "b", "d"]), 2);
-        assert_eq!(failed(Each, &["b", ""]), 4, "an empty id fails the batch");
-        assert_eq!(failed(Each, &["x"]), 4, "so does a foreign one");
-        assert_eq!(failed(FromFirst, &[]), 0);
-        assert_eq!(failed(FromFirst, &["d", "b"]), 3, "from the lowest on");
-        assert_eq!(failed(FromFirst, &["x"]), 4);
+        use Answers::{FailedMessages, FirstFailedRecord};
+        let failed = |answers, failures: &[&str]| {
+            let failures: Vec<String> = failures.iter().map(|id| (*id).to_owned()).collect();
+            failed(answers, &failures, 4, |id| ["a", "b", "c", "d"].iter().position(|known| *known == id))
+        };
+        assert_eq!(failed(FailedMessages, &[]), 0);
+        assert_eq!(failed(FailedMessages, &["d", "b", "d"]), 2);
+        assert_eq!(failed(FailedMessages, &["b", ""]), 4, "an empty id fails the batch");
+        assert_eq!(failed(FailedMessages, &["x"]), 4, "so does a foreign one");
+        assert_eq!(failed(FirstFailedRecord, &[]), 0);
+        assert_eq!(failed(FirstFailedRecord, &["d", "b"]), 3, "from the lowest on");
+        assert_eq!(failed(FirstFailedRecord, &["x"]), 4);
     }
 }

@@ -8,7 +8,7 @@ use prost::Message;
 use super::*;
 use crate::propagation::Context;
 use crate::testing::{self, now, text};
-use crate::triggers::Record;
+use crate::triggers::{Answers, Record};
 
 fn tracer() -> Arc<Tracer> {
     Tracer::new(&|_| None, now)
@@ -50,7 +50,7 @@ fn batch(senders: Vec<Option<Sender>>) -> Reading {
         sender: None,
         join: None,
         records: records.collect(),
-        partial: None,
+        answers: Answers::Opaque,
         request_id: None,
         stripped: None,
     }

@@ -45,6 +45,8 @@ async fn a_server_error_is_an_error_and_a_client_error_is_none() {
     let refused = answered(REQUEST, Ok(json!({"statusCode": 404}))).await;
     assert_eq!((is_error(&refused), number(&refused, "http.response.status_code")), (false, Some(404)));
     assert_eq!(number(&refused, "throughline.response_bytes"), Some(18));
+    let plain = answered(REQUEST, Ok(json!({"id": 7}))).await;
+    assert_eq!(number(&plain, "http.response.status_code"), Some(200), "the gateway makes a body of it");
     let other = answered(b"{}", Ok(json!({"statusCode": 503}))).await;
     assert_eq!((is_error(&other), number(&other, "http.response.status_code")), (false, None));
 }

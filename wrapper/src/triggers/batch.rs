@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use super::event::{Event, RawRecord};
 use super::strip::Edits;
-use super::{Partial, Reading, Record, dynamodb, kinesis, s3, sns, sqs};
+use super::{Answers, Reading, Record, dynamodb, kinesis, s3, sns, sqs};
 use crate::span::{SpanKind, attribute};
 
 /// Reads an event that is a batch of a service that we know.
@@ -25,10 +25,10 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         "aws:s3" => ("datasource", s3::channel, |raw, channel, _| s3::record(raw, channel)),
         _ => return None,
     };
-    let partial = match &*service {
-        "aws:sqs" => Some(Partial::Each),
-        "aws:kinesis" | "aws:dynamodb" => Some(Partial::FromFirst),
-        _ => None,
+    let answers = match &*service {
+        "aws:sqs" => Answers::FailedMessages,
+        "aws:kinesis" | "aws:dynamodb" => Answers::FirstFailedRecord,
+        _ => Answers::Opaque,
     };
     let mut last = raw_records.first()?;
     let mut channel = channel_of(last);
@@ -56,7 +56,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         sender: None,
         join: None,
         records,
-        partial,
+        answers,
         request_id: None,
         stripped: edits.apply(),
     })

@@ -13,7 +13,7 @@ use super::event::Event;
 use super::json::{self, Part};
 use super::s3::Object;
 use super::strip::{self, Edits};
-use super::{Reading, Sender};
+use super::{Answers, Reading, Sender};
 use crate::propagation::{MEMBER, join};
 use crate::span::{SpanKind, attribute};
 
@@ -38,7 +38,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         sender: bus_event.sender(),
         join: None,
         records: Vec::new(),
-        partial: None,
+        answers: Answers::Opaque,
         request_id: None,
         stripped: edits.apply(),
     };

@@ -11,7 +11,7 @@ use super::carrier;
 use super::event::{Event, RawRecord};
 use super::headers::Headers;
 use super::strip::Edits;
-use super::{Caller, Reading};
+use super::{Answers, Caller, Reading};
 use crate::propagation::{MEMBER, join};
 use crate::settings::Trust;
 use crate::span::SpanKind;
@@ -33,7 +33,7 @@ pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Read
         sender,
         join: caller.request_id.map(join::lambda),
         records: Vec::new(),
-        partial: None,
+        answers: Answers::Opaque,
         request_id: None,
         stripped: edits.apply(),
     }

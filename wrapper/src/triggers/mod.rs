@@ -81,22 +81,29 @@ pub(crate) struct Reading {
     pub(crate) join: Option<String>,
     /// The records of a batch, in order; empty where the trigger has none.
     pub(crate) records: Vec<Record>,
-    /// How Lambda understands a partial batch response, where the trigger knows one.
-    pub(crate) partial: Option<Partial>,
+    pub(crate) answers: Answers,
     /// The request id of the API that was called, which becomes the correlation id.
     pub(crate) request_id: Option<String>,
     /// The event without the members that we injected; `None` if it had none.
     pub(crate) stripped: Option<Bytes>,
 }
 
-/// What a record that is named in a partial batch response says of the others
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Partial {
-    /// Nothing: just that message comes again.
-    Each,
-    /// All after it come again too: the stream's position is before it.
-    FromFirst,
+/// What the trigger makes of a handler's answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// Nothing that tells success from failure.
+    #[default]
+    Opaque,
+    /// An HTTP response with its `statusCode`.
+    Response,
+    /// The same; whatever has no `statusCode` is the body of a 200.
+    ResponseOrBody,
+    /// A partial batch response: just the messages that it names come again
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
+    FailedMessages,
+    /// A partial batch response: the first record that it names comes again, and all after it
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html>).
+    FirstFailedRecord,
 }
 
 /// One message of a batch.

@@ -5,6 +5,7 @@
 use serde::Deserialize;
 
 use super::{Request, RequestContext};
+use crate::triggers::Answers;
 use crate::triggers::event::Event;
 use crate::triggers::json::Part;
 
@@ -22,6 +23,7 @@ pub(super) fn read<'a>(event: &Event<'a>, context: &RequestContext<'a>) -> Optio
         protocol: http.protocol,
         client: http.source_ip,
         user_agent: http.user_agent,
+        answers: Answers::ResponseOrBody,
         ..Request::http(event, method, route, otherwise)
     })
 }

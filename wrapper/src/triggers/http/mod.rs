@@ -18,10 +18,10 @@ use std::net::{IpAddr, SocketAddr};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use serde::Deserialize;
 
-use super::Reading;
 use super::event::Event;
 use super::headers::Headers;
 use super::json::Part;
+use super::{Answers, Reading};
 use crate::settings::Trust;
 use crate::span::{SpanKind, Value, attribute};
 
@@ -84,6 +84,7 @@ struct Request<'a> {
     client: Part<'a>,
     user_agent: Part<'a>,
     headers: Headers<'a>,
+    answers: Answers,
     /// Attributes that only this trigger has.
     more: Vec<KeyValue>,
 }
@@ -96,7 +97,15 @@ impl<'a> Request<'a> {
         let name = format!("{}{}", known.unwrap_or("HTTP"), route_after_space.as_deref().unwrap_or_default());
         let source = route_after_space.as_deref().unwrap_or(otherwise);
         let source = format!("http {}{source}", known.unwrap_or("_OTHER"));
-        Self { name, source, method: Some(method), route, headers: Headers::of(event), ..Self::default() }
+        Self {
+            name,
+            source,
+            method: Some(method),
+            route,
+            answers: Answers::Response,
+            headers: Headers::of(event),
+            ..Self::default()
+        }
     }
 
     fn reading(self, trust: Trust) -> Reading {
@@ -107,7 +116,7 @@ impl<'a> Request<'a> {
             sender: self.headers.sender(trust),
             join: None,
             records: Vec::new(),
-            partial: None,
+            answers: self.answers,
             request_id: self.id.text().filter(|id| !id.is_empty()).map(Into::into),
             stripped: None,
             name: Some(self.name),
