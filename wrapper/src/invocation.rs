@@ -202,8 +202,9 @@ impl Invocation {
         if let Some(record) = record {
             describe_record(&mut span, record, self.received);
         }
-        // The other span of the two that are not each other's parent.
-        for other in link.iter().chain((parent != self.context).then_some(&self.context)) {
+        // The other span of the two that are not each other's parent, and whoever else had to do with it.
+        let others = link.iter().chain((parent != self.context).then_some(&self.context));
+        for other in others.chain(record.into_iter().flat_map(|record| &record.links)) {
             span.link(other, || None);
         }
         Scope::of_record(self.clone(), span, baggage)

@@ -3,7 +3,7 @@
 use opentelemetry::trace::SpanContext;
 
 use crate::propagation::Baggage;
-use crate::triggers::{Reading, Record, Sender};
+use crate::triggers::{Reading, Sender};
 
 /// The trace that an invocation joins.
 pub(super) struct Origin {
@@ -17,7 +17,10 @@ pub(super) struct Origin {
 impl Origin {
     /// One sender's trace: its child. Several traces, or records without one: a trace of its own.
     pub(super) fn of(reading: &Reading) -> Self {
-        let sender = reading.sender.clone().or_else(|| common(&reading.records));
+        let sender = reading
+            .sender
+            .clone()
+            .or_else(|| Sender::common(reading.records.iter().map(|record| record.sender.as_ref())));
         let (parent, baggage) = match sender {
             Some(Sender::Parent(context)) => (Some(context.span), context.baggage),
             Some(Sender::Ids(ids)) => (None, ids),
@@ -43,28 +46,14 @@ fn hops(sender: &Sender) -> u16 {
 /// A link stands for a message, as the semantic conventions ask, so that two messages of one sender are two links.
 /// A span keeps 128 of them and counts the others; the spans of those records still name their sender.
 pub(super) fn links(reading: &Reading) -> impl Iterator<Item = (&SpanContext, Option<&str>)> {
-    let senders = reading.records.iter().map(|record| (record.sender.as_ref(), Some(record.id.as_str())));
-    std::iter::once((reading.sender.as_ref(), None)).chain(senders).filter_map(|(sender, id)| match sender? {
-        Sender::Parent(context) if id.is_some() => Some((&context.span, id)),
-        Sender::Link(context) => Some((&context.span, id)),
+    let whole = reading.sender.iter().filter_map(|sender| match sender {
+        Sender::Link(context) => Some((&context.span, None)),
         Sender::Parent(_) | Sender::Ids(_) => None,
-    })
-}
-
-/// The sender that all records have in common: the first, if they are of one trace, with the baggage that they agree on.
-fn common(records: &[Record]) -> Option<Sender> {
-    let (first, others) = records.split_first()?;
-    let mut common = first.sender.clone()?;
-    for other in others {
-        match (&mut common, other.sender.as_ref()?) {
-            (Sender::Parent(common), Sender::Parent(other))
-                if common.span.trace_id() == other.span.trace_id() =>
-            {
-                common.baggage.keep_shared(&other.baggage);
-            }
-            (Sender::Ids(common), Sender::Ids(other)) => common.keep_shared(other),
-            _ => return None,
-        }
-    }
-    Some(common)
+    });
+    let records = reading.records.iter().flat_map(|record| {
+        // A record that was made of several names its sender among them.
+        let own = record.sender.as_ref().filter(|_| record.links.is_empty()).and_then(Sender::span);
+        own.into_iter().chain(&record.links).map(|span| (span, Some(record.id.as_str())))
+    });
+    whole.chain(records)
 }

@@ -36,6 +36,7 @@ fn batch(senders: Vec<Option<Sender>>) -> Reading {
         id: format!("m-{index}"),
         source: "sqs payments < sns orders".into(),
         sender,
+        links: Vec::new(),
         join: None,
         sent: Some(now() - Duration::from_millis(18)),
         shared: Vec::new().into(),

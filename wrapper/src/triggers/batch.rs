@@ -89,6 +89,7 @@ impl Channel {
             id: id.unwrap_or_default().into_owned(),
             source: self.source.clone(),
             sender: None,
+            links: Vec::new(),
             join: None,
             sent: None,
             shared: self.attributes.clone(),

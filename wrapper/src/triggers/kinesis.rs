@@ -1,4 +1,10 @@
-//! Kinesis: the member `_throughline` of data that is a JSON object, in Base64.
+//! Kinesis: the members of data that is a JSON object, in Base64, of which `_throughline` is ours.
+//!
+//! A record that the Kinesis Producer Library made of several is taken apart (`aggregated`). It stays one record,
+//! because that is the unit of Lambda's retries: if all its parts are of one trace, their first sender is its sender;
+//! and it is linked to every sender of a part.
+
+mod aggregated;
 
 use std::sync::Arc;
 
@@ -7,13 +13,16 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 
 use super::batch::Channel;
-use super::carrier::{self, Body};
 use super::event::RawRecord;
-use super::json::{self, Part};
-use super::strip::{self, Edits};
+use super::json::Part;
+use super::payload::Payload;
+use super::strip::Edits;
 use super::{Record, Sender};
-use crate::propagation::{MEMBER, join};
+use crate::propagation::join;
 use crate::span::attribute;
+use aggregated::Aggregated;
+#[cfg(test)]
+pub(super) use aggregated::tests::aggregate;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
     Channel::new("kinesis", "aws.kinesis", raw.resource(stream))
@@ -29,14 +38,32 @@ pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edi
         }
         record.attributes.push(attribute("messaging.destination.partition.id", shard));
     }
-    if let Some(data) = kinesis.data.text().and_then(|data| json_with_member(&data)) {
-        let body: Body<'_> = json::object(&data).unwrap_or_default();
-        record.sender = carrier::member(body.throughline).map(Sender::Parent);
-        if let (Some(rest), Some(old)) = (strip::without(&data, MEMBER), kinesis.data.raw()) {
+    if let Some(data) = kinesis.data.text().and_then(|data| BASE64_STANDARD.decode(&*data).ok()) {
+        let stripped = match Aggregated::parse(&data) {
+            Some(parts) => taken_apart(&parts, &mut record),
+            None => {
+                let payload = Payload::read(&data);
+                record.sender = payload.sender;
+                payload.stripped
+            }
+        };
+        if let (Some(rest), Some(old)) = (stripped, kinesis.data.raw()) {
             edits.replace(old, format!("\"{}\"", BASE64_STANDARD.encode(rest)));
         }
     }
     record
+}
+
+/// Tells a record what its parts tell, and gives its data without our member, if one of them had it.
+fn taken_apart(parts: &Aggregated<'_>, record: &mut Record) -> Option<Vec<u8>> {
+    let count = i64::try_from(parts.len()).unwrap_or(i64::MAX);
+    record.attributes.push(attribute("throughline.kinesis.user_records", count));
+    let mut payloads: Vec<Payload> = parts.data().map(Payload::read).collect();
+    let senders: Vec<_> = payloads.iter_mut().map(|payload| payload.sender.take()).collect();
+    record.links = senders.iter().filter_map(|sender| sender.as_ref()?.span()).cloned().collect();
+    record.sender = Sender::common(senders.iter().map(Option::as_ref));
+    let stripped: Vec<_> = payloads.into_iter().map(|payload| payload.stripped).collect();
+    stripped.iter().any(Option::is_some).then(|| parts.with(&stripped))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -51,12 +78,6 @@ struct Kinesis<'a> {
 /// `stream/<name>`, with `/consumer/…` after it for an enhanced fan-out.
 fn stream(resource: &str) -> Option<&str> {
     resource.strip_prefix("stream/")?.split('/').next()
-}
-
-/// What the Base64 holds, if it is text that may have our member.
-fn json_with_member(data: &str) -> Option<String> {
-    let text = String::from_utf8(BASE64_STANDARD.decode(data).ok()?).ok()?;
-    carrier::mentions_ours(&text).then_some(text)
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod http;
 mod invoke;
 mod json;
 mod kinesis;
+mod payload;
 mod s3;
 mod sns;
 mod sqs;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use opentelemetry::trace::SpanContext;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use crate::propagation::{Baggage, Context};
@@ -114,6 +116,8 @@ pub(crate) struct Record {
     /// As in [`Reading::source`]; one text for all that came the same way.
     pub(crate) source: Arc<str>,
     pub(crate) sender: Option<Sender>,
+    /// Other spans that it has to do with: of a record that was made of several, the sender of each.
+    pub(crate) links: Vec<SpanContext>,
     /// What it joins by; see [`Reading::join`].
     pub(crate) join: Option<String>,
     /// When it was sent.
@@ -142,4 +146,32 @@ pub(crate) enum Sender {
     Link(Context),
     /// It said what the transaction is called and for whom it runs, and not in which span.
     Ids(Baggage),
+}
+
+impl Sender {
+    /// The span that it names.
+    pub(crate) fn span(&self) -> Option<&SpanContext> {
+        match self {
+            Self::Parent(context) | Self::Link(context) => Some(&context.span),
+            Self::Ids(_) => None,
+        }
+    }
+
+    /// The sender that several have in common: the first, if all are of one trace, with the baggage that they agree
+    /// on; nobody, if one of them is unknown.
+    pub(crate) fn common<'a>(mut senders: impl Iterator<Item = Option<&'a Self>>) -> Option<Self> {
+        let mut common = senders.next()??.clone();
+        for other in senders {
+            match (&mut common, other?) {
+                (Self::Parent(common), Self::Parent(other))
+                    if common.span.trace_id() == other.span.trace_id() =>
+                {
+                    common.baggage.keep_shared(&other.baggage);
+                }
+                (Self::Ids(common), Self::Ids(other)) => common.keep_shared(other),
+                _ => return None,
+            }
+        }
+        Some(common)
+    }
 }

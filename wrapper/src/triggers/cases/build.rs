@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value};
 
+use crate::triggers::kinesis::aggregate;
+
 /// A value with its short forms (`{"$json": …}` and others) written out.
 pub(super) fn value(value: &Value) -> Value {
     match value {
@@ -20,6 +22,11 @@ fn short_form(members: &Map<String, Value>) -> Option<Value> {
     let made = match key.as_str() {
         "$json" => value(of).to_string(),
         "$base64" => BASE64_STANDARD.encode(text(of)),
+        "$bytes" => return Some(text(of).bytes().map(Value::from).collect()),
+        "$kpl" => {
+            let parts: Vec<String> = of.as_array().unwrap().iter().map(text).collect();
+            BASE64_STANDARD.encode(aggregate(&parts))
+        }
         "$repeat" => of[0].as_str().unwrap().repeat(of[1].as_u64().unwrap().try_into().unwrap()),
         "$join" => of.as_array().unwrap().iter().map(text).collect(),
         key if key.starts_with('$') => panic!("unknown short form {key}"),

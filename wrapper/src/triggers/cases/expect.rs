@@ -49,6 +49,9 @@ struct ExpectRecord {
     join: Option<Option<String>>,
     #[serde(default)]
     attributes: BTreeMap<String, Value>,
+    /// Only of a record.
+    #[serde(default)]
+    links: Vec<String>,
 }
 
 /// A member that is there, `null` or not.
@@ -70,6 +73,7 @@ impl Expect {
             id: String::new(),
             source: reading.source.as_str().into(),
             sender: reading.sender.clone(),
+            links: Vec::new(),
             join: reading.join.clone(),
             sent: None,
             shared: Vec::new().into(),
@@ -100,6 +104,7 @@ impl Expect {
             baggage: self.baggage.clone(),
             join: self.join.clone(),
             attributes: self.attributes.clone(),
+            links: Vec::new(),
         }
     }
 }
@@ -127,6 +132,8 @@ impl ExpectRecord {
         if let Some(join) = &self.join {
             faults.same(&format!("{at}join"), join.as_ref(), record.join.as_ref());
         }
+        let links = self.links.iter().map(|link| Context::from_headers(link, None, None).unwrap().span);
+        faults.same(&format!("{at}links"), links.collect(), record.links.clone());
         faults.attributes(at, &self.attributes, record.attributes());
     }
 
