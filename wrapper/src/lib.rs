@@ -34,11 +34,13 @@
 //!
 //! # Trust
 //!
-//! HTTP triggers are the public edge: of what a client sends, trace and span ids are taken and baggage is dropped.
-//! `THROUGHLINE_TRUST_INBOUND` changes that: with `none` the client's span is a link only, with `baggage` its baggage
-//! comes along. Queues, topics, streams and direct invokes are inside and trusted. A REST API *without* proxy
-//! integration looks like a direct invoke: a mapping template that passes a client's whole body on hands that trust
-//! to the client, so let it pass a member instead, such as `{"body": $input.json('$')}`.
+//! HTTP triggers and authorizers are the public edge: of what a client sends, trace and span ids are taken and
+//! baggage is dropped, whether it says so in W3C's, Datadog's or DAZN's headers. `THROUGHLINE_TRUST_INBOUND` changes
+//! that: with `none` the client's span is a link only, with `baggage` its baggage comes along, but for what begins
+//! with `throughline.`, which only code inside says. Queues, topics, streams and direct invokes are inside and
+//! trusted. A REST API *without* proxy integration looks like a direct invoke: a mapping template that passes a
+//! client's whole body on hands that trust to the client, so let it pass a member instead, such as
+//! `{"body": $input.json('$')}`. So does an IoT rule that passes on all that a device sent.
 //!
 //! # Without the extension
 //!

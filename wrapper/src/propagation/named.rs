@@ -5,19 +5,6 @@ use std::borrow::Cow;
 
 use super::{Baggage, Context, XrayHeader, datadog, dazn};
 
-/// The names that one looks for; see also [`PREFIXES`].
-const NAMES: [&str; 10] = [
-    "baggage",
-    "call-chain-length",
-    "debug-log-enabled",
-    "traceparent",
-    "tracestate",
-    "x-amzn-trace-id",
-    "x-datadog-parent-id",
-    "x-datadog-sampling-priority",
-    "x-datadog-tags",
-    "x-datadog-trace-id",
-];
 /// What a name may begin with that people chose.
 const PREFIXES: [&str; 2] = [dazn::PREFIX, datadog::BAGGAGE_PREFIX];
 /// The longest value that is read, in bytes.
@@ -28,11 +15,25 @@ const MAX_CHOSEN: usize = 64;
 /// The values that a context may be made of, by name. Names have no case.
 #[derive(Debug, Default)]
 pub(crate) struct Named<'a> {
-    values: [Option<Cow<'a, str>>; NAMES.len()],
+    values: [Option<Cow<'a, str>>; Named::NAMES.len()],
     chosen: Vec<(String, Cow<'a, str>)>,
 }
 
 impl<'a> Named<'a> {
+    /// The names that one looks for; see also [`PREFIXES`].
+    pub(crate) const NAMES: [&'static str; 10] = [
+        "baggage",
+        "call-chain-length",
+        "debug-log-enabled",
+        "traceparent",
+        "tracestate",
+        "x-amzn-trace-id",
+        "x-datadog-parent-id",
+        "x-datadog-sampling-priority",
+        "x-datadog-tags",
+        "x-datadog-trace-id",
+    ];
+
     /// Whether a value of this name would be kept.
     pub(crate) fn knows(name: &str) -> bool {
         position(name).is_some() || Self::is_chosen(name)
@@ -105,7 +106,7 @@ impl<'a> Named<'a> {
 }
 
 fn position(name: &str) -> Option<usize> {
-    NAMES.iter().position(|known| name.eq_ignore_ascii_case(known))
+    Named::NAMES.iter().position(|known| name.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]
@@ -163,7 +164,7 @@ mod tests {
         #[test]
         fn any_names_and_values_are_survived(
             values in prop::collection::vec(
-                (prop_oneof![prop::sample::select(NAMES.to_vec()).prop_map(str::to_owned), "(x-correlation-|ot-baggage-)?.{0,8}"], ".*"),
+                (prop_oneof![prop::sample::select(Named::NAMES.to_vec()).prop_map(str::to_owned), "(x-correlation-|ot-baggage-)?.{0,8}"], ".*"),
                 0..12,
             ),
         ) {

@@ -49,6 +49,9 @@ async fn a_server_error_is_an_error_and_a_client_error_is_none() {
     assert_eq!(number(&plain, "http.response.status_code"), Some(200), "the gateway makes a body of it");
     let other = answered(b"{}", Ok(json!({"statusCode": 503}))).await;
     assert_eq!((is_error(&other), number(&other, "http.response.status_code")), (false, None));
+    let resolver = br#"{"info":{"parentTypeName":"Query","fieldName":"site"},"request":{"headers":{}}}"#;
+    let data = answered(resolver, Ok(json!({"statusCode": 503}))).await;
+    assert_eq!((is_error(&data), number(&data, "http.response.status_code")), (false, None));
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@
 //! hands on what its mapping template makes, and if that is the client's body (`$input.body`, `$input.json('$')`,
 //! or no template at all) nothing tells it from a direct invoke, or, with `Records`, from a batch: the client
 //! chooses trace and baggage. Use the proxy integration, or a template that puts the body under a member of its own
-//! (`{"body": $input.json('$')}`), where no context is looked for.
+//! (`{"body": $input.json('$')}`), where no context is looked for. The same holds for an IoT rule that hands on all
+//! that a device sent, and for AppSync's request mappings.
 
 use super::carrier;
 use super::event::{Event, RawRecord};

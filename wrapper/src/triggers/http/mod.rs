@@ -184,3 +184,5 @@ fn last_part(arn: Part<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trust_tests;
