@@ -73,6 +73,9 @@ mod diagnostics;
 mod fnv;
 mod handover;
 pub mod http;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod invocation;
 mod logs;
 mod propagation;

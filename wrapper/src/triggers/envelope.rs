@@ -13,6 +13,7 @@ use super::escape::raw_offsets;
 use super::eventbridge::BusEvent;
 use super::json::Part;
 use super::s3;
+use super::scan;
 use super::sns::Notification;
 use super::strip::{Edits, offset};
 use super::{Record, Sender};
@@ -102,7 +103,7 @@ fn object_text(raw: &str) -> Option<Cow<'_, str>> {
     if !is_object || !marked() {
         return None;
     }
-    if inner.contains('\\') { serde_json::from_str(raw).ok().map(Cow::Owned) } else { Some(inner.into()) }
+    scan::string(raw)
 }
 
 /// Where `cut`, a range of `part`, stands in `text`, of which `part` is a slice.

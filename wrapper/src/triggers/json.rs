@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+
+use super::scan::{self, Text};
 
 /// The longest header or attribute value that is read, in bytes.
 pub(super) const MAX_HEADER: usize = 8 * 1024;
@@ -18,25 +19,25 @@ pub(super) const MAX_HEADER: usize = 8 * 1024;
 const MAX_ITEMS: usize = 10_000;
 
 /// A member of a JSON object, not read yet; absent and `null` are the same.
-#[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
-#[serde(transparent)]
-pub(super) struct Part<'a>(#[serde(borrow)] Option<&'a RawValue>);
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Part<'a>(Option<&'a str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Part<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Text(text) = Text::deserialize(deserializer)?;
+        Ok(Self(Some(text).filter(|text| *text != "null")))
+    }
+}
 
 impl<'a> Part<'a> {
     /// The JSON text itself, a slice of what it was read from.
     pub(super) fn raw(self) -> Option<&'a str> {
-        self.0.map(RawValue::get)
+        self.0
     }
 
     /// The value of a string.
     pub(super) fn text(self) -> Option<Cow<'a, str>> {
-        let raw = self.raw()?;
-        let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-        if inner.contains('\\') {
-            serde_json::from_str(raw).ok().map(Cow::Owned)
-        } else {
-            Some(Cow::Borrowed(inner))
-        }
+        scan::string(self.raw()?)
     }
 
     /// The value of a string, unless it is too long for a header.
@@ -83,14 +84,13 @@ impl<'a> Part<'a> {
 
     /// The items of a list.
     pub(super) fn list<T: Deserialize<'a>>(self) -> Option<Vec<T>> {
-        serde_json::from_str(self.raw()?).ok().map(|Items(items)| items)
+        scan::read(self.raw()?).map(|Items(items)| items)
     }
 }
 
 /// A JSON object, read as far as `T` asks for members.
 pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
-    // A derived struct would take an array as well.
-    text.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
+    scan::read(text)
 }
 
 struct Items<T>(Vec<T>);
@@ -126,8 +126,11 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ItemsVisitor<T> {
 mod tests {
     use super::*;
 
+    #[derive(serde::Deserialize)]
+    struct Empty {}
+
     fn part(text: &str) -> Part<'_> {
-        serde_json::from_str(text).unwrap()
+        scan::read(text).unwrap()
     }
 
     #[test]
@@ -150,7 +153,7 @@ mod tests {
         assert_eq!(part("1.477").seconds(), part("1477").millis());
         assert_eq!(part(r#""YWI=""#).binary_header().as_deref(), Some("ab"));
         assert_eq!(part(r#""/w==""#).binary_header(), None, "not UTF-8");
-        assert!(part("[]").object::<Part<'_>>().is_none());
+        assert!(part("[]").object::<Empty>().is_none());
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod json;
 mod kinesis;
 mod payload;
 mod s3;
+mod scan;
 mod sns;
 mod sqs;
 mod strip;

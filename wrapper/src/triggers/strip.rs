@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
-use serde_json::value::RawValue;
+
+use super::scan::{self, Text};
 
 /// Changes to an event, gathered while it is read.
 #[derive(Debug)]
@@ -63,14 +64,21 @@ pub(super) fn offset(whole: &str, part: &str) -> Option<usize> {
 /// is left before it, the one after it. Nothing, if `object` is not a JSON object.
 pub(super) fn members(object: &str, name: &str) -> Vec<Range<usize>> {
     let finder = Finder { object, name, found: Vec::new() };
-    let mut parser = serde_json::Deserializer::from_str(object);
-    parser.deserialize_map(finder).unwrap_or_default()
+    scan::read_as(object, finder).unwrap_or_default()
 }
 
 struct Finder<'a> {
     object: &'a str,
     name: &'a str,
     found: Vec<Range<usize>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Finder<'de> {
+    type Value = Vec<Range<usize>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
 }
 
 impl<'de> Visitor<'de> for Finder<'de> {
@@ -91,7 +99,7 @@ impl<'de> Visitor<'de> for Finder<'de> {
         let mut kept_one = false;
         let mut end_of_last = 0;
         while let Some(hit) = map.next_key_seed(Is(self.name))? {
-            let value = map.next_value::<&RawValue>()?.get();
+            let Text(value) = map.next_value()?;
             let end = offset(self.object, value).ok_or_else(outside)? + value.len();
             match (hit, kept_one) {
                 (false, _) => kept_one = true,

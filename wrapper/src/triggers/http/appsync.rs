@@ -4,19 +4,17 @@
 //! With a request mapping an event has any shape: see `triggers::invoke`.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::Request;
 use crate::span::attribute;
 use crate::triggers::event::Event;
 use crate::triggers::headers::Headers;
 use crate::triggers::json::Part;
+use crate::triggers::scan::first_item;
 
 pub(super) fn read<'a>(event: &Event<'a>) -> Option<Request<'a>> {
-    let Some(batch) = event.text.trim_ascii_start().strip_prefix('[') else { return resolver(event) };
-    // The others are of the same request: the list is not read to its end.
-    let first = serde_json::Deserializer::from_str(batch).into_iter::<&'a RawValue>().next()?.ok()?;
-    resolver(&Event::parse(first.get()))
+    // The others of a batch are of the same request.
+    first_item(event.text).map_or_else(|| resolver(event), |first| resolver(&Event::parse(first)))
 }
 
 fn resolver<'a>(event: &Event<'a>) -> Option<Request<'a>> {
