@@ -28,6 +28,8 @@ pub struct SandboxConfig {
     pub memory_mb: u32,
     /// Whether both processes are stopped (SIGSTOP) between invocations.
     pub freeze: bool,
+    /// How many invocations run at once; `None` but on a managed instance.
+    pub concurrency: Option<u32>,
     /// Where the processes' lines go.
     pub output: Output,
 }
@@ -43,6 +45,7 @@ impl SandboxConfig {
             timeout: Duration::from_secs(30),
             memory_mb: 256,
             freeze: true,
+            concurrency: None,
             output: Output::default(),
         }
     }
@@ -71,6 +74,13 @@ impl SandboxConfig {
         self
     }
 
+    /// On a Lambda Managed Instance, which runs so many invocations at once, never freezes and enforces no time-out
+    /// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-runtimes.html>).
+    pub fn managed_instance(mut self, concurrency: u32) -> Self {
+        self.concurrency = Some(concurrency);
+        self.freeze(false)
+    }
+
     /// With the processes' lines going to `output`.
     pub fn output(mut self, output: Output) -> Self {
         self.output = output;
@@ -80,6 +90,11 @@ impl SandboxConfig {
     /// The ARN of the function.
     pub fn function_arn(&self) -> String {
         format!("arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{}", self.function_name)
+    }
+
+    /// The value of `AWS_LAMBDA_INITIALIZATION_TYPE`.
+    pub(crate) fn initialization_type(&self) -> &'static str {
+        if self.concurrency.is_some() { "lambda-managed-instances" } else { "on-demand" }
     }
 
     /// The name under which the extension has to register.
@@ -98,7 +113,7 @@ impl SandboxConfig {
             ("AWS_LAMBDA_FUNCTION_NAME", &self.function_name),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory),
-            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", self.initialization_type()),
             ("AWS_LAMBDA_LOG_GROUP_NAME", &log_group),
             ("AWS_LAMBDA_LOG_STREAM_NAME", log_stream),
             ("AWS_EXECUTION_ENV", "AWS_Lambda_rust"),
@@ -113,6 +128,7 @@ impl SandboxConfig {
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .chain(self.concurrency.map(|n| ("AWS_LAMBDA_MAX_CONCURRENCY".to_owned(), n.to_string())))
         .chain(self.env.iter().cloned())
         .collect()
     }

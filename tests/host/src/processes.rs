@@ -40,13 +40,13 @@ impl Processes {
         api.state.change(|state| {
             state.extensions.clear();
             state.init_error = None;
-            state.current = None;
+            state.under_way.clear();
             state.sealed = false;
         });
         api.telemetry.emit(
             "platform.initStart",
             json!({
-                "initializationType": "on-demand",
+                "initializationType": config.initialization_type(),
                 "phase": "init",
                 "functionName": config.function_name,
                 "functionVersion": "$LATEST",
@@ -95,7 +95,7 @@ impl Processes {
         })?;
         processes.init = Some(begun.elapsed());
         let duration = begun.elapsed().as_millis() as u64;
-        let init = json!({ "initializationType": "on-demand", "phase": "init", "status": "success" });
+        let init = json!({ "initializationType": config.initialization_type(), "phase": "init", "status": "success" });
         api.telemetry.emit("platform.initRuntimeDone", init.clone());
         let mut report = init;
         report["metrics"] = json!({ "durationMs": duration });

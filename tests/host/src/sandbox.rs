@@ -63,7 +63,7 @@ impl Sandbox {
             processes: Arc::default(),
         });
         let sandbox = Self { turns, server };
-        let mut processes = sandbox.turns.processes.clone().lock_owned().await;
+        let mut processes = sandbox.turns.processes.clone().write_owned().await;
         match Processes::boot(&sandbox.turns).await {
             Ok(mut booted) => {
                 booted.rest(&sandbox.turns).await;
@@ -112,19 +112,23 @@ impl Sandbox {
     /// Waits until the sandbox has settled after the last invocation: every party has asked for
     /// its next event, and the processes are stopped if the sandbox freezes.
     pub async fn settled(&self) {
-        drop(self.turns.processes.lock().await);
+        drop(self.turns.processes.write().await);
     }
 
-    /// Invokes the function, after the invocations that came before. Returns when the response is
-    /// posted; the sandbox goes on until every party has asked for its next event.
+    /// Invokes the function, after the invocations that came before; on a managed instance, beside them. Returns when
+    /// the response is posted; the sandbox goes on until every party has asked for its next event.
     ///
     /// Once begun, an invocation runs to its end even if this future is dropped.
     pub async fn invoke(&self, invocation: impl Into<Invocation>) -> Reply {
         let request_id = uuid::Uuid::new_v4().to_string();
-        let processes = self.turns.processes.clone().lock_owned().await;
         let (answer, answered) = oneshot::channel();
-        let turns = self.turns.clone();
-        tokio::spawn(turns.take(processes, request_id.clone(), invocation.into(), answer));
+        let (turns, lane) = (self.turns.clone(), self.turns.processes.clone());
+        if turns.api.config.concurrency.is_some() {
+            let turn = turns.share(lane.read_owned().await, request_id.clone(), invocation.into());
+            tokio::spawn(async { answer.send(turn.await) });
+        } else {
+            tokio::spawn(turns.take(lane.write_owned().await, request_id.clone(), invocation.into(), answer));
+        }
         let outcome = answered.await.unwrap_or_else(|_| {
             Outcome::Failed(FunctionError::new("Sandbox.Failure", "the sandbox was shut down"))
         });
@@ -134,7 +138,7 @@ impl Sandbox {
     /// Ends the sandbox as Lambda does: SIGTERM for the function, `SHUTDOWN` for the extension, two
     /// seconds in all, then SIGKILL. Waits first for the invocation under way, a few seconds at most.
     pub async fn shutdown(&self, reason: ShutdownReason) {
-        if let Ok(mut processes) = tokio::time::timeout(PATIENCE, self.turns.processes.lock()).await
+        if let Ok(mut processes) = tokio::time::timeout(PATIENCE, self.turns.processes.write()).await
             && let Some(running) = processes.take()
         {
             running.shutdown(&self.turns, reason).await;

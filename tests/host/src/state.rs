@@ -19,8 +19,9 @@ pub(crate) struct State {
     pub init_error: Option<FunctionError>,
     /// Extensions in the order of their registration.
     pub extensions: Vec<Extension>,
-    /// The invocation under way, until the sandbox has settled after it.
-    pub current: Option<Current>,
+    /// The invocations under way, in the order they came, each until the sandbox has settled after it. More than one
+    /// only on a managed instance.
+    pub under_way: Vec<Current>,
     /// Whether init is over: registrations and subscriptions are closed.
     pub sealed: bool,
     /// Whether the processes are stopped.
@@ -65,9 +66,24 @@ impl State {
         self.extensions.iter_mut().find(|e| e.id == id)
     }
 
+    /// The next invocation that no runtime has taken.
+    pub(crate) fn undelivered(&mut self) -> Option<&mut Current> {
+        self.under_way.iter_mut().find(|c| !c.delivered)
+    }
+
     /// The invocation with this id, if it is under way and not answered yet.
     pub(crate) fn unanswered(&mut self, request_id: &str) -> Option<&mut Current> {
-        self.current.as_mut().filter(|c| c.request_id == request_id && c.delivered && c.outcome.is_none())
+        self.under_way.iter_mut().find(|c| c.request_id == request_id && c.delivered && c.outcome.is_none())
+    }
+
+    /// What became of the invocation with this id, once that is known.
+    pub(crate) fn outcome(&self, request_id: &str) -> Option<&Outcome> {
+        self.under_way.iter().find(|c| c.request_id == request_id)?.outcome.as_ref()
+    }
+
+    /// The invocation with this id is over.
+    pub(crate) fn finish(&mut self, request_id: &str) {
+        self.under_way.retain(|c| c.request_id != request_id);
     }
 }
 
@@ -151,18 +167,18 @@ mod tests {
     #[test]
     fn answers_only_what_was_delivered_and_once() {
         let mut state = State {
-            current: Some(Current {
+            under_way: vec![Current {
                 request_id: "r".into(),
                 invocation: Invocation::default(),
                 trace_header: String::new(),
                 deadline_ms: 0,
                 delivered: false,
                 outcome: None,
-            }),
+            }],
             ..State::default()
         };
         assert!(state.unanswered("r").is_none());
-        state.current.as_mut().unwrap().delivered = true;
+        state.undelivered().unwrap().delivered = true;
         assert!(state.unanswered("other").is_none());
         state.unanswered("r").unwrap().outcome = Some(Outcome::Response("{}".into()));
         assert!(state.unanswered("r").is_none());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
-use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, oneshot};
 
 use crate::api::Api;
 use crate::clock::now_ms;
@@ -14,14 +14,15 @@ use crate::processes::Processes;
 use crate::sandbox::Pids;
 use crate::state::{Current, State};
 
-/// What turns are taken on. The lock is the sandbox's single lane: held from thaw to freeze.
+/// What turns are taken on. The lock is the sandbox's single lane: held from thaw to freeze. On a managed instance
+/// invocations share it.
 #[derive(Debug)]
 pub(crate) struct Turns {
     pub api: Arc<Api>,
     pub runtime_api: String,
     pub environment: Vec<(String, String)>,
     pub pids: Mutex<Pids>,
-    pub processes: Arc<tokio::sync::Mutex<Option<Processes>>>,
+    pub processes: Arc<RwLock<Option<Processes>>>,
 }
 
 /// How the wait for a response ended without one.
@@ -43,7 +44,7 @@ impl Turns {
     /// Runs one invocation to its end: until the sandbox has settled, or was taken down.
     pub(crate) async fn take(
         self: Arc<Self>,
-        mut lane: OwnedMutexGuard<Option<Processes>>,
+        mut lane: OwnedRwLockWriteGuard<Option<Processes>>,
         request_id: String,
         invocation: Invocation,
         answer: oneshot::Sender<Outcome>,
@@ -65,9 +66,9 @@ impl Turns {
         let deadline = begun + self.api.config.timeout;
         self.begin(&request_id, invocation);
 
-        let has_outcome = state.until(|s| s.current.as_ref().is_some_and(|c| c.outcome.is_some()));
+        let has_outcome = state.until(|s| s.outcome(&request_id).is_some());
         let answered = within(&processes, deadline, has_outcome).await;
-        let outcome = state.change(|s| s.current.as_ref().and_then(|c| c.outcome.clone()));
+        let outcome = state.read(|s| s.outcome(&request_id).cloned());
         let init = processes.first_report();
         if let (Ok(()), Some(outcome)) = (&answered, &outcome) {
             // The client has its answer here; what follows is the sandbox's own business.
@@ -81,7 +82,7 @@ impl Turns {
                 Err(broken) => Err(broken),
             };
             self.report(&request_id, status, begun, init);
-            state.change(|s| s.current = None);
+            state.change(|s| s.finish(&request_id));
             match settled {
                 Ok(()) => {
                     processes.rest(&self).await;
@@ -102,8 +103,33 @@ impl Turns {
         if reason == ShutdownReason::Failure {
             self.report(&request_id, reason.as_str(), begun, init);
         }
-        state.change(|s| s.current = None);
+        state.change(|s| s.finish(&request_id));
         processes.shutdown(&self, reason).await;
+    }
+
+    /// Runs one invocation of several on a managed instance: nothing is thawed or frozen, no deadline is enforced, and
+    /// a process that dies ends the instance.
+    pub(crate) async fn share(
+        self: Arc<Self>,
+        lane: OwnedRwLockReadGuard<Option<Processes>>,
+        request_id: String,
+        invocation: Invocation,
+    ) -> Outcome {
+        let Some(processes) = lane.as_ref() else {
+            return Outcome::Failed(FunctionError::new("Sandbox.Failure", "the instance has ended"));
+        };
+        let state = &self.api.state;
+        let begun = Instant::now();
+        self.begin(&request_id, invocation);
+        let outcome = tokio::select! {
+            biased;
+            outcome = state.take(|s| s.outcome(&request_id).cloned()) => outcome,
+            error = processes.exited() => Outcome::Failed(error),
+        };
+        let status = if outcome.error().is_some() { "error" } else { "success" };
+        self.runtime_done(&request_id, status, begun);
+        state.change(|s| s.finish(&request_id));
+        outcome
     }
 
     /// Puts the invocation where runtime and extensions take it from.
@@ -130,7 +156,7 @@ impl Turns {
             for extension in state.extensions.iter_mut().filter(|e| e.wants_invoke) {
                 extension.queue.push_back(event.clone());
             }
-            state.current = Some(Current {
+            state.under_way.push(Current {
                 request_id: request_id.to_owned(),
                 invocation,
                 trace_header,

@@ -140,6 +140,20 @@ async fn invocations_take_turns() {
 }
 
 #[tokio::test]
+async fn a_managed_instance_runs_several_at_once() {
+    let sandbox = Sandbox::start(SandboxConfig::new("managed", RUNTIME).managed_instance(4)).await.unwrap();
+    let meet = || sandbox.invoke(json!("meet"));
+    // Each waits for another: one at a time they would never end.
+    let (a, b, c, d) = tokio::join!(meet(), meet(), meet(), meet());
+    for reply in [a, b, c, d] {
+        assert_eq!(reply.outcome.json(), Some(json!("met")));
+    }
+    assert!(!sandbox.is_frozen());
+    assert_eq!(sandbox.invoke(json!("exit")).await.outcome.error().unwrap().kind, "Runtime.ExitError");
+    assert!(sandbox.invoke(json!(1)).await.outcome.error().is_some(), "the instance has ended");
+}
+
+#[tokio::test]
 async fn nothing_outlives_a_dropped_sandbox() {
     let sandbox = Sandbox::start(config()).await.unwrap();
     let pids = sandbox.pids();

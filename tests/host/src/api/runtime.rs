@@ -21,7 +21,7 @@ pub(super) async fn next(api: &Api) -> Reply {
     let (headers, payload) = api
         .state
         .take(|state| {
-            let current = state.current.as_mut().filter(|c| !c.delivered)?;
+            let current = state.undelivered()?;
             current.delivered = true;
             let payload = current.invocation.payload.clone();
             let mut headers = HeaderMap::new();

@@ -11,12 +11,24 @@ fn main() {
         std::process::exit(1);
     }
     println!("runtime ready");
+    let workers = std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").map_or(1, |n| n.parse().unwrap());
+    std::thread::scope(|threads| {
+        for _ in 0..workers {
+            threads.spawn(|| work(&api));
+        }
+    });
+}
+
+/// Two invocations that run at once meet here.
+static MEETING: std::sync::Barrier = std::sync::Barrier::new(2);
+
+fn work(api: &str) {
     loop {
-        let event = http::call(&api, "GET", "/2018-06-01/runtime/invocation/next", &[], b"");
+        let event = http::call(api, "GET", "/2018-06-01/runtime/invocation/next", &[], b"");
         let id = event.header("lambda-runtime-aws-request-id").unwrap().to_owned();
         let text = String::from_utf8_lossy(&event.body).into_owned();
         let post = |kind: &str, body: &[u8]| {
-            http::call(&api, "POST", &format!("/2018-06-01/runtime/invocation/{id}/{kind}"), &[], body)
+            http::call(api, "POST", &format!("/2018-06-01/runtime/invocation/{id}/{kind}"), &[], body)
         };
         let reply = match text.trim_matches('"') {
             "fail" => post("error", br#"{"errorType":"Boom","errorMessage":"as asked"}"#),
@@ -24,6 +36,10 @@ fn main() {
             "hang" => loop {
                 std::thread::park();
             },
+            "meet" => {
+                MEETING.wait();
+                post("response", b"\"met\"")
+            }
             "trace" => post("response", event.header("lambda-runtime-trace-id").unwrap().as_bytes()),
             "ppid" => post("response", std::os::unix::process::parent_id().to_string().as_bytes()),
             "work-after" => {
