@@ -40,20 +40,21 @@ pub(crate) struct Setup {
 impl Setup {
     /// Wrapped, and without an extension.
     pub(crate) fn wrapped(kind: Kind) -> Self {
-        Self::of(env!("CARGO_BIN_EXE_function"), kind)
+        Self::of(env!("CARGO_BIN_EXE_function")).env(HANDLER, kind.as_str())
     }
 
     /// As it is without us.
     pub(crate) fn plain(kind: Kind) -> Self {
-        Self::of(env!("CARGO_BIN_EXE_plain"), kind)
+        Self::of(env!("CARGO_BIN_EXE_plain")).env(HANDLER, kind.as_str())
     }
 
-    fn of(binary: &str, kind: Kind) -> Self {
+    /// Another test function.
+    pub(crate) fn of(binary: &str) -> Self {
         let printed = Printed::default();
         let lines = printed.clone();
         let output =
             Output::with_listener(move |from, line| lines.0.lock().unwrap().push((from, line.to_owned())));
-        let config = SandboxConfig::new("test-function", binary).env(HANDLER, kind.as_str());
+        let config = SandboxConfig::new("test-function", binary);
         Self { config, output, printed }
     }
 
