@@ -297,5 +297,7 @@ fn is_presigned(components: &RuntimeComponents) -> bool {
     components.interceptors().any(|known| known.name() == "SigV4PresigningInterceptor")
 }
 
+#[cfg(all(test, feature = "full"))]
+mod table_tests;
 #[cfg(all(test, feature = "sqs"))]
 mod tests;
