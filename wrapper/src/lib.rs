@@ -20,8 +20,8 @@
 //!
 //! - [`run`] reads the trace context and the baggage from the event, runs the handler inside them, and gives its
 //!   spans to the extension after the response was posted: the client never waits for telemetry.
-//! - `aws::interceptor` puts the context into outgoing SQS, SNS, Kinesis and DynamoDB calls (cargo features `sqs`,
-//!   `sns`, `kinesis`, `dynamodb`, or `full`).
+//! - `aws::interceptor` puts the context into the calls of AWS SDK clients (cargo features `sqs`, `sns`, `kinesis`,
+//!   `dynamodb`, `eventbridge`, `lambda`, `sfn`, `firehose`, `s3`, or `full`).
 //! - [`http::layer`] and `http::middleware` (cargo feature `reqwest`) do so for outgoing HTTP requests.
 //! - [`batch`] processes the records of a batch, each in its own transaction, and makes the partial batch
 //!   response.
@@ -53,16 +53,7 @@
 //! it a pass-through.
 
 // A build without some features has parts that only those use; with all of them there is no dead code.
-#![cfg_attr(
-    not(all(
-        feature = "batch",
-        feature = "sqs",
-        feature = "sns",
-        feature = "kinesis",
-        feature = "dynamodb"
-    )),
-    allow(dead_code, unused_imports)
-)]
+#![cfg_attr(not(all(feature = "batch", feature = "full")), allow(dead_code, unused_imports))]
 
 #[cfg(feature = "aws")]
 pub mod aws;

@@ -1,7 +1,7 @@
 //! The context as attributes of a message: what fits, in which order it is given up.
 
-use super::call::Skipped;
 use super::limits;
+use super::outcome::Skipped;
 use crate::propagation::Carrier;
 
 /// The most attributes that a message may have. SNS takes more, but with raw delivery to SQS it then discards

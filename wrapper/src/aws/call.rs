@@ -7,53 +7,11 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_types::region::Region;
 use aws_types::request_id::RequestId;
 
+use super::outcome::Outcome;
 use super::service::{self, Service};
 use crate::propagation::{Carrier, XrayHeader};
 use crate::scope::{OpenSpan, Scope};
 use crate::span::{SpanKind, Value};
-
-/// Where a context went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Injected {
-    /// Attributes of a message or of an item.
-    Attributes,
-    /// A member of the body.
-    Body,
-    /// The X-Ray header alone.
-    Header,
-    None,
-}
-
-/// Why a context, or a part of it, was not written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Skipped {
-    AttributesFull,
-    TooLarge,
-    NotJsonObject,
-    Idempotent,
-    Presigned,
-    CallerSet,
-    NotEnabled,
-    /// An update in the form that came before expressions, which cannot be mixed with them, or by an empty one.
-    NoExpression,
-}
-
-/// What became of one context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
-    pub(super) injected: Injected,
-    pub(super) skipped: Option<Skipped>,
-}
-
-impl Outcome {
-    pub(super) const fn done(injected: Injected) -> Self {
-        Self { injected, skipped: None }
-    }
-
-    pub(super) const fn skipped(why: Skipped) -> Self {
-        Self { injected: Injected::None, skipped: Some(why) }
-    }
-}
 
 /// The context of one message, as its carriers want it.
 #[derive(Clone, Debug)]
@@ -81,6 +39,8 @@ pub(super) struct Call {
     throttled: i64,
     /// The id of the request, once it was answered.
     request_id: Option<String>,
+    /// By what the effects of the call are joined to it.
+    joins: Vec<String>,
     /// Name of the queue, topic, bus or stream that is sent to.
     destination: Option<String>,
     /// The messages of a batch, in order.
@@ -135,6 +95,7 @@ impl Call {
             with_metadata: false,
             throttled: 0,
             request_id: None,
+            joins: Vec::new(),
             destination,
             entries: Vec::new(),
         }
@@ -247,9 +208,21 @@ impl Call {
         self.request_id.as_deref()
     }
 
-    /// Records the id by which what the call caused may be joined to it.
+    /// Notes by what the effects of the call are joined to it, if it succeeds.
     pub(super) fn join(&mut self, joins: Vec<String>) {
-        self.span.set("throughline.join.out", joins);
+        self.joins = joins;
+    }
+
+    /// Takes back what turned out to have no effect.
+    pub(super) fn disjoin(&mut self, joins: &[String]) {
+        self.joins.retain(|join| !joins.contains(join));
+    }
+
+    /// Records that the call succeeded.
+    pub(super) fn succeeded(&mut self) {
+        if !self.joins.is_empty() {
+            self.span.set("throughline.join.out", std::mem::take(&mut self.joins));
+        }
     }
 
     /// Records the id that AWS gave to a message: of the batch's entry `entry`, or the only one.
@@ -308,32 +281,6 @@ impl Call {
         match entry {
             Some(id) => self.entries.iter_mut().find(|entry| entry.id == id).map(|entry| &mut entry.span),
             None => Some(&mut self.span),
-        }
-    }
-}
-
-impl Injected {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Attributes => "attributes",
-            Self::Body => "body",
-            Self::Header => "header",
-            Self::None => "none",
-        }
-    }
-}
-
-impl Skipped {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::AttributesFull => "attributes-full",
-            Self::TooLarge => "too-large",
-            Self::NotJsonObject => "not-json-object",
-            Self::Idempotent => "idempotent",
-            Self::Presigned => "presigned",
-            Self::CallerSet => "caller-set",
-            Self::NotEnabled => "not-enabled",
-            Self::NoExpression => "no-expression",
         }
     }
 }

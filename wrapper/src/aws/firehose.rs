@@ -11,9 +11,10 @@ use aws_smithy_types::Blob;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 
-use super::call::{Call, Hop, Injected, Outcome, Skipped};
+use super::call::{Call, Hop};
 use super::json::with_member;
 use super::limits::room;
+use super::outcome::{Injected, Outcome, Skipped};
 use super::service::{Service, metadata_of};
 use crate::span::SpanKind;
 

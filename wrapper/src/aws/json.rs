@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::call::Skipped;
+use super::outcome::Skipped;
 use crate::propagation::{Carrier, MEMBER};
 
 /// `body` with the context as its last member, in at most `limit` bytes.

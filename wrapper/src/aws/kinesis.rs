@@ -8,8 +8,9 @@ use aws_smithy_types::Blob;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 
-use super::call::{Call, Hop, Injected, Outcome};
+use super::call::{Call, Hop};
 use super::json::with_member;
+use super::outcome::{Injected, Outcome};
 use super::service::{Service, metadata_of};
 use crate::propagation::join;
 use crate::span::SpanKind;

@@ -44,7 +44,8 @@
 //! | `not-enabled` | the setting doesn't name the table, stream or bucket; a copy keeps its metadata; an SMS or a push notification |
 //! | `no-expression` | an update in DynamoDB's old form, which can't be mixed with expressions |
 //!
-//! Ids that AWS gives back are in `throughline.join.out`, and join where no context could travel.
+//! Ids that AWS gives back are in `throughline.join.out`, and join where no context could travel; DynamoDB's is a hash
+//! of table and key, which a put has once the process made another call for its table that told the key's names.
 //! `throughline.throttled` counts the attempts that a service refused because there were too many. An error of a
 //! function whose answer streams comes after the call, so it isn't on the call's span.
 //!
@@ -84,6 +85,7 @@ mod eventbridge;
 mod failure;
 #[cfg(feature = "firehose")]
 mod firehose;
+mod interceptor;
 #[cfg(any(feature = "kinesis", feature = "eventbridge", feature = "lambda", feature = "firehose"))]
 mod json;
 #[cfg(feature = "kinesis")]
@@ -92,6 +94,8 @@ mod kinesis;
 mod lambda;
 #[cfg_attr(not(feature = "full"), allow(dead_code))]
 mod limits;
+#[cfg_attr(not(feature = "full"), allow(dead_code))]
+mod outcome;
 #[cfg(feature = "s3")]
 mod s3;
 mod service;
@@ -105,197 +109,7 @@ mod sqs;
 #[cfg(all(test, feature = "sqs"))]
 mod testing;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
-    BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextMut, FinalizerInterceptorContextRef,
-};
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
-
-use self::call::Call;
-use crate::diagnostics::warn_once;
-use crate::scope::Scope;
-
-/// Name of the header that X-Ray reads on requests to AWS.
-const XRAY_HEADER: &str = "x-amzn-trace-id";
-
-/// The interceptor for the configuration of any AWS SDK client.
-pub fn interceptor() -> Interceptor {
-    Interceptor::default()
-}
-
-/// Makes a span of each call of an AWS SDK client and sends the context along; see the
-/// [module's documentation](self).
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Interceptor {
-    /// Makes every hook panic.
-    #[cfg(all(test, feature = "sqs"))]
-    broken: bool,
-}
-
-/// The call while it runs, in the SDK's own bag: it is dropped, and so ended, with it.
-#[derive(Debug)]
-struct Running(Mutex<Option<Call>>);
-
-impl Storable for Running {
-    type Storer = StoreReplace<Self>;
-}
-
-impl Running {
-    fn lock(&self) -> MutexGuard<'_, Option<Call>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The caller itself made the request idempotent: not a byte of it may change.
-#[derive(Debug)]
-struct Idempotent;
-
-impl Storable for Idempotent {
-    type Storer = StoreReplace<Self>;
-}
-
-impl Interceptor {
-    /// Runs a hook so that nothing of it reaches the caller.
-    fn guarded(&self, hook: impl FnOnce()) -> Result<(), BoxError> {
-        let hook = || {
-            #[cfg(all(test, feature = "sqs"))]
-            assert!(!self.broken, "broken on purpose");
-            hook();
-        };
-        // The state behind the hook is either put back whole or not at all, and is given up after a panic.
-        if catch_unwind(AssertUnwindSafe(hook)).is_err() {
-            warn_once("the AWS SDK interceptor panicked: calls go on without it");
-        }
-        Ok(())
-    }
-}
-
-impl Intercept for Interceptor {
-    fn name(&self) -> &'static str {
-        "Throughline"
-    }
-
-    fn read_before_execution(
-        &self,
-        context: &BeforeSerializationInterceptorContextRef<'_>,
-        cfg: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.guarded(|| {
-            // Asked here: later the SDK itself may have filled in a token.
-            if service::is_idempotent(context.input()) {
-                cfg.interceptor_state().store_put(Idempotent);
-            }
-        })
-    }
-
-    fn modify_before_serialization(
-        &self,
-        context: &mut BeforeSerializationInterceptorContextMut<'_>,
-        components: &RuntimeComponents,
-        cfg: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.guarded(|| {
-            let Some(scope) = Scope::current().filter(|scope| scope.invocation().settings().enabled) else {
-                return;
-            };
-            // A client that was given two of these interceptors still makes one call.
-            if cfg.load::<Running>().is_some() {
-                return;
-            }
-            let Some(metadata) = cfg.load::<Metadata>() else { return };
-            let mut call = Call::start(scope, metadata, context.input(), cfg, is_presigned(components));
-            if let Some(service) = call.service() {
-                service.inject(context.input_mut(), &mut call, cfg);
-            }
-            cfg.interceptor_state().store_put(Running(Mutex::new(Some(call))));
-        })
-    }
-
-    fn modify_before_signing(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
-        cfg: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.guarded(|| {
-            let Some(running) = cfg.load::<Running>() else { return };
-            let mut running = running.lock();
-            let Some(call) = running.as_mut() else { return };
-            call.addressed(context.request().uri());
-            if let Some(service) = call.service() {
-                service.sign(context.request_mut().headers_mut(), call);
-            }
-            if let Some(header) = call.xray() {
-                // A value that is no header's leaves what the SDK itself put there.
-                let _ = context.request_mut().headers_mut().try_insert(XRAY_HEADER, header);
-            }
-        })
-    }
-
-    fn read_after_attempt(
-        &self,
-        context: &FinalizerInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        cfg: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.guarded(|| {
-            let Some(Err(error)) = context.output_or_error() else { return };
-            let Some(running) = cfg.load::<Running>() else { return };
-            if let Some(call) = running.lock().as_mut().filter(|call| failure::is_throttle(error, call)) {
-                call.throttled();
-            }
-        })
-    }
-
-    fn modify_before_completion(
-        &self,
-        context: &mut FinalizerInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
-        cfg: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.guarded(|| {
-            let service = service::of(cfg.load::<Metadata>());
-            if let (Some(service), Some(result)) = (service, context.output_or_error_mut()) {
-                service.strip(result);
-            }
-        })
-    }
-
-    fn read_after_execution(
-        &self,
-        context: &FinalizerInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        cfg: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.guarded(|| {
-            let running = cfg.load::<Running>();
-            let Some(mut call) = running.and_then(|running| running.lock().take()) else { return };
-            call.answered(context.response(), cfg);
-            match context.output_or_error() {
-                Some(Ok(output)) => {
-                    if let Some(service) = call.service() {
-                        service.finish(output, &mut call);
-                    }
-                }
-                Some(Err(error)) => failure::record(error, &mut call),
-                None => {}
-            }
-        })
-    }
-}
-
-/// Whether the request is only signed, for somebody else to send: the SDK then has an interceptor of this name.
-fn is_presigned(components: &RuntimeComponents) -> bool {
-    components.interceptors().any(|known| known.name() == "SigV4PresigningInterceptor")
-}
+pub use interceptor::{Interceptor, interceptor};
 
 #[cfg(all(test, feature = "full"))]
 mod table_tests;

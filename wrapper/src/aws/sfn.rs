@@ -22,7 +22,8 @@ use aws_smithy_runtime_api::client::interceptors::context::{Error, Input, Output
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 
-use super::call::{Call, Injected, Outcome, Skipped};
+use super::call::Call;
+use super::outcome::{Injected, Outcome, Skipped};
 use super::service::{Service, metadata_of};
 
 /// The longest `traceHeader`, of ASCII characters.

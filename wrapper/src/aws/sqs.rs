@@ -17,7 +17,8 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 
 use super::attributes::{STRING, choose, room, size};
-use super::call::{Call, Hop, Injected, Outcome};
+use super::call::{Call, Hop};
+use super::outcome::{Injected, Outcome};
 use super::service::{Service, metadata_of};
 use crate::propagation::join;
 use crate::span::SpanKind;

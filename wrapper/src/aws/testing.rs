@@ -162,7 +162,7 @@ impl Service {
 impl HttpConnector for Service {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         self.requests.lock().unwrap().push(Request {
-            xray: request.headers().get(super::XRAY_HEADER).map(str::to_owned),
+            xray: request.headers().get(super::interceptor::XRAY_HEADER).map(str::to_owned),
             uri: request.uri().to_owned(),
             signed: request.headers().get("authorization").map(str::to_owned),
             headers: steady(request.headers()),
@@ -187,8 +187,13 @@ impl HttpClient for Service {
 
 /// The headers that say what is asked, without those of the attempt, its time and its signature.
 pub(super) fn steady(headers: &Headers) -> BTreeMap<String, String> {
-    let varies =
-        ["authorization", "x-amz-date", "amz-sdk-invocation-id", "amz-sdk-request", super::XRAY_HEADER];
+    let varies = [
+        "authorization",
+        "x-amz-date",
+        "amz-sdk-invocation-id",
+        "amz-sdk-request",
+        super::interceptor::XRAY_HEADER,
+    ];
     let steady = headers.iter().filter(|(name, _)| !varies.contains(name));
     steady.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

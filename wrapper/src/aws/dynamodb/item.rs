@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::aws::call::Skipped;
+use crate::aws::outcome::Skipped;
 use crate::propagation::{Carrier, MEMBER};
 
 pub(super) type Item = HashMap<String, AttributeValue>;

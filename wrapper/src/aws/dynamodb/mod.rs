@@ -1,8 +1,10 @@
 //! DynamoDB: the context as attribute `_throughline` of the items that are written, in the tables that the
 //! configuration names; taken out of what is read.
 
+mod answer;
 mod expression;
 mod item;
+mod key;
 mod strip;
 mod tables;
 mod update;
@@ -10,7 +12,9 @@ mod update;
 use std::time::UNIX_EPOCH;
 
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
-use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemError, BatchWriteItemInput};
+use aws_sdk_dynamodb::operation::batch_write_item::{
+    BatchWriteItemError, BatchWriteItemInput, BatchWriteItemOutput,
+};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput};
@@ -20,15 +24,16 @@ use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput};
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemInput};
 use aws_sdk_dynamodb::types::{TransactWriteItem, WriteRequest};
-use aws_smithy_runtime_api::client::interceptors::context::{Error, Input, OutputOrError};
+use aws_smithy_runtime_api::client::interceptors::context::{Error, Input, Output, OutputOrError};
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 use aws_types::region::Region;
 
 use self::item::Mark;
 use self::update::Update;
-use super::Idempotent;
-use super::call::{Call, Injected, Outcome, Skipped};
+use super::call::Call;
+use super::interceptor::Idempotent;
+use super::outcome::{Injected, Outcome, Skipped};
 use super::service::{Service, metadata_of};
 use crate::settings::Names;
 
@@ -50,6 +55,13 @@ impl Service for DynamoDb {
 
     fn inject(&self, input: &mut Input, call: &mut Call, cfg: &ConfigBag) {
         inject(input, call, cfg);
+    }
+
+    fn finish(&self, output: &Output, call: &mut Call) {
+        answer::record(output, call);
+        if let Some(output) = output.downcast_ref::<BatchWriteItemOutput>() {
+            call.disjoin(&key::joins_of_writes(output.unprocessed_items()));
+        }
     }
 
     fn strip(&self, result: &mut OutputOrError) {
@@ -75,6 +87,7 @@ impl Service for DynamoDb {
 
 fn inject(input: &mut Input, call: &mut Call, cfg: &ConfigBag) {
     describe(call, &tables::of(input), cfg);
+    call.join(key::joins(input));
     if !matches!(call.operation(), "PutItem" | "UpdateItem" | "BatchWriteItem" | "TransactWriteItems") {
         return;
     }

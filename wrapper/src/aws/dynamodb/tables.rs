@@ -39,7 +39,7 @@ pub(super) fn of(input: &Input) -> Vec<String> {
 }
 
 /// The name at the end of an ARN.
-fn name(table: &str) -> &str {
+pub(super) fn name(table: &str) -> &str {
     table.rsplit('/').next().unwrap_or(table)
 }
 

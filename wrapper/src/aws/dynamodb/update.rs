@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::expression::{mentions, with_assignment};
 use super::item::{Item, Mark};
-use crate::aws::call::Skipped;
+use crate::aws::outcome::Skipped;
 use crate::propagation::MEMBER;
 
 /// The longest expression that DynamoDB takes, in bytes.

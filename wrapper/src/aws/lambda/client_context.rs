@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::value::RawValue;
 
-use crate::aws::call::Skipped;
+use crate::aws::outcome::Skipped;
 use crate::propagation::{Carrier, MEMBER};
 
 /// The longest `ClientContext`, in bytes of Base64

@@ -14,9 +14,10 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 use aws_types::region::Region;
 
-use super::call::{Call, Injected, Outcome, Skipped};
+use super::call::Call;
 use super::json::with_member;
 use super::limits::room;
+use super::outcome::{Injected, Outcome, Skipped};
 use super::service::{Service, metadata_of};
 use crate::propagation::join;
 

@@ -60,7 +60,7 @@ async fn the_metadata_is_signed() {
     let (service, client) = answering([OK]);
     lambda().run(put(&client, "uploads", &[])).await;
     let signed = service.requests()[0].signed.clone().unwrap();
-    assert!(signed.contains(HEADER) && !signed.contains(crate::aws::XRAY_HEADER), "{signed}");
+    assert!(signed.contains(HEADER) && !signed.contains(crate::aws::interceptor::XRAY_HEADER), "{signed}");
 }
 
 #[tokio::test]
