@@ -58,9 +58,12 @@ impl<'a> Named<'a> {
         }
     }
 
-    /// W3C: `traceparent`, `tracestate` and `baggage`.
+    /// W3C: `traceparent`, `tracestate` and `baggage`; and `ot-baggage-*`, for Datadog's tracers write W3C's ids and
+    /// their own baggage.
     pub(crate) fn w3c(&self) -> Option<Context> {
-        Context::from_headers(self.get("traceparent")?, self.get("tracestate"), self.get("baggage"))
+        let w3c =
+            Context::from_headers(self.get("traceparent")?, self.get("tracestate"), self.get("baggage"))?;
+        Some(Context { baggage: self.with_ot_baggage(w3c.baggage), ..w3c })
     }
 
     /// AWS X-Ray: `X-Amzn-Trace-Id`, if it has a parent.
@@ -77,15 +80,8 @@ impl<'a> Named<'a> {
             self.get("x-datadog-sampling-priority"),
             self.get("x-datadog-tags"),
         )?;
-        let mut baggage = self.get("baggage").map(Baggage::parse).unwrap_or_default();
-        for (name, value) in &self.chosen {
-            if let Some(key) =
-                name.strip_prefix(datadog::BAGGAGE_PREFIX).filter(|key| baggage.get(key).is_none())
-            {
-                baggage.set(key, value);
-            }
-        }
-        Some(Context { span, baggage })
+        let baggage = self.get("baggage").map(Baggage::parse).unwrap_or_default();
+        Some(Context { span, baggage: self.with_ot_baggage(baggage) })
     }
 
     /// DAZN's lambda-powertools: `x-correlation-*`, `debug-log-enabled` and `call-chain-length`.
@@ -98,6 +94,18 @@ impl<'a> Named<'a> {
             dazn::read(name, value, &mut ids);
         }
         ids
+    }
+
+    /// Baggage with the members that have a value of their own; the baggage's own win.
+    fn with_ot_baggage(&self, mut baggage: Baggage) -> Baggage {
+        for (name, value) in &self.chosen {
+            if let Some(key) = name.strip_prefix(datadog::BAGGAGE_PREFIX)
+                && baggage.get(key).is_none()
+            {
+                baggage.set(key, value);
+            }
+        }
+        baggage
     }
 
     fn get(&self, name: &str) -> Option<&str> {

@@ -104,6 +104,38 @@ fn values_are_read_in_every_dialect() {
 }
 
 #[test]
+fn what_datadogs_tracer_writes_is_one_span_in_both_dialects() {
+    // As the npm package `dd-trace` 5.132.0 injects it.
+    let recorded = json!({
+        "ot-baggage-user.id": "u 1",
+        "ot-baggage-tenant": "t,é",
+        "x-datadog-trace-id": "7072389987158390431",
+        "x-datadog-parent-id": "7072389987158390431",
+        "x-datadog-sampling-priority": "1",
+        "x-datadog-tags": "_dd.p.tid=6b01919400000000,_dd.p.dm=-0",
+        "traceparent": "00-6b0191940000000062262d38e19af69f-62262d38e19af69f-01",
+        "tracestate": "dd=t.dm:-0;t.tid:6b01919400000000;s:1;p:62262d38e19af69f",
+    });
+    let traceparent = recorded["traceparent"].as_str().unwrap();
+    let due = parent(traceparent, "user.id=u%201,tenant=t%2C%C3%A9");
+    let mut own = recorded.clone();
+    own.as_object_mut().unwrap().retain(|name, _| !name.starts_with("trace"));
+    for object in [recorded, own] {
+        let message = json!({"_datadog": object.to_string()});
+        for found in [values(&object), values(&message), document(&json!({"_datadog": object}))] {
+            let Some(Sender::Parent(found)) = found else { panic!("no sender: {object}") };
+            let Some(Sender::Parent(due)) = &due else { unreachable!() };
+            assert_eq!(found.baggage.get("user.id"), due.baggage.get("user.id"));
+            assert_eq!(found.baggage.get("tenant"), due.baggage.get("tenant"));
+            assert_eq!(
+                (found.span.trace_id(), found.span.span_id()),
+                (due.span.trace_id(), due.span.span_id())
+            );
+        }
+    }
+}
+
+#[test]
 fn a_document_is_read_in_every_dialect() {
     let ours = json!({"traceparent": TRACEPARENT, "baggage": "correlation.id=ours"});
     let event =

@@ -8,6 +8,7 @@
 use serde::Deserialize;
 
 use super::{Identity, Request, RequestContext, http_api, known_method, rest_api};
+use crate::triggers::Answers;
 use crate::triggers::event::Event;
 use crate::triggers::headers::Headers;
 use crate::triggers::json::Part;
@@ -67,7 +68,8 @@ fn iot<'a>(event: &Event<'a>) -> Option<Request<'a>> {
 
 fn named<'a>(guarded: Request<'a>, what: &str) -> Request<'a> {
     let source = format!("authorizer {what}");
-    Request { name: source.clone(), source, ..guarded }
+    // It answers with a policy, not with a response to the request.
+    Request { name: source.clone(), source, answers: Answers::Opaque, ..guarded }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use crate::settings::Trust;
 use crate::span::SpanKind;
 use crate::triggers::tests::*;
-use crate::triggers::{self, Caller, Reading, Sender};
+use crate::triggers::{self, Answers, Caller, Reading, Sender};
 
 fn request(event: &Value, trust: Trust) -> Reading {
     triggers::read(&event.to_string().into(), &Caller::default(), &settings(trust))
@@ -152,6 +152,33 @@ fn a_host_may_name_a_port_and_a_client_may_have_one() {
         ("", None),
     ] {
         assert_eq!(super::client_of(forwarded).as_deref(), client, "{forwarded}");
+    }
+}
+
+/// A sample of `aws_lambda_events`.
+macro_rules! shipped {
+    ($name:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/samples/example-", $name, ".json"))
+    };
+}
+
+#[test]
+fn an_answer_is_a_response_only_where_the_function_answers_the_client() {
+    use Answers::{Opaque, Response, ResponseOrBody};
+    for (event, answers) in [
+        (shipped!("apigw-request"), Response),
+        (shipped!("apigw-v2-request-no-authorizer"), ResponseOrBody),
+        (shipped!("apigw-websocket-request-without-method"), Response),
+        (shipped!("alb-lambda-target-request-headers-only"), Response),
+        (shipped!("vpc-lattice-v2-request"), Response),
+        (shipped!("appsync-direct-resolver"), Opaque),
+        (shipped!("apigw-custom-auth-request-type-request"), Opaque),
+        (shipped!("apigw-v2-custom-authorizer-v2-request"), Opaque),
+        (shipped!("apigw-v2-custom-authorizer-websocket-request"), Opaque),
+        (shipped!("iot-custom-auth-request"), Opaque),
+    ] {
+        let reading = read_bytes(event);
+        assert_eq!(reading.answers, answers, "{}", reading.source);
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::{Identity, Request, RequestContext};
 use crate::span::attribute;
+use crate::triggers::Answers;
 use crate::triggers::event::Event;
 use crate::triggers::headers::Headers;
 
@@ -22,6 +23,8 @@ pub(super) fn read<'a>(event: &Event<'a>, context: &RequestContext<'a>) -> Optio
         client: identity.source_ip,
         user_agent: identity.user_agent,
         headers: Headers::of(event),
+        // A connection is refused with a status; a message's goes nowhere, and says how it went all the same.
+        answers: Answers::Response,
         more: vec![
             attribute("network.protocol.name", "websocket"),
             attribute("throughline.websocket.event", &*kind),
