@@ -1,10 +1,5 @@
 //! Batches, record by record: each in its own transaction, with the answer that Lambda expects.
 //!
-//! The messages of a batch usually belong to different transactions. Inside the closure that these functions
-//! call for a record, log lines, spans, baggage and outgoing AWS calls are those of the record's own
-//! transaction. A handler that loops over the event itself sends under the trace of the invocation, without the
-//! records' baggage: with several senders the invocation has a trace of its own.
-//!
 //! ```
 //! use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 //! use lambda_runtime::{Error, LambdaEvent};
@@ -20,8 +15,33 @@
 //! ```
 //!
 //! The event source mapping needs `ReportBatchItemFailures` among its `FunctionResponseTypes`, else Lambda takes
-//! a partial failure for a success.
+//! a partial failure for a success. SNS knows no partial failures: [`sns`] gives a `Result`.
+//!
+//! # Whose trace is a batch?
+//!
+//! The messages of a batch usually belong to different transactions. Inside the closure that these functions call for
+//! a record, log lines, spans, baggage and outgoing calls are those of the record's own transaction.
+//!
+//! **A handler that loops over the event itself has no such place.** What it sends then belongs to the invocation:
+//!
+//! - Where one sender's trace is that of all records, the invocation has joined it, with the baggage that the records
+//!   agree on. Then little is lost: the calls hang under the invocation instead of under their record.
+//! - Where there are several traces, the invocation has one of its own, linked to each sender. What is sent outside of
+//!   these functions goes out in that trace, **without the user, the correlation id and the other baggage of the record
+//!   that caused it**: whoever follows the record's transaction doesn't get beyond this function, but by the links.
+//!
+//! Spans of single records, their failures and their time in the queue are then missing too; how many failed is still
+//! read from the response.
+//!
+//! # Outside Lambda
+//!
+//! A poller that has put an event together itself, `sqs_event` from received messages for one, gives it to the same
+//! functions: who sent each record is read from the event, and the batch is a span of its own in place of the
+//! invocation's.
 
+#[cfg(feature = "sqs")]
+mod received;
+mod sns;
 mod sqs;
 mod streams;
 #[cfg(test)]
@@ -31,18 +51,52 @@ use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
+#[cfg(feature = "sqs")]
+pub use received::sqs_event;
+pub use sns::sns;
 pub use sqs::sqs;
 pub use streams::{dynamodb, kinesis};
 
+use crate::outside;
 use crate::scope::{Scope, Scoped};
 use crate::subscriber::MARKER;
 
+/// Runs `work` for the batch of `event`. In an invocation that knows its records already; outside Lambda the event tells.
+async fn within<T, F>(mut event: T, work: impl FnOnce(T) -> F) -> F::Output
+where
+    T: Serialize + DeserializeOwned,
+    F: Future,
+{
+    match outside::batch(&mut event) {
+        Some(unit) => unit.run(async { work(event).await }).await,
+        None => work(event).await,
+    }
+}
+
 /// Runs `process` for one record in the record's own scope; whether it succeeded.
+async fn run<F, E>(id: &str, process: impl FnOnce() -> F) -> bool
+where
+    F: Future<Output = Result<(), E>>,
+    E: Display,
+{
+    attempt(id, process).await.is_ok()
+}
+
+/// Why a record failed.
+enum Failure<E> {
+    Error(E),
+    /// What the panic said.
+    Panic(String),
+}
+
+/// The same, with the reason.
 ///
 /// A panic is a failed record: the others of the batch still have their turn.
-async fn run<F, E>(id: &str, process: impl FnOnce() -> F) -> bool
+async fn attempt<F, E>(id: &str, process: impl FnOnce() -> F) -> Result<(), Failure<E>>
 where
     F: Future<Output = Result<(), E>>,
     E: Display,
@@ -56,12 +110,16 @@ where
         Some(scope) => Scoped::new(work, scope.clone()).instrument(span.clone()).await,
         None => work.await,
     };
-    let failure = match result {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some((std::any::type_name::<E>().to_owned(), error.to_string())),
-        Err(panic) => Some(("panic".to_owned(), crate::runtime::panic_message(&*panic))),
+    let result = match result {
+        Ok(done) => done.map_err(Failure::Error),
+        Err(panic) => Err(Failure::Panic(crate::runtime::panic_message(&*panic))),
     };
-    if let Some((error_type, message)) = &failure {
+    let failed = match &result {
+        Ok(()) => None,
+        Err(Failure::Error(error)) => Some((std::any::type_name::<E>(), error.to_string())),
+        Err(Failure::Panic(message)) => Some(("panic", message.clone())),
+    };
+    if let Some((error_type, message)) = &failed {
         let say = || tracing::error!(record = id, error = %message, "a record failed");
         if let Some(scope) = &scope {
             scope.enter(|| span.in_scope(say));
@@ -74,7 +132,7 @@ where
     if let Some(scope) = scope {
         scope.end_record();
     }
-    failure.is_none()
+    result
 }
 
 /// The `tracing` span that gives the record's log lines their ids, whatever subscriber the program installed.

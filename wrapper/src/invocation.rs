@@ -10,7 +10,7 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use opentelemetry::trace::{SpanContext, TraceState};
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceState};
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use prost::Message as _;
 
@@ -21,7 +21,7 @@ use crate::settings::{Settings, Trust};
 use crate::span::{Span, SpanKind, attribute};
 use crate::tracer::Tracer;
 use crate::triggers::{Answers, Reading, Sender};
-use describe::{describe, describe_baggage, describe_record};
+use describe::{describe, describe_baggage, describe_call, describe_record};
 use origin::{Origin, links};
 use records::Records;
 
@@ -93,7 +93,12 @@ impl Invocation {
             baggage.set(Baggage::CORRELATION_ID, id);
         }
         baggage.arrive(&reading.source, origin.hops);
+        // Where there is no function, there is nothing to reach either.
+        let reached = !tracer.in_lambda();
         describe(&mut span, &call, &reading, &baggage, tracer.settings());
+        if tracer.in_lambda() {
+            describe_call(&mut span, &call, &reading);
+        }
         for (link, id) in links(&reading) {
             span.link(link, || id.map(|id| attribute("messaging.message.id", id)));
         }
@@ -107,10 +112,32 @@ impl Invocation {
             parent,
             answers: reading.answers,
             records: Records::new(reading.records),
-            state: Mutex::new(State { bytes: span.size(), open: Some(span), ..State::default() }),
+            state: Mutex::new(State { bytes: span.size(), open: Some(span), reached, ..State::default() }),
         });
         let scope = Scope::of_invocation(invocation.clone(), context, baggage);
         (invocation, scope)
+    }
+
+    /// The scope of a call where nothing runs: a transaction without a span of its own, so that every span of it is
+    /// late.
+    pub(crate) fn unnamed(tracer: Arc<Tracer>) -> Scope {
+        let trace = new_span(None, TraceState::default()).trace_id();
+        let context =
+            SpanContext::new(trace, SpanId::INVALID, TraceFlags::SAMPLED, false, TraceState::default());
+        let mut baggage = Baggage::default();
+        baggage.set(Baggage::CORRELATION_ID, &trace.to_string());
+        let invocation = Self {
+            received: tracer.now(),
+            tracer,
+            xray: None,
+            request_id: trace.to_string(),
+            context: context.clone(),
+            parent: None,
+            answers: Answers::Opaque,
+            records: Records::new(Vec::new()),
+            state: Mutex::default(),
+        };
+        Scope::of_invocation(Arc::new(invocation), context, baggage)
     }
 
     pub(crate) fn request_id(&self) -> &str {
@@ -217,7 +244,7 @@ impl Invocation {
         if state.open.is_none() {
             // The invocation was handed over: a task outlived it. Its spans leave with the next one.
             drop(state);
-            self.tracer.keep_late(span, size);
+            self.tracer.keep_late([span]);
         } else if state.bytes + size > MAX_BYTES {
             state.dropped += 1;
         } else {

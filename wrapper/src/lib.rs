@@ -42,6 +42,12 @@
 //! client's whole body on hands that trust to the client, so let it pass a member instead, such as
 //! `{"body": $input.json('$')}`. So does an IoT rule that passes on all that a device sent.
 //!
+//! # Outside Lambda
+//!
+//! A service that sends to queues which functions read takes part as well: AWS and HTTP clients and [`batch`] work there
+//! as they do in a function. [`transaction`] names a piece of work, [`flush`] sends what is left before the program ends;
+//! spans go to the OTLP endpoint of the environment, by a thread in the background.
+//!
 //! # Without the extension
 //!
 //! Spans go to the endpoint of `OTEL_EXPORTER_OTLP_ENDPOINT` (or `THROUGHLINE_EXPORT_ENDPOINT`) if that is not loopback
@@ -69,6 +75,7 @@ pub mod http;
 pub mod internals;
 mod invocation;
 mod logs;
+mod outside;
 mod propagation;
 mod runtime;
 mod scope;
@@ -80,6 +87,7 @@ mod testing;
 mod tracer;
 mod triggers;
 
+pub use outside::{flush, transaction};
 pub use runtime::{
     Handler, HandlerFuture, InvocationFuture, InvocationLayer, InvocationService, ObservedResponse,
     ObservedStream, handler, run, run_concurrent,

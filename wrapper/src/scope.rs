@@ -10,6 +10,7 @@ use opentelemetry::trace::SpanContext;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use crate::invocation::Invocation;
+use crate::outside;
 use crate::propagation::{Baggage, Context, new_span};
 use crate::span::{Span, SpanKind, Value};
 use crate::subscriber;
@@ -46,6 +47,11 @@ impl Scope {
     /// The scope of the running code, if it runs for an invocation.
     pub(crate) fn current() -> Option<Self> {
         CURRENT.try_with(Self::clone).ok().or_else(subscriber::entered_scope)
+    }
+
+    /// The scope of a call that is made here: outside Lambda one of its own, if nothing runs.
+    pub(crate) fn of_call() -> Option<Self> {
+        Self::current().or_else(outside::scope)
     }
 
     /// Runs `work` inside this scope.

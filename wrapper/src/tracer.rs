@@ -4,13 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as OtlpSpan};
+use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
+use prost::Message as _;
 
 use crate::diagnostics::warn;
-use crate::handover::HandOver;
+use crate::handover::{Background, HandOver, request};
 use crate::settings::{Env, Settings};
 use crate::span::resource;
 
@@ -30,6 +29,8 @@ pub(crate) struct Tracer {
     initialized: Initialized,
     warm: AtomicBool,
     late: Mutex<Late>,
+    /// Where there is no invocation, so that nothing is ever handed over.
+    background: Option<Background>,
 }
 
 /// How this sandbox was started.
@@ -74,7 +75,16 @@ struct Late {
 
 impl Tracer {
     pub(crate) fn new(env: &Env<'_>, clock: fn() -> SystemTime) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new(Self::with(env, clock, None))
+    }
+
+    /// One for a process that is no function.
+    pub(crate) fn outside(env: &Env<'_>, clock: fn() -> SystemTime) -> Arc<Self> {
+        Arc::new(Self::with(env, clock, Some(Background::new(env))))
+    }
+
+    fn with(env: &Env<'_>, clock: fn() -> SystemTime, background: Option<Background>) -> Self {
+        Self {
             settings: Settings::from_env(env),
             resource: resource(env),
             clock,
@@ -82,7 +92,20 @@ impl Tracer {
             initialized: Initialized::of(env, clock()),
             warm: AtomicBool::new(false),
             late: Mutex::default(),
-        })
+            background,
+        }
+    }
+
+    pub(crate) fn in_lambda(&self) -> bool {
+        self.background.is_none()
+    }
+
+    /// Sends what is in the background; whether all of it was taken.
+    pub(crate) async fn flush(&self) -> bool {
+        match &self.background {
+            Some(background) => background.flush().await,
+            None => true,
+        }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -99,14 +122,21 @@ impl Tracer {
         first && self.initialized.is_waited_for(now)
     }
 
-    /// Keeps a span whose invocation is over for the next hand-over.
-    pub(crate) fn keep_late(&self, span: OtlpSpan, size: usize) {
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        if late.bytes + size <= MAX_LATE_BYTES {
-            late.bytes += size;
-            late.spans.push(span);
-        } else {
-            late.dropped += 1;
+    /// Keeps spans whose invocation is over for the next hand-over, or where there is none for the background.
+    pub(crate) fn keep_late(&self, spans: impl IntoIterator<Item = OtlpSpan>) {
+        for span in spans {
+            let size = span.encoded_len();
+            if let Some(background) = &self.background {
+                background.add(span, size);
+                continue;
+            }
+            let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+            if late.bytes + size <= MAX_LATE_BYTES {
+                late.bytes += size;
+                late.spans.push(span);
+            } else {
+                late.dropped += 1;
+            }
         }
     }
 
@@ -130,23 +160,7 @@ impl Tracer {
             return;
         }
         let left = deadline.duration_since(self.now()).unwrap_or_default();
-        self.hand_over.send(self.request(spans), left).await;
-    }
-
-    fn request(&self, spans: Vec<OtlpSpan>) -> ExportTraceServiceRequest {
-        let scope = InstrumentationScope {
-            name: "throughline".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..InstrumentationScope::default()
-        };
-        let scope_spans = ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() };
-        ExportTraceServiceRequest {
-            resource_spans: vec![ResourceSpans {
-                resource: Some(self.resource.clone()),
-                scope_spans: vec![scope_spans],
-                ..ResourceSpans::default()
-            }],
-        }
+        self.hand_over.send(request(&self.resource, spans), left).await;
     }
 }
 

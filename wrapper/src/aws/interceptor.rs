@@ -99,7 +99,7 @@ impl Intercept for Interceptor {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.guarded(|| {
-            let Some(scope) = Scope::current().filter(|scope| scope.invocation().settings().enabled) else {
+            let Some(scope) = Scope::of_call().filter(|scope| scope.invocation().settings().enabled) else {
                 return;
             };
             // A client that was given two of these interceptors still makes one call.

@@ -55,8 +55,10 @@
 //! (72 bytes of `traceparent`, up to 1 KiB of baggage, the `tracestate` that came in), or with a client that has
 //! no interceptor.
 //!
-//! The interceptor itself never fails a call: outside an invocation, with `THROUGHLINE_ENABLED=false` and whenever
-//! something goes wrong in it, the call goes out as the caller made it.
+//! The interceptor itself never fails a call: in a task of a function that is outside its invocation, with
+//! `THROUGHLINE_ENABLED=false` and whenever something goes wrong in it, the call goes out as the caller made it.
+//!
+//! Outside Lambda it works too: in a [`transaction`](crate::transaction), and a call outside of one begins its own.
 //!
 //! # Example
 //!
@@ -96,6 +98,8 @@ mod lambda;
 mod limits;
 #[cfg_attr(not(feature = "full"), allow(dead_code))]
 mod outcome;
+#[cfg(all(test, feature = "sqs"))]
+mod outside_tests;
 #[cfg(feature = "s3")]
 mod s3;
 mod service;

@@ -25,11 +25,11 @@ where
     E: Display,
 {
     let process = &process;
-    let failed: Vec<Vec<String>> = stream::iter(groups(event.records))
-        .map(|group| async move { in_order(group, process).await })
-        .buffered(CONCURRENCY)
-        .collect()
-        .await;
+    let failed: Vec<Vec<String>> = super::within(event, |event| {
+        let groups = stream::iter(groups(event.records));
+        groups.map(|group| async move { in_order(group, process).await }).buffered(CONCURRENCY).collect()
+    })
+    .await;
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = failed.into_iter().flatten().map(failure).collect();
     response

@@ -24,7 +24,8 @@ where
 {
     let mut response = KinesisEventResponse::default();
     let id = |record: &KinesisEventRecord| record.kinesis.sequence_number.clone();
-    if let Some(failed) = first_failure(event.records, id, process).await {
+    let failed = super::within(event, |event| first_failure(event.records, id, process)).await;
+    if let Some(failed) = failed {
         response.add_failure(failed);
     }
     response
@@ -42,7 +43,8 @@ where
 {
     let mut response = DynamoDbEventResponse::default();
     let id = |record: &EventRecord| record.change.sequence_number.clone().unwrap_or_default();
-    if let Some(failed) = first_failure(event.records, id, process).await {
+    let failed = super::within(event, |event| first_failure(event.records, id, process)).await;
+    if let Some(failed) = failed {
         let mut failure = DynamoDbBatchItemFailure::default();
         failure.item_identifier = Some(failed);
         response.batch_item_failures.push(failure);

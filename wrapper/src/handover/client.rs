@@ -83,6 +83,8 @@ pub(super) enum Sent {
     Accepted,
     /// Somebody is there, and did not take it.
     Refused,
+    /// The same, but may take it later (<https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes>).
+    Busy,
     /// Nobody listens.
     Unreachable,
     /// No answer came in time.
@@ -132,7 +134,12 @@ impl Client {
         let status = response.status();
         // A connection is used again only when its answer was read.
         let _ = response.into_body().collect().await;
-        if status.is_success() { Ok(()) } else { Err((Sent::Refused, format!("it answered {status}"))) }
+        let sent = match status.as_u16() {
+            200..300 => return Ok(()),
+            429 | 502..=504 => Sent::Busy,
+            _ => Sent::Refused,
+        };
+        Err((sent, format!("it answered {status}")))
     }
 }
 

@@ -4,6 +4,7 @@
 //! else an OTLP endpoint that is not loopback, else stdout. What was found is kept; spans that it does not take are
 //! written on stdout, so that none is lost silently.
 
+mod background;
 mod client;
 mod lines;
 mod port_file;
@@ -17,10 +18,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 
 use crate::diagnostics::warn_once;
 use crate::settings::Env;
+pub(crate) use background::Background;
 use client::{Client, Sent, Target};
 #[cfg(test)]
 pub(crate) use port_file::path as port_file_of;
@@ -48,7 +53,7 @@ impl HandOver {
         Self {
             port_file: env("AWS_LAMBDA_RUNTIME_API").map(|api| port_file::path(&api)),
             port: OnceLock::new(),
-            endpoint: endpoint(env),
+            endpoint: endpoint(env, false),
             chosen: OnceLock::new(),
             paused: AtomicU32::new(0),
         }
@@ -104,8 +109,23 @@ impl HandOver {
     }
 }
 
-/// The endpoint for functions without an extension. A loopback one is the extension's own address.
-fn endpoint(env: &Env<'_>) -> Option<Target> {
+/// What all spans of a request have in common, and the spans.
+pub(crate) fn request(resource: &Resource, spans: Vec<Span>) -> ExportTraceServiceRequest {
+    let scope = InstrumentationScope {
+        name: "throughline".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..InstrumentationScope::default()
+    };
+    let scope_spans = ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() };
+    let resource = Some(resource.clone());
+    let resource_spans =
+        ResourceSpans { resource, scope_spans: vec![scope_spans], ..ResourceSpans::default() };
+    ExportTraceServiceRequest { resource_spans: vec![resource_spans] }
+}
+
+/// The endpoint that the environment names. In a function a loopback one is the extension's own address; elsewhere
+/// it is a collector beside the program.
+fn endpoint(env: &Env<'_>, loopback: bool) -> Option<Target> {
     let (name, value) =
         ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "THROUGHLINE_EXPORT_ENDPOINT"]
             .into_iter()
@@ -114,10 +134,10 @@ fn endpoint(env: &Env<'_>) -> Option<Target> {
         return None;
     }
     match Target::endpoint(&value, name == "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") {
-        Ok(target) if target.is_loopback() => None,
+        Ok(target) if target.is_loopback() && !loopback => None,
         Ok(target) => Some(target.with_headers(&headers(env))),
         Err(why) => {
-            warn_once(&format!("{name}: {why}: spans are written on stdout where there is no extension"));
+            warn_once(&format!("{name}: {why}: no spans are sent there"));
             None
         }
     }

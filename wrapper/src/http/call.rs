@@ -35,7 +35,7 @@ impl Call {
         extensions: &Extensions,
         baggage: bool,
     ) -> Option<Self> {
-        let scope = Scope::current().filter(|scope| scope.invocation().settings().enabled)?;
+        let scope = Scope::of_call().filter(|scope| scope.invocation().settings().enabled)?;
         let known = METHODS.contains(&method.as_str());
         let name = if known { method.as_str() } else { "HTTP" };
         let template = extensions.get::<Template>().map(|template| template.0.as_ref());

@@ -8,14 +8,8 @@ use crate::settings::Settings;
 use crate::span::Span;
 use crate::triggers::{Reading, Record};
 
-pub(super) fn describe(
-    span: &mut Span,
-    call: &Call,
-    reading: &Reading,
-    baggage: &Baggage,
-    settings: &Settings,
-) {
-    span.extend(reading.attributes.iter().cloned());
+/// What Lambda says of the call.
+pub(super) fn describe_call(span: &mut Span, call: &Call, reading: &Reading) {
     span.set("faas.trigger", reading.trigger);
     span.set("faas.invocation_id", call.request_id.as_str());
     span.set("faas.coldstart", call.cold_start);
@@ -27,10 +21,20 @@ pub(super) fn describe(
     if let Some(tenant) = &call.tenant_id {
         span.set("throughline.tenant_id", tenant.as_str());
     }
+    span.set("throughline.event_bytes", i64::try_from(call.event_bytes).unwrap_or(i64::MAX));
+}
+
+pub(super) fn describe(
+    span: &mut Span,
+    call: &Call,
+    reading: &Reading,
+    baggage: &Baggage,
+    settings: &Settings,
+) {
+    span.extend(reading.attributes.iter().cloned());
     if let Some(build) = &settings.build_id {
         span.set("throughline.build_id", build.as_str());
     }
-    span.set("throughline.event_bytes", i64::try_from(call.event_bytes).unwrap_or(i64::MAX));
     span.set("throughline.source", reading.source.as_str());
     if let Some(id) = &reading.join {
         span.set("throughline.join.in", vec![id.clone()]);

@@ -1,6 +1,9 @@
 //! The resource: what all spans of this process have in common
 //! (<https://opentelemetry.io/docs/specs/semconv/resource/faas/>).
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::attribute;
@@ -17,7 +20,7 @@ pub(crate) fn resource(env: &Env<'_>) -> Resource {
         attributes.extend(value.filter(|value| !value.is_empty()).map(|value| attribute(key, value)));
     };
     let function = env("AWS_LAMBDA_FUNCTION_NAME");
-    add("service.name", env("OTEL_SERVICE_NAME").or_else(|| function.clone()));
+    add("service.name", env("OTEL_SERVICE_NAME").or_else(|| function.clone()).or_else(|| Some(unknown())));
     add("cloud.provider", function.as_ref().map(|_| "aws".to_owned()));
     add("cloud.platform", function.as_ref().map(|_| "aws_lambda".to_owned()));
     add("cloud.region", env("AWS_REGION"));
@@ -28,4 +31,11 @@ pub(crate) fn resource(env: &Env<'_>) -> Resource {
     let memory = env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|mib| mib.parse::<i64>().ok());
     attributes.extend(memory.map(|mib| attribute("faas.max_memory", mib.saturating_mul(1024 * 1024))));
     Resource { attributes, ..Resource::default() }
+}
+
+/// What the specification calls a service that nobody named.
+fn unknown() -> String {
+    let program = std::env::current_exe().ok();
+    let name = program.as_deref().and_then(Path::file_name).map(OsStr::to_string_lossy);
+    name.map_or_else(|| "unknown_service".to_owned(), |name| format!("unknown_service:{name}"))
 }

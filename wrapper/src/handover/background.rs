@@ -1,0 +1,217 @@
+//! The way out where there is no invocation to wait for: spans are sent now and then, by a thread of their own.
+//!
+//! A thread, and not a task, because a program may end its Tokio runtime, or have several, and its spans should leave
+//! all the same. It starts with the first span, and none is started where there is no endpoint to send to.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message as _;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use super::client::{Client, Sent, Target};
+use super::{endpoint, request};
+use crate::diagnostics::{warn, warn_once};
+use crate::settings::Env;
+use crate::span::resource;
+
+/// The most bytes of spans that wait; more are dropped and counted.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// The bytes of spans of one request, or one span more.
+const REQUEST: usize = 1024 * 1024;
+/// How long spans wait for others to leave with.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// The longest that the spans that wait may take to send, once that has begun.
+const BUDGET: Duration = Duration::from_secs(5);
+/// The longest pause after failures, which begins with [`INTERVAL`] and doubles.
+const MAX_PAUSE: Duration = Duration::from_secs(32);
+/// How often a request is sent that is refused: there may be a span in it that no collector wants.
+const MAX_REFUSALS: u32 = 3;
+
+/// Sends spans in the background.
+#[derive(Debug)]
+pub(crate) struct Background(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    target: Option<Target>,
+    resource: Resource,
+    queue: Mutex<Queue>,
+    /// There is something to look at.
+    news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    spans: VecDeque<Span>,
+    bytes: usize,
+    dropped: usize,
+    thread: Option<bool>,
+    /// Who wants to know when all is sent.
+    asking: Vec<oneshot::Sender<bool>>,
+}
+
+impl Background {
+    pub(crate) fn new(env: &Env<'_>) -> Self {
+        let (target, resource) = (endpoint(env, true), resource(env));
+        Self(Arc::new(Shared { target, resource, queue: Mutex::default(), news: Notify::new() }))
+    }
+
+    /// Takes an ended span of `size` bytes, to be sent soon. Never waits.
+    pub(crate) fn add(&self, span: Span, size: usize) {
+        let Some(target) = &self.0.target else {
+            return warn_once("OTEL_EXPORTER_OTLP_ENDPOINT names no endpoint: spans are dropped");
+        };
+        let mut queue = self.0.queue();
+        if queue.bytes + size > MAX_BYTES || !*queue.thread.get_or_insert_with(|| start(&self.0, target)) {
+            queue.dropped += 1;
+            return;
+        }
+        queue.bytes += size;
+        queue.spans.push_back(span);
+        let news = queue.spans.len() == 1 || queue.bytes >= REQUEST;
+        drop(queue);
+        if news {
+            self.0.news.notify_one();
+        }
+    }
+
+    /// Sends what waits; whether all of it was taken.
+    pub(crate) async fn flush(&self) -> bool {
+        let (told, hear) = oneshot::channel();
+        {
+            let mut queue = self.0.queue();
+            match queue.thread {
+                None => return true,
+                Some(false) => return false,
+                Some(true) => queue.asking.push(told),
+            }
+        }
+        self.0.news.notify_one();
+        hear.await.unwrap_or(false)
+    }
+}
+
+/// Whether the thread runs.
+fn start(shared: &Arc<Shared>, target: &Target) -> bool {
+    let (shared, target) = (shared.clone(), target.clone());
+    let thread = std::thread::Builder::new().name("throughline".to_owned()).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let Ok(runtime) = runtime else { return };
+        runtime.block_on(async {
+            if let Some(client) = Client::new(target) {
+                Sender { shared: &shared, client, failures: 0, refusals: 0 }.run().await;
+            }
+        });
+    });
+    if thread.is_err() {
+        warn_once("no thread could be started to send spans: they are dropped");
+    }
+    thread.is_ok()
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As many spans as one request takes.
+    fn take(&self) -> Vec<Span> {
+        let mut queue = self.queue();
+        let mut bytes = 0;
+        let mut taken = Vec::new();
+        while let Some(span) = queue.spans.pop_front_if(|_| bytes < REQUEST) {
+            bytes += span.encoded_len();
+            taken.push(span);
+        }
+        queue.bytes = queue.bytes.saturating_sub(bytes);
+        taken
+    }
+
+    fn put_back(&self, spans: Vec<Span>) {
+        let mut queue = self.queue();
+        for span in spans.into_iter().rev() {
+            queue.bytes += span.encoded_len();
+            queue.spans.push_front(span);
+        }
+    }
+}
+
+/// What the thread does.
+struct Sender<'a> {
+    shared: &'a Shared,
+    client: Client,
+    /// Times in a row that not all was taken.
+    failures: u32,
+    /// Times in a row that a request was refused.
+    refusals: u32,
+}
+
+impl Sender<'_> {
+    async fn run(mut self) {
+        // When it is time to send, be there many spans or few.
+        let mut due: Option<Instant> = None;
+        loop {
+            let (some, many, asked, dropped) = {
+                let mut queue = self.shared.queue();
+                let dropped = std::mem::take(&mut queue.dropped);
+                (!queue.spans.is_empty(), queue.bytes >= REQUEST, !queue.asking.is_empty(), dropped)
+            };
+            if dropped > 0 {
+                warn(&format!("{dropped} spans were dropped: 4 MiB of them waited for the OTLP endpoint"));
+            }
+            let at = *due.get_or_insert_with(|| Instant::now() + self.pause());
+            if !some && !asked {
+                due = None;
+                self.shared.news.notified().await;
+            } else if asked || (many && self.failures == 0) || Instant::now() >= at {
+                due = None;
+                let asking = std::mem::take(&mut self.shared.queue().asking);
+                let done = self.send_all().await;
+                self.failures = if done { 0 } else { self.failures.saturating_add(1) };
+                for told in asking {
+                    // Whoever asked may have gone.
+                    let _ = told.send(done);
+                }
+            } else {
+                let _ = tokio::time::timeout_at(at, self.shared.news.notified()).await;
+            }
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        INTERVAL.saturating_mul(1 << self.failures.min(8)).min(MAX_PAUSE)
+    }
+
+    /// Sends what waits; whether all of it was taken.
+    async fn send_all(&mut self) -> bool {
+        let end = Instant::now() + BUDGET;
+        loop {
+            let spans = self.shared.take();
+            if spans.is_empty() {
+                return true;
+            }
+            let body = Bytes::from(request(&self.shared.resource, spans.clone()).encode_to_vec());
+            match self.client.send(body, end.saturating_duration_since(Instant::now())).await {
+                Sent::Accepted => self.refusals = 0,
+                Sent::Refused if self.refusals + 1 >= MAX_REFUSALS => {
+                    self.refusals = 0;
+                    warn(&format!("{} spans were dropped: the OTLP endpoint refuses them", spans.len()));
+                }
+                sent => {
+                    self.refusals += u32::from(sent == Sent::Refused);
+                    self.shared.put_back(spans);
+                    return false;
+                }
+            }
+        }
+    }
+}
