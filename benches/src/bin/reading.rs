@@ -19,8 +19,11 @@ use throughline::internals::{self, Begun};
 const SIZE: usize = 6 * 1024 * 1024;
 const RUNS: usize = 51;
 
+/// Makes an event.
+type Shape = fn() -> String;
+
 fn main() {
-    let shapes: [(&str, fn() -> String); 8] = [
+    let shapes: [(&str, Shape); 8] = [
         ("sqs", sqs_small),
         ("sqs-one-trace", sqs_one_trace),
         ("sqs-bodies", sqs_bodies),
@@ -30,7 +33,7 @@ fn main() {
         ("invoke-wide", invoke_wide),
         ("string", string),
     ];
-    let only = std::env::args().nth(1);
+    let only = std::env::args_os().nth(1);
     for (name, shape) in shapes {
         let event = Bytes::from(shape());
         match &only {
