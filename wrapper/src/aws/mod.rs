@@ -55,6 +55,10 @@
 //! (72 bytes of `traceparent`, up to 1 KiB of baggage, the `tracestate` that came in), or with a client that has
 //! no interceptor.
 //!
+//! How large an item is that an update changes only its table knows: one that comes within the context of 400 KB
+//! (about 200 bytes, and up to 1 KiB of baggage) is refused. Tables with such items are not for
+//! `THROUGHLINE_DYNAMODB_TABLES`.
+//!
 //! The interceptor itself never fails a call: in a task of a function that is outside its invocation, with
 //! `THROUGHLINE_ENABLED=false` and whenever something goes wrong in it, the call goes out as the caller made it.
 //!

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::{Headers, StatusCode};
 use aws_smithy_types::body::SdkBody;
@@ -111,6 +112,9 @@ impl Lambda {
     }
 }
 
+/// No answer: the connection breaks.
+pub(super) const BROKEN: (u16, &str) = (0, "");
+
 /// A service that keeps what it is asked and answers in turn, then never.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Service {
@@ -171,6 +175,9 @@ impl HttpConnector for Service {
         let Some((status, body)) = self.answers.lock().unwrap().pop_front() else {
             return HttpConnectorFuture::new(std::future::pending());
         };
+        if status == BROKEN.0 {
+            return HttpConnectorFuture::ready(Err(ConnectorError::io("the connection broke".into())));
+        }
         let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body));
         for (name, value) in &self.headers {
             response.headers_mut().insert(*name, *value);

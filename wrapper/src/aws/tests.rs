@@ -1,5 +1,10 @@
 //! The hooks, through a real client.
 
+#[cfg(feature = "full")]
+mod captured;
+#[cfg(feature = "full")]
+mod hazards;
+
 use aws_sdk_sqs::error::ProvideErrorMetadata as _;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;

@@ -1,3 +1,5 @@
+mod limits;
+
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{

@@ -112,3 +112,29 @@ async fn the_answer_to_a_batch_is_on_the_spans_of_its_records() {
     assert_eq!(attribute(&sent, "messaging.message.id").as_deref(), Some("42"));
     assert_eq!(attribute(&sent, "throughline.join.out").as_deref(), Some("kinesis:audit/shardId-1:42"));
 }
+
+#[test]
+fn at_and_over_each_limit() {
+    let data = |bytes: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - 8));
+    let added = inject_one(data(8).as_bytes()).0.len() - 8;
+    // The partition key counts.
+    let fits = MAX_RECORD - "key".len() - added;
+    for (bytes, injected, why) in [(fits, "body", None), (fits + 1, "none", Some("too-large"))] {
+        let (sent, span) = inject_one(data(bytes).as_bytes());
+        assert!(sent.len() + "key".len() <= MAX_RECORD);
+        assert_eq!(injection(&span), (injected.to_owned(), why.map(str::to_owned)));
+    }
+    // All records of a request, which leave room for the context of each, and a byte less.
+    let records = 16;
+    for (room, why) in [(records * added, None), (records * added - 1, Some("too-large"))] {
+        let part = (MAX_REQUEST - room) / records - "key".len();
+        let rest = MAX_REQUEST - room - (records - 1) * (part + "key".len()) - "key".len();
+        let entries = (1..records).map(|_| part).chain([rest]).map(|bytes| entry(&data(bytes)));
+        let input = PutRecordsInput::builder().stream_name("audit").set_records(Some(entries.collect()));
+        let (input, spans) = Lambda::new().inject("Kinesis", "PutRecords", input.build().unwrap());
+        let total: usize = input.records().iter().map(|r| r.data().as_ref().len() + key_size(r)).sum();
+        assert!(total <= MAX_REQUEST);
+        assert_eq!(injection(&spans[records - 1]), ("body".to_owned(), None));
+        assert_eq!(injection(&spans[records]).1.as_deref(), why);
+    }
+}

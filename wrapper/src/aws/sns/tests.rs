@@ -120,3 +120,33 @@ async fn the_answer_to_a_batch_is_on_the_spans_of_its_messages() {
     assert_eq!(attribute(&a, "error.type").as_deref(), Some("InternalError"));
     assert_eq!(attribute(&b, "throughline.join.out").as_deref(), Some("sns:m-b"));
 }
+
+#[test]
+fn at_and_over_each_limit() {
+    let attributes = inject_one(message("hello", 0)).0.message_attributes;
+    let all = message_size("", None, &attributes);
+    let parent = size("traceparent", STRING, 55);
+    for limit in [256 * 1024, 1024 * 1024] {
+        for (left, added) in [(all, 3), (all - 1, 2), (parent, 1), (parent - 1, 0), (0, 0)] {
+            let mut input = message(&"x".repeat(limit - left - "subject".len()), 0);
+            input.subject = Some("subject".to_owned());
+            let (input, span) = inject_one(input);
+            assert_eq!(input.message_attributes.unwrap().len(), added, "{left} under {limit}");
+            let injected = if added > 0 { "attributes" } else { "none" };
+            let why = (added < 3).then(|| "too-large".to_owned());
+            assert_eq!(injection(&span), (injected.to_owned(), why));
+
+            let entry = |id: &str, bytes: usize| {
+                PublishBatchRequestEntry::builder().id(id).message("x".repeat(bytes)).build().unwrap()
+            };
+            let entries = vec![entry("a", limit / 2 - left), entry("b", limit / 2)];
+            let input = PublishBatchInput::builder().topic_arn(TOPIC);
+            let input = input.set_publish_batch_request_entries(Some(entries)).build().unwrap();
+            let (input, _) = Lambda::new().inject("SNS", "PublishBatch", input);
+            let entries = input.publish_batch_request_entries();
+            assert!(entries.iter().map(entry_size).sum::<usize>() <= limit);
+            let first = entries[0].message_attributes().map_or(0, HashMap::len);
+            assert_eq!(first, added, "{left} under {limit}");
+        }
+    }
+}

@@ -173,3 +173,42 @@ async fn an_operation_that_sends_nothing_is_left_as_it_is() {
     lambda.run(call.send()).await.unwrap();
     assert_eq!(service.requests()[0].json(), serde_json::json!({"QueueUrl": URL, "AttributeNames": ["All"]}));
 }
+
+#[test]
+fn at_and_over_each_limit() {
+    let sizes = |attributes: &Attributes| {
+        let one = |name: &str| {
+            let value = &attributes.as_ref().unwrap()[name];
+            attributes_size(&Some(HashMap::from([(name.to_owned(), value.clone())])))
+        };
+        [one("traceparent"), one("tracestate"), one("baggage")]
+    };
+    let [parent, state, baggage] = sizes(&inject_one(message("hello", None)).0.message_attributes);
+    for limit in [256 * 1024, 1024 * 1024] {
+        for (left, added) in [
+            (parent + state + baggage, 3),
+            (parent + state + baggage - 1, 2),
+            (parent + state, 2),
+            (parent + state - 1, 1),
+            (parent, 1),
+            (parent - 1, 0),
+            (0, 0),
+        ] {
+            let (input, span) = inject_one(message(&"x".repeat(limit - left), None));
+            assert_eq!(names(&input.message_attributes).len(), added, "{left} under {limit}");
+            let injected = if added > 0 { "attributes" } else { "header" };
+            let why = (added < 3).then(|| "too-large".to_owned());
+            assert_eq!(injection(&span), (injected.to_owned(), why));
+
+            // The same for all entries of a batch together: the first has no room to spare for the second.
+            let (input, _) = Lambda::new().inject(
+                "SQS",
+                "SendMessageBatch",
+                batch(vec![entry("a", &"x".repeat(limit / 2 - left)), entry("b", &"x".repeat(limit / 2))]),
+            );
+            let total: usize = input.entries().iter().map(entry_size).sum();
+            assert!(total <= limit, "{total} over {limit}");
+            assert_eq!(names(&input.entries()[0].message_attributes).len(), added, "{left} under {limit}");
+        }
+    }
+}
