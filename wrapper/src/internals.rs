@@ -7,8 +7,9 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use crate::invocation::{Call, Invocation};
+use crate::propagation::{Baggage, Context, Named, XrayHeader};
 use crate::tracer::Tracer;
-use crate::triggers::{self, Caller, Reading};
+use crate::triggers::{self, Aggregated, Caller, Reading};
 
 /// What was found in an event.
 #[derive(Debug)]
@@ -68,4 +69,55 @@ fn summary(reading: &Reading) -> Summary {
         senders: of_records + usize::from(reading.sender.is_some()),
         stripped: reading.stripped.clone(),
     }
+}
+
+/// W3C's `traceparent` and `tracestate`, read and written again.
+#[must_use]
+pub fn traceparent(traceparent: &str, tracestate: &str) -> Option<(String, String)> {
+    let carrier = Context::from_headers(traceparent, Some(tracestate), None)?.to_carrier();
+    Some((carrier.traceparent, carrier.tracestate.unwrap_or_default()))
+}
+
+/// W3C's `baggage`, read and written again.
+#[must_use]
+pub fn baggage(header: &str) -> Option<String> {
+    Baggage::parse(header).header()
+}
+
+/// An X-Ray header, read and written again.
+#[must_use]
+pub fn xray(header: &str) -> Option<String> {
+    let header = XrayHeader::parse(header)?;
+    Some(XrayHeader::for_span(&header.span()?, Some(&header)))
+}
+
+/// The `traceparent` of every dialect in which these headers have one.
+#[must_use]
+pub fn named(headers: &[(&str, &str)]) -> Vec<String> {
+    let mut named = Named::default();
+    for (name, value) in headers {
+        named.add(name, (*value).into());
+    }
+    drop(named.ids());
+    let contexts = [named.w3c(), named.xray(), named.datadog()].into_iter().flatten();
+    contexts.map(|context| context.to_carrier().traceparent).collect()
+}
+
+/// The data of the records that the Kinesis Producer Library put into one.
+#[must_use]
+pub fn kpl_parts(data: &[u8]) -> Option<Vec<Vec<u8>>> {
+    Some(Aggregated::parse(data)?.data().map(<[u8]>::to_vec).collect())
+}
+
+/// The same record with other data in some of its parts.
+#[must_use]
+pub fn kpl_with(data: &[u8], changes: &[Option<Vec<u8>>]) -> Option<Vec<u8>> {
+    Some(Aggregated::parse(data)?.with(changes))
+}
+
+/// An `UpdateExpression` with one more assignment.
+#[cfg(feature = "dynamodb")]
+#[must_use]
+pub fn with_assignment(expression: &str, assignment: &str) -> String {
+    crate::aws::with_assignment(expression, assignment)
 }

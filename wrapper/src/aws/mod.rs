@@ -86,6 +86,8 @@ mod attributes;
 mod call;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+#[cfg(all(feature = "dynamodb", feature = "internals"))]
+pub(crate) use dynamodb::with_assignment;
 #[cfg(feature = "eventbridge")]
 mod eventbridge;
 mod failure;

@@ -20,7 +20,10 @@ use super::strip::Edits;
 use super::{Record, Sender};
 use crate::propagation::join;
 use crate::span::attribute;
+#[cfg(not(feature = "internals"))]
 use aggregated::Aggregated;
+#[cfg(feature = "internals")]
+pub(crate) use aggregated::Aggregated;
 #[cfg(test)]
 pub(super) use aggregated::tests::aggregate;
 

@@ -45,6 +45,8 @@ use crate::settings::Settings;
 use crate::span::{SpanKind, attribute};
 pub(crate) use answer::Answer;
 use event::Event;
+#[cfg(feature = "internals")]
+pub(crate) use kinesis::Aggregated;
 
 /// Reads an event, whatever its bytes are.
 pub(crate) fn read(event: &Bytes, caller: &Caller<'_>, settings: &Settings) -> Reading {

@@ -4,7 +4,8 @@
 //! An event may have six megabytes, and the handler's own parser reads them all anyway. What is not asked for is
 //! passed over 64 bytes at a time (`scan/blocks.rs`), however it is nested: brackets are counted, nothing recurses.
 //! So a malformed value that nobody asked for goes unnoticed here. What is given out is a whole value between its
-//! own quotes or brackets, at least.
+//! own quotes or brackets, at least. That is harmless: no handler can read such an event, and of a text in it that
+//! is no JSON further inside, at most a member of our name is cut.
 
 mod blocks;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! `SET` is the clause, and `offset`, `#set`, `:set` or `a.set` are not.
 
 /// `expression` with one more assignment in its `SET` clause, or with such a clause if it has none.
-pub(super) fn with_assignment(expression: &str, assignment: &str) -> String {
+pub(crate) fn with_assignment(expression: &str, assignment: &str) -> String {
     match set_clause(expression) {
         Some(at) => {
             let (head, rest) = expression.split_at(at);

@@ -29,6 +29,8 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 use aws_types::region::Region;
 
+#[cfg(feature = "internals")]
+pub(crate) use self::expression::with_assignment;
 use self::item::Mark;
 use self::update::Update;
 use super::call::Call;

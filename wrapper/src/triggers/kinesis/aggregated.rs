@@ -20,7 +20,7 @@ const MAX_PARTS: usize = 10_000;
 
 /// An aggregated record.
 #[derive(Debug)]
-pub(super) struct Aggregated<'a> {
+pub(crate) struct Aggregated<'a> {
     message: &'a [u8],
     parts: Vec<Part>,
 }
@@ -36,7 +36,7 @@ struct Part {
 impl<'a> Aggregated<'a> {
     /// Takes data apart; `None` if it is not aggregated: any other data may begin with the magic number, and then the
     /// MD5 is wrong.
-    pub(super) fn parse(data: &'a [u8]) -> Option<Self> {
+    pub(crate) fn parse(data: &'a [u8]) -> Option<Self> {
         let (message, md5) = data.strip_prefix(&MAGIC)?.split_last_chunk::<MD5_BYTES>()?;
         if Md5::digest(message).as_slice() != md5 {
             return None;
@@ -63,17 +63,17 @@ impl<'a> Aggregated<'a> {
     }
 
     /// How many parts there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.parts.len()
     }
 
     /// The data of each part.
-    pub(super) fn data(&self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn data(&self) -> impl Iterator<Item = &'a [u8]> {
         self.parts.iter().map(|part| self.message.get(part.data.value.clone()).unwrap_or_default())
     }
 
     /// The whole with new data in those parts for which there is some.
-    pub(super) fn with(&self, changes: &[Option<Vec<u8>>]) -> Vec<u8> {
+    pub(crate) fn with(&self, changes: &[Option<Vec<u8>>]) -> Vec<u8> {
         let mut message = Vec::with_capacity(self.message.len());
         let mut at = 0;
         let slice = |range: Range<usize>| self.message.get(range).unwrap_or_default();
