@@ -75,6 +75,7 @@ impl Invocation {
         let origin = Origin::of(&reading);
         let trace = match (&origin.parent, &call.xray) {
             (Some(parent), _) => Some(parent.trace_id()),
+            (None, _) if reading.trace.is_some() => reading.trace,
             // X-Ray's id may have come with the request: an untrusted client would have chosen it.
             (None, Some(_)) if reading.trigger == "http" && tracer.settings().trust == Trust::None => None,
             // A trace that begins here takes X-Ray's id, so that both tools show the same transaction.

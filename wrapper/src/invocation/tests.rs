@@ -49,6 +49,7 @@ fn batch(senders: Vec<Option<Sender>>) -> Reading {
         source: "sqs payments < sns orders".to_owned(),
         attributes: Vec::new(),
         sender: None,
+        trace: None,
         join: None,
         records: records.collect(),
         answers: Answers::Opaque,

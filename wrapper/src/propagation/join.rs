@@ -34,6 +34,11 @@ pub(crate) fn lambda(request_id: &str) -> String {
     format!("lambda:{request_id}")
 }
 
+/// `sfn:<execution ARN>`.
+pub(crate) fn step_functions(execution_arn: &str) -> String {
+    format!("sfn:{execution_arn}")
+}
+
 /// `s3:<x-amz-request-id>`, of the request that changed the object.
 pub(crate) fn s3(request_id: &str) -> String {
     format!("s3:{request_id}")

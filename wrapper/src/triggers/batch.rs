@@ -32,8 +32,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
     };
     let mut last = raw_records.first()?;
     let mut channel = channel_of(last);
-    let mut attributes = channel.attributes.to_vec();
-    let name = format!("process {}", channel.name);
+    let first = channel.clone();
     let mut edits = Edits::new(event.text);
     let mut records = Vec::with_capacity(raw_records.len());
     for raw in &raw_records {
@@ -43,6 +42,17 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         }
         records.push(read(raw, &channel, &mut edits));
     }
+    Some(Reading { answers, ..reading(trigger, &first, records, edits)? })
+}
+
+/// The reading of a batch that came through `channel`; `None` of nothing.
+pub(super) fn reading(
+    trigger: &'static str,
+    channel: &Channel,
+    records: Vec<Record>,
+    edits: Edits<'_>,
+) -> Option<Reading> {
+    let mut attributes = channel.attributes.to_vec();
     attributes.push(attribute("messaging.operation.name", "process"));
     attributes.push(attribute("messaging.operation.type", "process"));
     let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
@@ -50,13 +60,14 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
     Some(Reading {
         trigger,
         kind: SpanKind::Consumer,
-        name: Some(name),
+        name: Some(format!("process {}", channel.name)),
         source: records.first()?.source.to_string(),
         attributes,
         sender: None,
+        trace: None,
         join: None,
         records,
-        answers,
+        answers: Answers::Opaque,
         request_id: None,
         stripped: edits.apply(),
     })
@@ -81,6 +92,11 @@ impl Channel {
         let attributes =
             [attribute("messaging.system", system), attribute("messaging.destination.name", name.as_str())];
         Arc::new(Self { source: format!("{kind} {name}").into(), attributes: attributes.into(), name })
+    }
+
+    /// As `throughline.source` has it.
+    pub(super) fn source(&self) -> String {
+        self.source.to_string()
     }
 
     /// A record that nothing else is known of yet.

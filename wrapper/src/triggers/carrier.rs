@@ -39,7 +39,19 @@ pub(super) fn values<'a>(
     object: Part<'a>,
     value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>,
 ) -> Option<Sender> {
-    let carrier: Carrier<'_> = object.object()?;
+    of_values(&object.object()?, value)
+}
+
+/// The same of a list of objects, with a value each.
+pub(super) fn listed<'a>(list: Part<'a>, value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>) -> Option<Sender> {
+    let mut all = Carrier::default();
+    for one in list.list()? {
+        all.append(one);
+    }
+    of_values(&all, value)
+}
+
+fn of_values<'a>(carrier: &Carrier<'a>, value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>) -> Option<Sender> {
     let named = carrier.named(&value);
     let datadog = || datadog(&value(carrier.get(DATADOG))?);
     sender(named.w3c().or_else(datadog).or_else(|| named.datadog()), named.ids())

@@ -44,6 +44,16 @@ pub(super) struct Event<'a> {
     pub(super) id: Part<'a>,
     pub(super) resources: Part<'a>,
     pub(super) source: Part<'a>,
+
+    pub(super) awslogs: Part<'a>,
+    pub(super) delivery_stream_arn: Part<'a>,
+    pub(super) event_source: Part<'a>,
+    /// Firehose's list, Kafka's object.
+    #[serde(rename = "records")]
+    pub(super) items: Part<'a>,
+    pub(super) messages: Part<'a>,
+    pub(super) rmq_messages_by_queue: Part<'a>,
+    pub(super) source_kinesis_stream_arn: Part<'a>,
 }
 
 impl<'a> Event<'a> {

@@ -36,6 +36,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         source: bus_event.source(),
         attributes: Vec::new(),
         sender: bus_event.sender(),
+        trace: None,
         join: None,
         records: Vec::new(),
         answers: Answers::Opaque,

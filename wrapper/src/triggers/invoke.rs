@@ -9,10 +9,11 @@
 //! that a device sent, and for AppSync's request mappings.
 
 use super::carrier;
-use super::event::{Event, RawRecord};
+use super::event::Event;
 use super::headers::Headers;
+use super::step_functions::Execution;
 use super::strip::Edits;
-use super::{Answers, Caller, Reading};
+use super::{Answers, Caller, Reading, services};
 use crate::propagation::{MEMBER, join};
 use crate::settings::Trust;
 use crate::span::SpanKind;
@@ -25,26 +26,25 @@ pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Read
     let sender = carrier::or_span(caller.custom.and_then(carrier::custom), || carrier::document(event.text));
     // An HTTP service that we don't know: as public as those that we do.
     let sender = carrier::or_span(sender, || Headers::of(event).sender(trust));
+    let execution = Execution::of(event.text);
     Reading {
         trigger: "other",
         kind: SpanKind::Server,
         name: None,
-        source: service(event).unwrap_or_else(|| "invoke".to_owned()),
-        attributes: Vec::new(),
+        source: execution
+            .as_ref()
+            .map(Execution::source)
+            .or_else(|| services::name(event))
+            .unwrap_or_else(|| "invoke".to_owned()),
+        attributes: execution.as_ref().map(Execution::attributes).unwrap_or_default(),
         sender,
-        join: caller.request_id.map(join::lambda),
+        trace: execution.as_ref().map(Execution::trace),
+        join: execution.as_ref().map(Execution::join).or_else(|| caller.request_id.map(join::lambda)),
         records: Vec::new(),
         answers: Answers::Opaque,
         request_id: None,
         stripped: edits.apply(),
     }
-}
-
-/// The service that sent records of an unknown shape, such as `s3`.
-fn service(event: &Event<'_>) -> Option<String> {
-    let records: Vec<RawRecord<'_>> = event.records.list()?;
-    let name = records.first()?.event_source.text()?.strip_prefix("aws:")?.to_owned();
-    (!name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric())).then_some(name)
 }
 
 #[cfg(test)]

@@ -17,16 +17,23 @@ mod envelope;
 mod escape;
 mod event;
 mod eventbridge;
+mod firehose;
 mod headers;
 mod http;
 mod invoke;
 mod json;
+mod kafka;
 mod kinesis;
+mod logs;
+mod members;
+mod mq;
 mod payload;
 mod s3;
 mod scan;
+mod services;
 mod sns;
 mod sqs;
+mod step_functions;
 mod strip;
 #[cfg(test)]
 mod tests;
@@ -37,7 +44,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use opentelemetry::trace::SpanContext;
+use opentelemetry::trace::{SpanContext, TraceId};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use crate::propagation::{Baggage, Context};
@@ -55,6 +62,10 @@ pub(crate) fn read(event: &Bytes, caller: &Caller<'_>, settings: &Settings) -> R
     batch::read(&event)
         .or_else(|| http::read(&event, settings.trust))
         .or_else(|| eventbridge::read(&event))
+        .or_else(|| kafka::read(&event))
+        .or_else(|| firehose::read(&event))
+        .or_else(|| mq::read(&event))
+        .or_else(|| logs::read(&event))
         .unwrap_or_else(|| invoke::read(&event, caller, settings.trust))
 }
 
@@ -81,6 +92,8 @@ pub(crate) struct Reading {
     pub(crate) attributes: Vec<KeyValue>,
     /// The context that the event as a whole carries (HTTP, direct invokes, EventBridge).
     pub(crate) sender: Option<Sender>,
+    /// The id of the trace that begins here if nobody sent one, where the event says that.
+    pub(crate) trace: Option<TraceId>,
     /// What it joins by, where its sender could not say who it is: `service:id`, as the sender's
     /// `throughline.join.out` has it too.
     pub(crate) join: Option<String>,

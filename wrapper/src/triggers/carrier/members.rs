@@ -59,6 +59,13 @@ impl<'a> Carrier<'a> {
         named
     }
 
+    /// Takes in the members of another object.
+    pub(in crate::triggers) fn append(&mut self, other: Self) {
+        for (name, value) in other.0 {
+            self.add(name, value);
+        }
+    }
+
     fn add(&mut self, name: Cow<'a, str>, value: Part<'a>) {
         let limit = if Named::is_chosen(&name) { MAX_CHOSEN } else { MAX_KEPT };
         if self.0.len() < limit {

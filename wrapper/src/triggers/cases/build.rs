@@ -47,9 +47,9 @@ pub(super) fn merge(target: &mut Value, patch: &Value) {
         *target = patch.clone();
         return;
     };
-    if let Value::Array(items) = target {
-        for (index, patch) in patch {
-            let index: usize = index.parse().unwrap();
+    let indices: Result<Vec<usize>, _> = patch.keys().map(|key| key.parse()).collect();
+    if let (Value::Array(items), Ok(indices)) = (&mut *target, indices) {
+        for (index, patch) in indices.into_iter().zip(patch.values()) {
             if index == items.len() {
                 items.push(Value::Null);
             }

@@ -16,6 +16,7 @@ use crate::triggers::{Reading, Record, Sender};
 pub(super) struct Expect {
     trigger: Option<String>,
     request_id: Option<String>,
+    trace: Option<String>,
     records: Option<Vec<ExpectRecord>>,
     pub(super) handler_sees: Option<Value>,
     // What a record has too; `flatten` would take unknown members.
@@ -68,6 +69,9 @@ impl Expect {
             self.request_id.as_deref(),
             reading.request_id.as_deref().unwrap_or("none"),
         );
+        if let Some(trace) = &self.trace {
+            faults.same("trace", Some(trace), reading.trace.map(|trace| trace.to_string()).as_ref());
+        }
         // The event as a whole is looked at as a record is.
         let whole = Record {
             id: String::new(),

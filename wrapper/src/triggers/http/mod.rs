@@ -114,6 +114,7 @@ impl<'a> Request<'a> {
             kind: SpanKind::Server,
             attributes: self.attributes(),
             sender: self.headers.sender(trust),
+            trace: None,
             join: None,
             records: Vec::new(),
             answers: self.answers,

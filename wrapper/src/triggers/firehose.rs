@@ -1,0 +1,65 @@
+//! A transformation in Firehose: the members of data that is a JSON object, in Base64, of which `_throughline` is
+//! ours (<https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html>).
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
+
+use super::Reading;
+use super::batch::{self, Channel};
+use super::event::Event;
+use super::json::Part;
+use super::payload::Payload;
+use super::strip::Edits;
+use crate::propagation::join;
+
+pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
+    let arn = event.delivery_stream_arn.text()?;
+    let items: Vec<Item<'_>> = event.items.list()?;
+    let name = arn.rsplit_once("deliverystream/").map(|(_, name)| name.to_owned());
+    let channel = Channel::new("firehose", "aws.firehose", name);
+    // What comes from a stream joins by its place there.
+    let source = event.source_kinesis_stream_arn.text();
+    let stream = source.as_deref().and_then(|arn| Some(arn.rsplit_once("stream/")?.1));
+    let mut edits = Edits::new(event.text);
+    let mut records = Vec::with_capacity(items.len());
+    for item in &items {
+        let mut record = channel.record(item.record_id.header());
+        record.sent = item.arrival.millis();
+        record.join = stream.and_then(|stream| item.place(stream));
+        if let Some(data) = item.data.text().and_then(|data| BASE64_STANDARD.decode(&*data).ok()) {
+            let payload = Payload::read(&data);
+            record.sender = payload.sender;
+            if let (Some(rest), Some(old)) = (payload.stripped, item.data.raw()) {
+                edits.replace(old, format!("\"{}\"", BASE64_STANDARD.encode(rest)));
+            }
+        }
+        records.push(record);
+    }
+    batch::reading("pubsub", &channel, records, edits)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+struct Item<'a> {
+    #[serde(rename = "approximateArrivalTimestamp")]
+    arrival: Part<'a>,
+    data: Part<'a>,
+    #[serde(rename = "kinesisRecordMetadata")]
+    metadata: Part<'a>,
+    record_id: Part<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+struct Metadata<'a> {
+    sequence_number: Part<'a>,
+    shard_id: Part<'a>,
+}
+
+impl Item<'_> {
+    fn place(&self, stream: &str) -> Option<String> {
+        let metadata: Metadata<'_> = self.metadata.object()?;
+        Some(join::kinesis(stream, &metadata.shard_id.header()?, &metadata.sequence_number.header()?))
+    }
+}
