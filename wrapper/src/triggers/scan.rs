@@ -8,6 +8,7 @@
 //! is no JSON further inside, at most a member of our name is cut.
 
 mod blocks;
+mod found;
 #[cfg(test)]
 mod tests;
 
@@ -16,8 +17,11 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use memchr::memchr;
+use serde::de::value::MapDeserializer;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
+
+use found::Field;
 
 /// Reads a whole text; `None` if it is not what `T` asks for.
 pub(super) fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Option<T> {
@@ -214,10 +218,23 @@ impl<'de> Deserializer<'de> for &mut Scanner<'de> {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Malformed> {
-        self.deserialize_map(visitor)
+        self.take(b'{')?;
+        let mut items = Items { scanner: self, is_first: true };
+        let mut found: Vec<(&'static str, Text<'de>)> = Vec::new();
+        while let Some(field) = items.next_key_seed(Field(fields))? {
+            let value = items.next_value()?;
+            let Some(field) = field else { continue };
+            // Of several members with one name the last counts, as it does for whoever reads a map.
+            match found.iter_mut().find(|(known, _)| *known == field) {
+                Some((_, old)) => *old = value,
+                None => found.push((field, value)),
+            }
+        }
+        self.take(b'}')?;
+        visitor.visit_map(MapDeserializer::new(found.into_iter()))
     }
 
     forward_to_deserialize_any! {

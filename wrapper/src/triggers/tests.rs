@@ -101,8 +101,7 @@ fn what_is_no_event_of_any_shape_is_an_unknown_one() {
         r#"{"Records":[{"eventSource":1}]}"#,
         r#"{"Records":[{"eventSource":"aws:sqs"},{"eventSource":"aws:sns"}]}"#,
         r#"{"Records":[{"eventSource":"aws:sqs"},{}]}"#,
-        r#"{"Records":[{"eventSource":"aws:sqs","eventSource":"aws:sqs"}]}"#,
-        r#"{"Records":[],"Records":[{"eventSource":"aws:sqs"}]}"#,
+        r#"{"Records":[{"eventSource":"aws:sqs"}],"Records":[]}"#,
         r#"{"requestContext":{"http":"POST"}}"#,
         r#"{"requestContext":["http"],"httpMethod":"GET"}"#,
         r#"{"detail-type":"a","source":"b","detail":"c"}"#,
@@ -115,6 +114,18 @@ fn what_is_no_event_of_any_shape_is_an_unknown_one() {
         assert!(is_unknown(&read_bytes(event.to_owned())), "{head}");
     }
     assert!(is_unknown(&read_bytes(&b"{\"traceparent\":\"\xff\"}"[..])), "not UTF-8");
+}
+
+#[test]
+fn of_members_with_one_name_the_last_counts() {
+    let twice = r#"{"Records":[],"Records":[{"eventSource":"aws:sns","eventSource":"aws:sqs"}]}"#;
+    assert_eq!(read_bytes(twice).source, "sqs unknown");
+    let ours = format!(r#""_throughline":{{"traceparent":"{TRACEPARENT}"}}"#);
+    let event =
+        format!(r#"{{"source":"a","detail-type":"b","detail":{{{ours}}},"detail":{{"x":1,{ours}}}}}"#);
+    let reading = read_bytes(event);
+    assert_eq!(reading.sender, parent(TRACEPARENT));
+    assert!(stripped(&reading).unwrap().ends_with(r#""detail":{"x":1}}"#), "the one that a handler sees");
 }
 
 #[test]
