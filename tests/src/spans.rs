@@ -77,10 +77,19 @@ impl Arrived {
 
 fn value_of(attributes: &[KeyValue], key: &str) -> Option<String> {
     let found = attributes.iter().find(|attribute| attribute.key == key)?;
-    match found.value.as_ref()? {
+    text_of(found.value.as_ref()?)
+}
+
+/// A value as text; an array as its values with commas between them.
+fn text_of(value: &AnyValue) -> Option<String> {
+    match value {
         AnyValue { value: Some(Value::StringValue(text)) } => Some(text.clone()),
         AnyValue { value: Some(Value::IntValue(number)) } => Some(number.to_string()),
         AnyValue { value: Some(Value::BoolValue(yes)) } => Some(yes.to_string()),
+        AnyValue { value: Some(Value::ArrayValue(array)) } => {
+            let texts: Option<Vec<_>> = array.values.iter().map(text_of).collect();
+            texts.map(|texts| texts.join(","))
+        }
         _ => None,
     }
 }

@@ -33,7 +33,23 @@ impl InvocationLayer {
     /// A layer configured by the `THROUGHLINE_*` variables of the environment.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Tracer::new(&process_env, SystemTime::now))
+        Self::from_env(&process_env)
+    }
+
+    /// A layer configured by what `env` says of these variables instead of the process's environment. For tests that
+    /// run several functions in one process, where setting variables would reach them all.
+    ///
+    /// ```
+    /// use throughline::InvocationLayer;
+    ///
+    /// let layer = InvocationLayer::from_env(&|name| match name {
+    ///     "THROUGHLINE_DYNAMODB_TABLES" => Some("orders".to_owned()),
+    ///     _ => None,
+    /// });
+    /// ```
+    #[must_use]
+    pub fn from_env(env: &dyn Fn(&str) -> Option<String>) -> Self {
+        Self::with(Tracer::new(env, SystemTime::now))
     }
 
     pub(super) fn with(tracer: Arc<Tracer>) -> Self {

@@ -1,0 +1,19 @@
+//! Round trips: a real SDK client sends inside an invocation, an emulator of the service delivers, Lambda's event is made
+//! of what it delivered, and another wrapped function goes on with the transaction.
+//!
+//! The same tests run against two independent emulators: the embedded ones (rustack, dynoxide) by `cargo test`, and
+//! moto where the variable `ROUND_TRIPS_MOTO` names its endpoint (`tests/round_trips/run`). Where an emulator
+//! differs from AWS the test says so, and what AWS does.
+
+mod check;
+mod dynamodb;
+mod emulator;
+mod flaky;
+mod function;
+mod kinesis;
+mod queue;
+mod sns;
+mod sqs;
+mod table;
+mod topic;
+mod updates;
