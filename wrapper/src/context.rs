@@ -166,6 +166,8 @@ where
 /// ```
 pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let scope = Scope::current();
+    #[cfg(feature = "otel")]
+    let future = crate::otel::carry(future);
     async move {
         match scope {
             Some(scope) => Scoped::new(future, scope).await,

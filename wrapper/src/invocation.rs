@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use prost::Message as _;
 
 use crate::diagnostics::warn;
-use crate::propagation::{Baggage, XrayHeader, new_span};
+use crate::propagation::{Baggage, Context, XrayHeader, new_span};
 use crate::scope::Scope;
 use crate::settings::{Settings, Trust};
 use crate::span::{Span, SpanKind, attribute};
@@ -119,14 +119,20 @@ impl Invocation {
         (invocation, scope)
     }
 
-    /// The scope of a call where nothing runs: a transaction without a span of its own, so that every span of it is
-    /// late.
-    pub(crate) fn unnamed(tracer: Arc<Tracer>) -> Scope {
-        let trace = new_span(None, TraceState::default()).trace_id();
-        let context =
-            SpanContext::new(trace, SpanId::INVALID, TraceFlags::SAMPLED, false, TraceState::default());
-        let mut baggage = Baggage::default();
-        baggage.set(Baggage::CORRELATION_ID, &trace.to_string());
+    /// The scope of a call where nothing runs but what it has `joined`: without a span of its own, so that every span
+    /// of it is late.
+    pub(crate) fn unnamed(tracer: Arc<Tracer>, joined: Option<Context>) -> Scope {
+        let none = |trace| {
+            SpanContext::new(trace, SpanId::INVALID, TraceFlags::SAMPLED, false, TraceState::default())
+        };
+        let Context { span: context, mut baggage } = joined.unwrap_or_else(|| Context {
+            span: none(new_span(None, TraceState::default()).trace_id()),
+            baggage: Baggage::default(),
+        });
+        let trace = context.trace_id();
+        if baggage.get(Baggage::CORRELATION_ID).is_none() {
+            baggage.set(Baggage::CORRELATION_ID, &trace.to_string());
+        }
         let invocation = Self {
             received: tracer.now(),
             tracer,

@@ -48,6 +48,15 @@
 //! as they do in a function. [`transaction`] names a piece of work, [`flush`] sends what is left before the program ends;
 //! spans go to the OTLP endpoint of the environment, by a thread in the background.
 //!
+//! # Beside OpenTelemetry
+//!
+//! A program that makes spans with the `opentelemetry` crate (0.33) itself, or with `tracing-opentelemetry` (0.34), turns
+//! on the feature `otel`. Then they and ours are one trace: while the handler or a record is polled, its span is the current
+//! context's (remote) parent, with the transaction's baggage; calls made in a span of the program's are that span's
+//! children, and baggage that was set with OpenTelemetry travels as well. The program exports its spans itself, to where
+//! ours go. Of [`layer`] and the layer of `tracing-opentelemetry` install one, or each `tracing` span is recorded twice;
+//! and leave out our own marker from the latter: `.with_filter(filter_fn(|span| span.target() != "throughline::scope"))`.
+//!
 //! # Without the extension
 //!
 //! Spans go to the endpoint of `OTEL_EXPORTER_OTLP_ENDPOINT` (or `THROUGHLINE_EXPORT_ENDPOINT`) if that is not loopback
@@ -75,6 +84,8 @@ pub mod http;
 pub mod internals;
 mod invocation;
 mod logs;
+#[cfg(feature = "otel")]
+mod otel;
 mod outside;
 mod propagation;
 mod runtime;

@@ -19,12 +19,12 @@ use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
 use crate::invocation::{Call, Invocation};
-use crate::propagation::new_span;
+use crate::propagation::{Context, new_span};
 use crate::scope::{Scope, Scoped};
 use crate::span::SpanKind;
 use crate::subscriber::MARKER;
 use crate::tracer::Tracer;
-use crate::triggers::{self, Caller, Reading};
+use crate::triggers::{self, Caller, Reading, Sender};
 
 /// Runs `future` as a transaction: with a root span called `name`, under which stand the spans of its calls, and a
 /// context that travels with them. For programs outside Lambda; where a transaction or an invocation runs already, it
@@ -32,6 +32,8 @@ use crate::triggers::{self, Caller, Reading};
 ///
 /// Give it a piece of work that has an end, such as a request, a job or one turn of a poller, under a name that has no
 /// ids in it. A panic of `future` is on the span, and goes on.
+///
+/// With the cargo feature `otel` it joins the trace of the OpenTelemetry span that is current, if there is one.
 ///
 /// Spans are sent in the background to the endpoint of `OTEL_EXPORTER_OTLP_ENDPOINT` (or
 /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `THROUGHLINE_EXPORT_ENDPOINT`), a sidecar on loopback too, over OTLP/HTTP; up to
@@ -74,7 +76,7 @@ pub async fn flush() -> bool {
 
 /// The scope of a call that is made where nothing runs: a transaction of its own, without a span but the call's.
 pub(crate) fn scope() -> Option<Scope> {
-    Some(Invocation::unnamed(here()?))
+    Some(Invocation::unnamed(here()?, joined()))
 }
 
 /// A batch that a program has put together itself: whose trace it is and who sent its records is read from the event,
@@ -87,6 +89,14 @@ pub(crate) fn batch<E: Serialize + DeserializeOwned>(event: &mut E) -> Option<Un
         *event = stripped;
     }
     Some(Unit::open(tracer, reading))
+}
+
+/// The program's own trace, if it has one.
+fn joined() -> Option<Context> {
+    #[cfg(feature = "otel")]
+    return crate::otel::current();
+    #[cfg(not(feature = "otel"))]
+    None
 }
 
 /// The tracer, where something may begin: outside Lambda, and not in the midst of something.
@@ -128,6 +138,7 @@ impl Unit {
             source: name.clone(),
             name: Some(name),
             attributes: Vec::new(),
+            sender: joined().map(Sender::Parent),
             ..nothing
         };
         Self::open(tracer, reading)

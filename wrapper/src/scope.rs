@@ -10,6 +10,8 @@ use opentelemetry::trace::SpanContext;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use crate::invocation::Invocation;
+#[cfg(feature = "otel")]
+use crate::otel;
 use crate::outside;
 use crate::propagation::{Baggage, Context, new_span};
 use crate::span::{Span, SpanKind, Value};
@@ -56,7 +58,11 @@ impl Scope {
 
     /// Runs `work` inside this scope.
     pub(crate) fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
-        CURRENT.sync_scope(self.clone(), work)
+        CURRENT.sync_scope(self.clone(), || {
+            #[cfg(feature = "otel")]
+            let _current = otel::enter(self);
+            work()
+        })
     }
 
     pub(crate) fn invocation(&self) -> &Arc<Invocation> {
@@ -88,13 +94,18 @@ impl Scope {
 
     /// What travels to the next hop under `span`.
     pub(crate) fn context(&self, span: &SpanContext) -> Context {
-        Context { span: span.clone(), baggage: self.baggage() }
+        let baggage = self.baggage();
+        #[cfg(feature = "otel")]
+        let baggage = otel::with_current_baggage(baggage);
+        Context { span: span.clone(), baggage }
     }
 
     /// Begins a span under the innermost one that runs here: the user's own, else the scope's.
     pub(crate) fn start_span(&self, kind: SpanKind, name: impl Into<String>) -> OpenSpan {
-        let parent = subscriber::entered_span(self).unwrap_or_else(|| self.span().clone());
-        self.start_child(&parent, kind, name)
+        let parent = subscriber::entered_span(self);
+        #[cfg(feature = "otel")]
+        let parent = parent.or_else(|| otel::span_in(self));
+        self.start_child(parent.as_ref().unwrap_or(self.span()), kind, name)
     }
 
     /// Begins a span under `parent`.

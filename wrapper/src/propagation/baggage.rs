@@ -109,6 +109,12 @@ impl Baggage {
         self.members.is_empty()
     }
 
+    /// The members, in the order they came.
+    #[cfg(feature = "otel")]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.members.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// Whether a member of that key is set by the project's own code alone.
     pub(crate) fn is_ours(key: &str) -> bool {
         key.get(..OURS.len()).is_some_and(|head| head.eq_ignore_ascii_case(OURS))
