@@ -5,6 +5,8 @@ mod describe;
 mod origin;
 mod records;
 #[cfg(test)]
+mod table_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
