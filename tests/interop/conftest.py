@@ -1,79 +1,42 @@
 """moto, queues and topics in it, and our two functions."""
 
 import itertools
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
 import pytest
 
 from lambda_function import Function
+from places import REGION, Queue, Stream, bus_to
+from wire import Wire
 
-REGION = "eu-west-1"
+OTHERS = ("AWS_", "DD_", "OTEL_", "THROUGHLINE_", "_X_AMZN_")  # variables of the machine's own
 _numbers = itertools.count(1)
 
 
-@dataclass(frozen=True)
-class Queue:
-    """A queue, seen as an event source mapping sees it: without any instrumentation."""
-
-    name: str
-    url: str
-    arn: str
-
-    def receive(self):
-        """The messages that are there, with all of their attributes."""
-        answer = boto3.client("sqs").receive_message(
-            QueueUrl=self.url,
-            MaxNumberOfMessages=10,
-            MessageAttributeNames=["All"],
-            MessageSystemAttributeNames=["All"],
-        )
-        return answer.get("Messages", [])
-
-    def event(self, messages):
-        """The event that Lambda makes of `messages`."""
-        return {"Records": [self._record(message) for message in messages]}
-
-    def _record(self, message):
-        return {
-            "messageId": message["MessageId"],
-            "receiptHandle": message["ReceiptHandle"],
-            "body": message["Body"],
-            "attributes": message["Attributes"],
-            "messageAttributes": {
-                name: {
-                    "stringValue": value["StringValue"],
-                    "stringListValues": [],
-                    "binaryListValues": [],
-                    "dataType": value["DataType"],
-                }
-                for name, value in message.get("MessageAttributes", {}).items()
-            },
-            "md5OfBody": message["MD5OfBody"],
-            "eventSource": "aws:sqs",
-            "eventSourceARN": self.arn,
-            "awsRegion": REGION,
-        }
+def pytest_addoption(parser):
+    """For `test_datadog.py`."""
+    parser.addoption("--record", metavar="FILE", help="where Datadog's messages are written to, as cases")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def aws(tmp_path_factory):
-    """moto's server, to which every AWS client goes, ours and theirs."""
+    """moto's server behind a proxy, to which every AWS client goes, ours and theirs."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     nowhere = str(tmp_path_factory.mktemp("aws") / "none")
-    with pytest.MonkeyPatch.context() as env:
-        for name in [name for name in os.environ if name.startswith(("AWS_", "OTEL_", "THROUGHLINE_"))]:
+    with Wire(upstream=port).open() as wire, pytest.MonkeyPatch.context() as env:
+        for name in [name for name in os.environ if name.startswith(OTHERS)]:
             env.delenv(name)
         for name, value in {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{wire.port}",
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "interop",
@@ -88,7 +51,7 @@ def aws(tmp_path_factory):
             server = subprocess.Popen(command, stdout=output, stderr=output)
         try:
             wait_for(port, server, log)
-            yield
+            yield wire
         finally:
             server.terminate()
             server.wait()
@@ -108,12 +71,16 @@ def wait_for(port, server, log):
 
 
 @pytest.fixture
+def wire(aws):
+    """The requests that this test makes."""
+    aws.clear()
+    return aws
+
+
+@pytest.fixture
 def queue():
     """A queue of the test's own."""
-    sqs, name = boto3.client("sqs"), f"payments-{next(_numbers)}"
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    return Queue(name, url, arn)
+    return Queue.create(f"payments-{next(_numbers)}")
 
 
 @pytest.fixture
@@ -128,6 +95,28 @@ def topic(queue):
         return arn
 
     return make
+
+
+@pytest.fixture
+def bus(queue):
+    """An event bus whose events come into the queue."""
+    return bus_to(queue, f"shop-{next(_numbers)}")
+
+
+@pytest.fixture
+def stream():
+    """A stream of the test's own."""
+    return Stream.create(f"clicks-{next(_numbers)}")
+
+
+@pytest.fixture
+def machine():
+    """A state machine that takes any input."""
+    return boto3.client("stepfunctions").create_state_machine(
+        name=f"ship-{next(_numbers)}",
+        definition=json.dumps({"StartAt": "done", "States": {"done": {"Type": "Succeed"}}}),
+        roleArn="arn:aws:iam::123456789012:role/interop",
+    )["stateMachineArn"]
 
 
 def function(name, folder):

@@ -104,11 +104,14 @@ class Function:
         self._api.shutdown()
         self._api.server_close()
 
-    def invoke(self, event) -> Run:
+    def invoke(self, event, client_context=None, trace_header=UNRELATED) -> Run:
         """Runs the function once. Its spans are there when it asks for its next event."""
         self._wait_until_idle()
         self._idle.clear()
-        self._events.put(event)
+        beside = {"lambda-runtime-trace-id": trace_header}
+        if client_context is not None:
+            beside["lambda-runtime-client-context"] = json.dumps(client_context)
+        self._events.put((event, beside))
         path, answer = self._answers.get(timeout=PATIENCE)
         assert path.endswith("/response"), f"{path}: {answer}"
         self._wait_until_idle()
@@ -147,10 +150,11 @@ class Function:
 
             def do_GET(self):
                 function._idle.set()
-                event = function._events.get()
-                if event is None:
+                next_event = function._events.get()
+                if next_event is None:
                     self.close_connection = True
                     return
+                event, beside = next_event
                 self._reply(
                     200,
                     json.dumps(event).encode(),
@@ -158,8 +162,8 @@ class Function:
                         "lambda-runtime-aws-request-id": str(uuid.uuid4()),
                         "lambda-runtime-deadline-ms": str(int((time.time() + PATIENCE) * 1000)),
                         "lambda-runtime-invoked-function-arn": "arn:aws:lambda:eu-west-1:123456789012:function:interop",
-                        "lambda-runtime-trace-id": UNRELATED,
-                    },
+                    }
+                    | beside,
                 )
 
             def do_POST(self):

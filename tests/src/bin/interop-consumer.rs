@@ -1,23 +1,38 @@
-//! A wrapped function that takes messages from a queue. Each line that it logs says what came with a message.
+//! A wrapped function that takes whatever it is given: messages of a queue or a stream one by one, any other event
+//! as a whole, with which it answers. Each line that it logs says what came with a message.
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use throughline::context;
+use serde_json::{Value, from_value, json, to_value};
+use throughline::{batch, context};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     throughline::run(service_fn(handle)).await
 }
 
-async fn handle(event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
-    Ok(throughline::batch::sqs(event.payload, process).await)
+async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let event = event.payload;
+    match event["Records"][0]["eventSource"].as_str() {
+        Some("aws:sqs") => {
+            let response = batch::sqs(from_value(event)?, |message| process(message.message_id)).await;
+            Ok(to_value(response)?)
+        }
+        Some("aws:kinesis") => {
+            let records = from_value(event)?;
+            let response =
+                batch::kinesis(records, |record| process(Some(record.kinesis.sequence_number))).await;
+            Ok(to_value(response)?)
+        }
+        _ => {
+            process(Some("event".to_owned())).await?;
+            Ok(json!({ "seen": event }))
+        }
+    }
 }
 
-async fn process(message: SqsMessage) -> Result<(), Error> {
-    tracing::info!(
-        message_id = message.message_id.unwrap_or_default(),
-        tenant = context::baggage("tenant").unwrap_or_default(),
-        "processed"
-    );
+async fn process(id: Option<String>) -> Result<(), Error> {
+    // What DAZN's clients send has DAZN's names here too.
+    let tenant = context::baggage("tenant").or_else(|| context::baggage("x-correlation-tenant"));
+    tracing::info!(message_id = id.unwrap_or_default(), tenant = tenant.unwrap_or_default(), "processed");
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 mod alone;
 mod bad_input;
+mod beside_others;
 mod crossing;
 mod outages;
 mod shutdown;

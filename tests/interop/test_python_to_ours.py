@@ -1,30 +1,14 @@
 """A message that OpenTelemetry's own instrumentation made is continued by our wrapper."""
 
+import json
+
 import boto3
 import pytest
 from opentelemetry.trace import SpanKind
 
 import their_tracing
+from continuity import BAGGAGE, assert_baggage, assert_continued
 from their_tracing import ids
-
-BAGGAGE = {"tenant": "acme", "correlation.id": "order-42"}
-
-
-def assert_continued(run, message, sender):
-    """The record comes from `sender`, directly or through the invocation; the handler's lines are of that trace."""
-    record, invocation = run.record(message["MessageId"]), run.invocation()
-    origin = invocation if record.parent == invocation.span_id else record
-    assert (origin.trace_id, origin.parent) == ids(sender)
-    assert record.trace_id == origin.trace_id
-    line = run.log(message["MessageId"])
-    assert (line["trace_id"], line["span_id"]) == (record.trace_id, record.span_id)
-
-
-def assert_baggage(run, message):
-    """What was set in Python is there in Rust."""
-    line = run.log(message["MessageId"])
-    assert {"tenant": line["tenant"], "correlation.id": line["correlation_id"]} == BAGGAGE
-    assert run.record(message["MessageId"]).attributes["correlation.id"] == BAGGAGE["correlation.id"]
 
 
 def test_sqs_message(queue, consumer):
@@ -36,8 +20,8 @@ def test_sqs_message(queue, consumer):
     run = consumer.invoke(queue.event([message]))
 
     assert run.answer == {"batchItemFailures": []}
-    assert_continued(run, message, sender.context)
-    assert_baggage(run, message)
+    assert_continued(run, message["MessageId"], sender.context)
+    assert_baggage(run, message["MessageId"])
     # All of the batch has one sender, so the whole invocation is its child.
     assert (run.invocation().trace_id, run.invocation().parent) == ids(sender.context)
 
@@ -55,8 +39,8 @@ def test_sqs_batch_of_two_transactions(queue, consumer):
 
     assert {message["MessageId"] for message in messages} == set(senders)
     for message in messages:
-        assert_continued(run, message, senders[message["MessageId"]])
-        assert_baggage(run, message)
+        assert_continued(run, message["MessageId"], senders[message["MessageId"]])
+        assert_baggage(run, message["MessageId"])
     # The invocation belongs to neither, and is linked to both.
     assert run.invocation().parent == ""
     assert sorted(run.invocation().links) == sorted(ids(sender) for sender in senders.values())
@@ -72,22 +56,37 @@ def test_sns_message_in_a_queue(raw, queue, topic, consumer):
     (message,) = queue.receive()
     run = consumer.invoke(queue.event([message]))
 
-    assert_continued(run, message, sender.context)
-    assert_baggage(run, message)
+    assert_continued(run, message["MessageId"], sender.context)
+    assert_baggage(run, message["MessageId"])
 
 
-def test_x_ray_header(queue, consumer):
+def test_x_ray_header(queue, wire, consumer):
     """Their `botocore` instrumentation gives SQS an X-Ray header alone, which SQS hands on; moto does not."""
-    requests = []
     with their_tracing.botocore() as theirs, theirs.transaction():
-        sqs = boto3.client("sqs")
-        sqs.meta.events.register("before-send.sqs", lambda request, **_: requests.append(request))
-        sqs.send_message(QueueUrl=queue.url, MessageBody="hello")
-    (sender,), (request,) = theirs.spans(SpanKind.CLIENT), requests
+        boto3.client("sqs").send_message(QueueUrl=queue.url, MessageBody="hello")
+    (sender,) = theirs.spans(SpanKind.CLIENT)
 
     (message,) = queue.receive()
     assert "MessageAttributes" not in message
-    message["Attributes"]["AWSTraceHeader"] = request.headers["X-Amzn-Trace-Id"].decode()
+    message["Attributes"]["AWSTraceHeader"] = wire.request("SendMessage").trace_header
     run = consumer.invoke(queue.event([message]))
 
-    assert_continued(run, message, sender.context)
+    assert_continued(run, message["MessageId"], sender.context)
+
+
+def test_lambda_invoke(wire, consumer):
+    """Their instrumentation of all clients adds `headers` to the payload, which the callee sees.
+
+    Nothing tells these from the headers of an HTTP request, from which baggage is not taken.
+    """
+    with their_tracing.botocore() as theirs, theirs.transaction(**BAGGAGE):
+        boto3.client("lambda").invoke(FunctionName="ours", Payload=json.dumps({"order": 7}))
+    (sender,) = theirs.spans(SpanKind.CLIENT)
+
+    invocation = wire.request("Invoke").invocation()
+    run = consumer.invoke(**invocation)
+
+    assert run.answer == {"seen": invocation["event"]}
+    assert_continued(run, "event", sender.context)
+    assert "baggage" in run.answer["seen"]["headers"]
+    assert run.log("event")["tenant"] == ""

@@ -4,7 +4,7 @@ import boto3
 import pytest
 from opentelemetry import baggage, propagate, trace
 from opentelemetry.instrumentation.boto3sqs import boto3sqs_getter
-from opentelemetry.propagators.aws import AwsXRayPropagator
+from opentelemetry.propagators.aws import AwsXRayLambdaPropagator, AwsXRayPropagator
 from opentelemetry.trace import SpanKind
 
 import their_tracing
@@ -87,3 +87,54 @@ def test_x_ray_header(queue, producer):
 
     context = AwsXRayPropagator().extract({"X-Amzn-Trace-Id": message["Attributes"]["AWSTraceHeader"]})
     assert ids(trace.get_current_span(context).get_span_context()) == (sender.trace_id, sender.span_id)
+
+
+def test_function_behind_a_queue(queue, producer):
+    run = producer.invoke({"call": "SendMessageBatch", "queue_url": queue.url, "bodies": ["one", "two"]})
+
+    messages = queue.receive()
+    with their_tracing.function() as (theirs, invoke):
+        invoke(queue.event(messages))
+
+    (process,) = theirs.spans(SpanKind.CONSUMER)
+    senders = [run.producer(message["MessageId"]) for message in messages]
+    assert len(senders) == 2
+    assert [ids(link.context) for link in process.links] == [(sender.trace_id, sender.span_id) for sender in senders]
+
+
+def trace_header(wire, call):
+    """The header with which AWS runs what our function has started."""
+    if call == "Invoke":
+        return wire.request(call).trace_header
+    if call == "PutEvents":
+        (entry,) = wire.request(call).json["Entries"]
+        return entry["TraceHeader"]
+    return wire.request(call).json["traceHeader"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["waiting", "asynchronous"])
+def test_function_that_is_invoked(asynchronous, wire, producer):
+    """Their instrumentation sees no client context: AWS's own header says who invoked it."""
+    request = {"call": "Invoke", "function": "theirs", "body": '{"order":7}', "asynchronous": asynchronous}
+    assert_parent(producer.invoke(request), trace_header(wire, "Invoke"))
+
+
+def test_function_behind_a_bus(bus, wire, producer):
+    run = producer.invoke({"call": "PutEvents", "bus": bus, "bodies": ['{"order":7}']})
+    assert_parent(run, trace_header(wire, "PutEvents"))
+
+
+def test_function_in_a_state_machine(machine, wire, producer):
+    run = producer.invoke({"call": "StartExecution", "machine_arn": machine, "body": '{"order":7}'})
+    assert wire.request("StartExecution").json["input"] == '{"order":7}'
+    assert_parent(run, trace_header(wire, "StartExecution"))
+
+
+def assert_parent(run, header):
+    """Their function that AWS runs with `header` is the child of our call."""
+    propagator = their_tracing.propagators(AwsXRayLambdaPropagator())
+    with propagator, their_tracing.function() as (theirs, invoke):
+        invoke({"order": 7}, trace_header=header)
+    (server,) = theirs.spans(SpanKind.SERVER)
+    (sender,) = [span for span in run.spans if "throughline.injected" in span.attributes]
+    assert ids(server.parent) == (sender.trace_id, sender.span_id)
