@@ -22,9 +22,9 @@ use crate::scope::Scope;
 use crate::settings::{Settings, Trust};
 use crate::span::{Span, SpanKind, attribute};
 use crate::tracer::Tracer;
-use crate::triggers::{Answers, Reading, Sender};
+use crate::triggers::{Answers, Reading};
 use describe::{describe, describe_baggage, describe_call, describe_record};
-use origin::{Origin, links};
+use origin::{Origin, RecordOrigin, links};
 use records::Records;
 
 /// The most bytes of ended spans that one invocation keeps; more are dropped and counted. With what else stands
@@ -96,6 +96,7 @@ impl Invocation {
             baggage.set(Baggage::CORRELATION_ID, id);
         }
         baggage.arrive(&reading.source, origin.hops);
+        tracer.settings().mark(&mut baggage);
         // Where there is no function, there is nothing to reach either.
         let reached = !tracer.in_lambda();
         describe(&mut span, &call, &reading, &baggage, tracer.settings());
@@ -206,27 +207,18 @@ impl Invocation {
 
     /// The scope of a record of the batch; [`Scope::end_record`] ends its span.
     ///
-    /// The span is a child of the record's sender; where the invocation itself is that sender's child, or where
-    /// nobody sent a context, a child of the invocation.
+    /// Whose child its span is says [`RecordOrigin`].
     pub(crate) fn open_record(self: &Arc<Self>, id: &str, outer: &Scope) -> Scope {
         let record = self.records.get(id);
-        let (parent, mut baggage, link) = match record.and_then(|record| record.sender.as_ref()) {
-            Some(Sender::Parent(sender)) if self.parent.as_ref() == Some(&sender.span) => {
-                (self.context.clone(), sender.baggage.clone(), None)
-            }
-            Some(Sender::Parent(sender)) => (sender.span.clone(), sender.baggage.clone(), None),
-            Some(Sender::Link(sender)) => {
-                (self.context.clone(), Baggage::default(), Some(sender.span.clone()))
-            }
-            Some(Sender::Ids(ids)) => (self.context.clone(), ids.clone(), None),
-            None => (self.context.clone(), Baggage::default(), None),
-        };
+        let sender = record.and_then(|record| record.sender.as_ref());
+        let RecordOrigin { parent, mut baggage, link } = RecordOrigin::of(sender, self);
         if baggage.get(Baggage::CORRELATION_ID).is_none() {
             let own = if self.records.len() == 1 { outer.correlation_id() } else { None };
             baggage.set(Baggage::CORRELATION_ID, own.as_deref().unwrap_or(id));
         }
         let hops = baggage.hops();
         baggage.arrive(record.map_or("record", |record| &*record.source), hops);
+        self.settings().mark(&mut baggage);
         let context = new_span(Some(parent.trace_id()), parent.trace_state().clone());
         // `sqs payments < sns orders` is processed from `payments`.
         let from = record.and_then(|record| record.source.split(' ').nth(1)).unwrap_or("record");

@@ -25,8 +25,8 @@
 //! - [`http::layer`] and `http::middleware` (cargo feature `reqwest`) do so for outgoing HTTP requests.
 //! - [`batch`] processes the records of a batch, each in its own transaction, and makes the partial batch
 //!   response.
-//! - [`context`] asks for the correlation id and sets baggage; [`layer`] takes the program's own `tracing` spans
-//!   along.
+//! - [`context`] asks for the correlation id, says who the user is, marks and flags the transaction, sets other baggage;
+//!   [`layer`] takes the program's own `tracing` spans along.
 //!
 //! Programs that build their `lambda_runtime::Runtime` themselves use [`handler`] and [`InvocationLayer`].
 //!
@@ -56,6 +56,22 @@
 //! children, and baggage that was set with OpenTelemetry travels as well. The program exports its spans itself, to where
 //! ours go. Of [`layer`] and the layer of `tracing-opentelemetry` install one, or each `tracing` span is recorded twice;
 //! and leave out our own marker from the latter: `.with_filter(filter_fn(|span| span.target() != "throughline::scope"))`.
+//!
+//! # Configuration
+//!
+//! Nothing needs to be set. A value that makes no sense is one log line, and the default.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `THROUGHLINE_ENABLED` | `false`: everything passes through untouched |
+//! | `THROUGHLINE_TRUST_INBOUND` | what public callers may bring along: `none`, `trace` (the default), `baggage` |
+//! | `THROUGHLINE_RECORD_SENDER` | what the sender of a record of a batch is to its span: `parent` (the default) or `link` |
+//! | `THROUGHLINE_BAGGAGE_HOSTS` | the hosts to which HTTP requests take baggage along: `api.internal,*.shop.example` |
+//! | `THROUGHLINE_DYNAMODB_TABLES` | the tables whose items may carry the context to their stream: `orders,carts`, or `*` |
+//! | `THROUGHLINE_FIREHOSE_STREAMS`, `THROUGHLINE_S3_BUCKETS` | the same, of what ends in a data lake |
+//! | `THROUGHLINE_BUILD_ID` | which build runs, such as a commit: it is on every invocation span |
+//! | `THROUGHLINE_DEBUG`, `THROUGHLINE_DRY_RUN` | `true`: every transaction that comes through has that mark |
+//! | `THROUGHLINE_EXPORT_ENDPOINT`, `THROUGHLINE_EXPORT_HEADERS` | where spans go to without the extension, and with which headers |
 //!
 //! # Without the extension
 //!

@@ -3,6 +3,7 @@
 mod hosts;
 
 use crate::diagnostics::warn_once;
+use crate::propagation::Baggage;
 pub(crate) use hosts::Hosts;
 
 /// Looks a variable up. Passed in, so that tests need no environment of their own.
@@ -22,6 +23,15 @@ pub(crate) enum Trust {
     Trace,
     /// Baggage too.
     Baggage,
+}
+
+/// What the sender of a record is to the record's span (`THROUGHLINE_RECORD_SENDER`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordSender {
+    /// Its parent: the transaction goes on in the sender's trace; the default.
+    Parent,
+    /// A link: the record stays in the trace of its invocation, for backends that show links well.
+    Link,
 }
 
 /// Some tables, streams or buckets, by a list of names or `*`.
@@ -47,6 +57,11 @@ impl Names {
 pub(crate) struct Settings {
     pub(crate) enabled: bool,
     pub(crate) trust: Trust,
+    pub(crate) record_sender: RecordSender,
+    /// Every transaction that comes through is marked so (`THROUGHLINE_DEBUG`).
+    pub(crate) debug: bool,
+    /// The same (`THROUGHLINE_DRY_RUN`).
+    pub(crate) dry_run: bool,
     /// Which DynamoDB tables have items that may carry the context (`THROUGHLINE_DYNAMODB_TABLES`).
     pub(crate) tables: Names,
     /// Which Firehose streams have records that may (`THROUGHLINE_FIREHOSE_STREAMS`).
@@ -61,13 +76,25 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn from_env(env: &Env<'_>) -> Self {
         Self {
-            enabled: enabled(env),
+            enabled: switch(env, "THROUGHLINE_ENABLED", true),
             trust: trust(env),
+            record_sender: record_sender(env),
+            debug: switch(env, "THROUGHLINE_DEBUG", false),
+            dry_run: switch(env, "THROUGHLINE_DRY_RUN", false),
             tables: names(env, "THROUGHLINE_DYNAMODB_TABLES"),
             firehose_streams: names(env, "THROUGHLINE_FIREHOSE_STREAMS"),
             buckets: names(env, "THROUGHLINE_S3_BUCKETS"),
             baggage_hosts: Hosts::from_env(env),
             build_id: build_id(env),
+        }
+    }
+
+    /// Sets the marks that every transaction gets here.
+    pub(crate) fn mark(&self, baggage: &mut Baggage) {
+        for (on, mark) in [(self.debug, Baggage::DEBUG), (self.dry_run, Baggage::DRY_RUN)] {
+            if on {
+                baggage.set(mark, "true");
+            }
         }
     }
 }
@@ -77,13 +104,15 @@ fn word(env: &Env<'_>, name: &str) -> Option<String> {
     env(name).map(|value| value.trim().to_ascii_lowercase())
 }
 
-fn enabled(env: &Env<'_>) -> bool {
-    match word(env, "THROUGHLINE_ENABLED").as_deref() {
-        None | Some("" | "true" | "1") => true,
+/// On or off, and `default` where nothing that makes sense is said.
+fn switch(env: &Env<'_>, name: &str, default: bool) -> bool {
+    match word(env, name).as_deref() {
+        None | Some("") => default,
+        Some("true" | "1") => true,
         Some("false" | "0") => false,
         Some(other) => {
-            warn_once(&format!("THROUGHLINE_ENABLED is '{other}', not true or false: tracing stays on"));
-            true
+            warn_once(&format!("{name} is '{other}', not true or false: it stays {default}"));
+            default
         }
     }
 }
@@ -98,6 +127,17 @@ fn trust(env: &Env<'_>) -> Trust {
                 "THROUGHLINE_TRUST_INBOUND is '{other}', not none, trace or baggage: trace is used"
             ));
             Trust::Trace
+        }
+    }
+}
+
+fn record_sender(env: &Env<'_>) -> RecordSender {
+    match word(env, "THROUGHLINE_RECORD_SENDER").as_deref() {
+        None | Some("" | "parent") => RecordSender::Parent,
+        Some("link") => RecordSender::Link,
+        Some(other) => {
+            warn_once(&format!("THROUGHLINE_RECORD_SENDER is '{other}', not parent or link: parent is used"));
+            RecordSender::Parent
         }
     }
 }
@@ -131,6 +171,8 @@ mod tests {
         let settings = from(&[]);
         assert!(settings.enabled);
         assert_eq!(settings.trust, Trust::Trace);
+        assert_eq!(settings.record_sender, RecordSender::Parent);
+        assert!(!settings.debug && !settings.dry_run);
         assert!(!settings.tables.contains("orders"));
     }
 
@@ -152,5 +194,9 @@ mod tests {
         assert!(from(&[("THROUGHLINE_DYNAMODB_TABLES", "*")]).tables.contains("others"));
         assert!(!from(&[("THROUGHLINE_ENABLED", " False")]).enabled);
         assert_eq!(from(&[("THROUGHLINE_TRUST_INBOUND", "None")]).trust, Trust::None);
+        assert_eq!(from(&[("THROUGHLINE_RECORD_SENDER", "link")]).record_sender, RecordSender::Link);
+        assert_eq!(from(&[("THROUGHLINE_RECORD_SENDER", "child")]).record_sender, RecordSender::Parent);
+        let marks = from(&[("THROUGHLINE_DEBUG", "true"), ("THROUGHLINE_DRY_RUN", "1")]);
+        assert!(marks.debug && marks.dry_run);
     }
 }

@@ -2,7 +2,9 @@
 
 use opentelemetry::trace::SpanContext;
 
+use super::Invocation;
 use crate::propagation::Baggage;
+use crate::settings::RecordSender;
 use crate::triggers::{Reading, Sender};
 
 /// The trace that an invocation joins.
@@ -29,6 +31,32 @@ impl Origin {
         let records = reading.records.iter().filter_map(|record| record.sender.as_ref());
         let hops = reading.sender.iter().chain(records).map(hops).max().unwrap_or_default();
         Self { parent, baggage, hops }
+    }
+}
+
+/// Whose child the span of a record is.
+pub(super) struct RecordOrigin {
+    pub(super) parent: SpanContext,
+    pub(super) baggage: Baggage,
+    /// The sender, where it is not the parent.
+    pub(super) link: Option<SpanContext>,
+}
+
+impl RecordOrigin {
+    /// The sender's child. Where nobody sent a context, where the invocation itself is the sender's child, and by
+    /// configuration the invocation's. What came with the record goes on in any case.
+    pub(super) fn of(sender: Option<&Sender>, invocation: &Invocation) -> Self {
+        let (span, baggage) = match sender {
+            Some(Sender::Parent(sender)) => (Some(&sender.span), sender.baggage.clone()),
+            Some(Sender::Link(sender)) => (Some(&sender.span), Baggage::default()),
+            Some(Sender::Ids(ids)) => (None, ids.clone()),
+            None => (None, Baggage::default()),
+        };
+        let span = span.filter(|span| invocation.parent.as_ref() != Some(*span)).cloned();
+        let child = matches!(sender, Some(Sender::Parent(_)))
+            && invocation.settings().record_sender == RecordSender::Parent;
+        let (parent, link) = if child { (span, None) } else { (None, span) };
+        Self { parent: parent.unwrap_or_else(|| invocation.context.clone()), baggage, link }
     }
 }
 

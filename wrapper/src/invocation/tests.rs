@@ -11,7 +11,12 @@ use crate::testing::{self, now, text};
 use crate::triggers::{Answers, Record};
 
 fn tracer() -> Arc<Tracer> {
-    Tracer::new(&|_| None, now)
+    configured(&[])
+}
+
+fn configured(variables: &[(&str, &str)]) -> Arc<Tracer> {
+    let value = |key: &str| variables.iter().find(|(known, _)| *known == key);
+    Tracer::new(&|key| value(key).map(|(_, value)| (*value).to_owned()), now)
 }
 
 fn call() -> Call {
@@ -60,8 +65,12 @@ fn batch(senders: Vec<Option<Sender>>) -> Reading {
 
 /// Opens the invocation, processes each of its records, closes it.
 fn spans_of(reading: Reading) -> (Ended, Vec<Ended>) {
+    spans_by(tracer(), reading)
+}
+
+fn spans_by(tracer: Arc<Tracer>, reading: Reading) -> (Ended, Vec<Ended>) {
     let ids: Vec<_> = reading.records.iter().map(|record| record.id.clone()).collect();
-    let (invocation, scope) = Invocation::open(tracer(), call(), reading);
+    let (invocation, scope) = Invocation::open(tracer, call(), reading);
     invocation.reach("shop::handle");
     for id in ids {
         invocation.open_record(&id, &scope).end_record();
@@ -194,4 +203,27 @@ fn spans_beyond_the_bound_are_counted_and_late_ones_wait_for_the_next() {
     assert!(size <= MAX_BYTES + 1024, "the invocation span counts too: {size}");
     drop(scope.start_span(SpanKind::Internal, "late"));
     assert!(invocation.close().is_empty());
+}
+
+#[test]
+fn by_configuration_a_sender_is_a_link_and_its_baggage_goes_on() {
+    let reading = batch(vec![Some(sender(7, 1, "user.id=u-1")), Some(sender(8, 2, "user.id=u-2"))]);
+    let (invocation, records) = spans_by(configured(&[("THROUGHLINE_RECORD_SENDER", "link")]), reading);
+    for (record, (trace, user)) in records.iter().zip([(7, "u-1"), (8, "u-2")]) {
+        assert_eq!((&record.trace_id, &record.parent_span_id), (&invocation.trace_id, &invocation.span_id));
+        assert_eq!(record.links.iter().map(|link| number(&link.trace_id)).collect::<Vec<_>>(), [trace]);
+        assert_eq!(text(record, "user.id").as_deref(), Some(user));
+    }
+}
+
+#[test]
+fn marks_of_the_configuration_are_on_every_transaction() {
+    let tracer = configured(&[("THROUGHLINE_DEBUG", "true")]);
+    let reading = batch(vec![Some(sender(7, 1, "")), None]);
+    let (_, scope) = Invocation::open(tracer, call(), reading);
+    let record = scope.invocation().open_record("m-0", &scope);
+    for scope in [scope, record] {
+        assert!(scope.baggage().marked(Baggage::DEBUG));
+        assert!(!scope.baggage().marked(Baggage::DRY_RUN));
+    }
 }
