@@ -8,7 +8,7 @@ use prost::Message;
 use super::*;
 use crate::propagation::Context;
 use crate::testing::{self, now, text};
-use crate::triggers::{Answers, Record};
+use crate::triggers::{Answers, Record, Sender};
 
 fn tracer() -> Arc<Tracer> {
     configured(&[])

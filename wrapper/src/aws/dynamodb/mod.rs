@@ -27,7 +27,6 @@ use aws_sdk_dynamodb::types::{TransactWriteItem, WriteRequest};
 use aws_smithy_runtime_api::client::interceptors::context::{Error, Input, Output, OutputOrError};
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
-use aws_types::region::Region;
 
 #[cfg(feature = "internals")]
 pub(crate) use self::expression::with_assignment;
@@ -88,7 +87,7 @@ impl Service for DynamoDb {
 }
 
 fn inject(input: &mut Input, call: &mut Call, cfg: &ConfigBag) {
-    describe(call, &tables::of(input), cfg);
+    describe(call, &tables::of(input));
     call.join(key::joins(input));
     if !matches!(call.operation(), "PutItem" | "UpdateItem" | "BatchWriteItem" | "TransactWriteItems") {
         return;
@@ -119,13 +118,10 @@ fn inject(input: &mut Input, call: &mut Call, cfg: &ConfigBag) {
 }
 
 /// The database attributes (<https://opentelemetry.io/docs/specs/semconv/db/dynamodb/>).
-fn describe(call: &mut Call, tables: &[String], cfg: &ConfigBag) {
+fn describe(call: &mut Call, tables: &[String]) {
     let operation = call.operation().to_owned();
     call.set("db.system.name", "aws.dynamodb");
     call.set("db.operation.name", operation);
-    if let Some(region) = cfg.load::<Region>() {
-        call.set("db.namespace", region.as_ref());
-    }
     if let [table] = tables {
         call.set("db.collection.name", table.as_str());
     }
