@@ -7,12 +7,11 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteRequest, KeysAndAttributes, Put, PutRequest, ReturnValue,
     ReturnValuesOnConditionCheckFailure, TransactGetItem, TransactWriteItem, Update, WriteRequest,
 };
-use serde_json::Value;
 
 use crate::check::{assert_child, injections, outcome};
 use crate::emulator::{Emulator, clients, sdk, unique};
-use crate::flaky::Flaky;
 use crate::function::Function;
+use crate::proxy::Proxy;
 use crate::table::{Item, Table, key, n, s};
 
 const MEMBER: &str = "_throughline";
@@ -161,8 +160,8 @@ async fn conditions_hold_and_fail_as_without_us() {
 #[tokio::test]
 async fn a_transaction_with_the_callers_token_is_idempotent_as_without_us() {
     let emulator = Emulator::start().await;
-    let wire = Flaky::start(0, emulator.tables()).await;
-    let (traced, plain) = clients!(aws_sdk_dynamodb, sdk(&wire.endpoint).await);
+    let wire = Proxy::flaky(0, emulator.tables()).await;
+    let (traced, plain) = clients!(aws_sdk_dynamodb, sdk(wire.endpoint()).await);
     let table = Table::new(&emulator).await;
     let call = |client: &Client, token: Option<&str>| {
         let put = Put::builder().table_name(&table.name).set_item(Some(item("o-1"))).build().unwrap();
@@ -180,7 +179,7 @@ async fn a_transaction_with_the_callers_token_is_idempotent_as_without_us() {
         let call = call(client, Some(&token));
         sender.sends(async || call.send().await).await.unwrap();
     }
-    let sent: Vec<Value> = wire.bodies().iter().map(|body| serde_json::from_slice(body).unwrap()).collect();
+    let sent = wire.bodies();
     assert!(sent.len() == 3 && sent.iter().all(|one| *one == sent[2]), "{sent:?}");
     assert_eq!(injections(&sender), vec![outcome("none", Some("idempotent")); 2]);
     assert_eq!(table.stored(&plain, "o-1").await.unwrap(), item("o-1"));
@@ -286,8 +285,8 @@ async fn an_update_cannot_know_what_room_its_item_has() {
 async fn retries_carry_one_context() {
     let emulator = Emulator::start().await;
     let table = Table::new(&emulator).await;
-    let flaky = Flaky::start(2, emulator.tables()).await;
-    let (traced, _) = clients!(aws_sdk_dynamodb, sdk(&flaky.endpoint).await);
+    let flaky = Proxy::flaky(2, emulator.tables()).await;
+    let (traced, _) = clients!(aws_sdk_dynamodb, sdk(flaky.endpoint()).await);
     let (_, plain) = clients!(aws_sdk_dynamodb, sdk(emulator.tables()).await);
     let sender = table.function();
     let update = traced.update_item().table_name(&table.name).set_key(Some(key("o-1")));

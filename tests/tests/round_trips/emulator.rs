@@ -8,7 +8,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -59,24 +59,29 @@ impl Emulator {
     /// Calls a JSON service without any SDK, as an event source mapping would: what comes back is as it is on the wire.
     pub(crate) async fn call(&self, service: &str, target: &str, body: &Value) -> Value {
         let endpoint = if service == "dynamodb" { &self.tables } else { &self.endpoint };
-        let version = if service == "kinesis" { "1.1" } else { "1.0" };
-        let host = endpoint.strip_prefix("http://").unwrap();
-        let scope = format!("local/20261121/{REGION}/{service}/aws4_request");
-        let request = Request::post("/")
-            .header(HOST, host)
-            .header(CONTENT_TYPE, format!("application/x-amz-json-{version}"))
-            .header("x-amz-target", target)
-            .header("x-amz-date", "20261121T000000Z")
-            .header(
-                AUTHORIZATION,
-                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00"),
-            )
-            .body(Full::new(Bytes::from(body.to_string())))
-            .unwrap();
-        let (status, body) = send(host, request).await;
-        assert_eq!(status, StatusCode::OK, "{target}: {}", String::from_utf8_lossy(&body));
-        if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() }
+        call(endpoint, service, target, body).await
     }
+}
+
+/// Calls a JSON service that listens at `endpoint`.
+pub(crate) async fn call(endpoint: &str, service: &str, target: &str, body: &Value) -> Value {
+    let version = if matches!(service, "events" | "kinesis") { "1.1" } else { "1.0" };
+    let host = endpoint.strip_prefix("http://").unwrap();
+    let scope = format!("local/20261121/{REGION}/{service}/aws4_request");
+    let request = Request::post("/")
+        .header(HOST, host)
+        .header(CONTENT_TYPE, format!("application/x-amz-json-{version}"))
+        .header("x-amz-target", target)
+        .header("x-amz-date", "20261121T000000Z")
+        .header(
+            AUTHORIZATION,
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00"),
+        )
+        .body(Full::new(Bytes::from(body.to_string())))
+        .unwrap();
+    let (head, body) = send(host, request).await.into_parts();
+    assert_eq!(head.status, StatusCode::OK, "{target}: {}", String::from_utf8_lossy(&body));
+    if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() }
 }
 
 /// Configuration for clients of what listens at `endpoint`.
@@ -92,15 +97,15 @@ pub(crate) async fn sdk(endpoint: &str) -> SdkConfig {
 }
 
 /// Sends one request over a connection of its own.
-pub(crate) async fn send(host: &str, request: Request<Full<Bytes>>) -> (StatusCode, Bytes) {
+pub(crate) async fn send(host: &str, request: Request<Full<Bytes>>) -> Response<Bytes> {
     let stream = TcpStream::connect(host).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
     let response = sender.send_request(request).await.unwrap();
-    let status = response.status();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
     connection.abort();
-    (status, body)
+    Response::from_parts(head, body)
 }
 
 /// A name that no other test has, also where several runs share a server.

@@ -3,15 +3,15 @@
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::Response;
+use http::{HeaderMap, HeaderValue, Response};
 use lambda_runtime::tower::{Layer as _, Service as _, service_fn};
-use lambda_runtime::{Context, Error, FunctionResponse, LambdaEvent, LambdaInvocation};
+use lambda_runtime::{Config, Context, Error, FunctionResponse, LambdaEvent, LambdaInvocation};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use throughline::InvocationLayer;
@@ -115,7 +115,9 @@ impl Drop for Function {
 
 /// What a function is invoked with.
 pub(crate) struct Call {
+    id: String,
     body: Bytes,
+    headers: HeaderMap,
 }
 
 impl Call {
@@ -124,16 +126,43 @@ impl Call {
     }
 
     pub(crate) fn of_bytes(event: impl Into<Bytes>) -> Self {
-        Self { body: event.into() }
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let deadline = SystemTime::now() + Duration::from_secs(60);
+        let deadline = deadline.duration_since(UNIX_EPOCH).unwrap().as_millis().to_string();
+        let id = format!("request-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let call = Self { id, body: event.into(), headers: HeaderMap::new() };
+        call.header("lambda-runtime-deadline-ms", &deadline)
+    }
+
+    /// Its X-Ray header.
+    pub(crate) fn traced(self, header: &str) -> Self {
+        self.header("lambda-runtime-trace-id", header)
+    }
+
+    /// Its request id.
+    pub(crate) fn known_as(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.id);
+        self
+    }
+
+    /// The `ClientContext` of its caller, as JSON.
+    pub(crate) fn with_client_context(self, context: &str) -> Self {
+        self.header("lambda-runtime-client-context", context)
+    }
+
+    fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(name, HeaderValue::from_str(value).unwrap());
+        self
+    }
+
+    /// What the runtime reads of Lambda's answer. What it can't read ends its process.
+    pub(crate) fn context(&self) -> Context {
+        Context::new(&self.id, Arc::new(Config::default()), &self.headers).unwrap()
     }
 
     fn into_invocation(self) -> LambdaInvocation {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
         let (parts, ()) = Response::new(()).into_parts();
-        let mut context = Context::default();
-        context.request_id = format!("request-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let deadline = SystemTime::now() + Duration::from_secs(60);
-        context.deadline = deadline.duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap();
+        let context = self.context();
         LambdaInvocation { parts, body: self.body, context }
     }
 }

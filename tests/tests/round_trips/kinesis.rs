@@ -15,8 +15,8 @@ use throughline_tests::spans::Arrived;
 
 use crate::check::{Seen, assert_child, consumer, injection, injections, outcome, producer};
 use crate::emulator::{Emulator, REGION, clients, sdk, unique};
-use crate::flaky::Flaky;
 use crate::function::{Call, Function};
+use crate::proxy::Proxy;
 
 const MIB: usize = 1024 * 1024;
 
@@ -232,8 +232,8 @@ async fn a_request_stays_under_its_limit_in_all() {
     let stream = Stream::new(&emulator).await;
     // AWS takes 10 MiB, partition keys included; both emulators take 5 MiB, as AWS did until 2025. So what goes out
     // is looked at, whatever they say to it.
-    let wire = Flaky::start(0, emulator.endpoint()).await;
-    let (traced, _) = clients!(aws_sdk_kinesis, sdk(&wire.endpoint).await);
+    let wire = Proxy::flaky(0, emulator.endpoint()).await;
+    let (traced, _) = clients!(aws_sdk_kinesis, sdk(wire.endpoint()).await);
     let whole = MIB / 2 - 1;
     for (last, injected) in [(whole - 600, true), (whole, false), (whole + 1, false)] {
         let entries = (0..20).map(|n| {
@@ -245,7 +245,7 @@ async fn a_request_stays_under_its_limit_in_all() {
         _ = sender.sends(async || call.send().await).await;
         let done: Vec<_> = injections(&sender).into_iter().filter(|done| done.0 == "body").collect();
         assert_eq!((injections(&sender).len(), !done.is_empty()), (20, injected), "{last}");
-        let sent: Value = serde_json::from_slice(wire.bodies().last().unwrap()).unwrap();
+        let sent = wire.bodies().pop().unwrap();
         let sum: usize =
             sent["Records"].as_array().unwrap().iter().map(|record| data(record).len() + 1).sum();
         assert!(sum <= 10 * MIB || last > whole && sum == 10 * MIB + 1, "{sum}");
@@ -256,8 +256,8 @@ async fn a_request_stays_under_its_limit_in_all() {
 async fn retries_carry_one_context() {
     let emulator = Emulator::start().await;
     let mut stream = Stream::new(&emulator).await;
-    let flaky = Flaky::start(2, emulator.endpoint()).await;
-    let (traced, _) = clients!(aws_sdk_kinesis, sdk(&flaky.endpoint).await);
+    let flaky = Proxy::flaky(2, emulator.endpoint()).await;
+    let (traced, _) = clients!(aws_sdk_kinesis, sdk(flaky.endpoint()).await);
     let (sender, receiver) = (Function::new(), Function::new());
     let call = stream.put(&traced, "{\"a\":1}");
     let sequence = sender.sends(async || call.send().await).await.unwrap().sequence_number;

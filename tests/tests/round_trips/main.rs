@@ -5,13 +5,17 @@
 //! moto where the variable `ROUND_TRIPS_MOTO` names its endpoint (`tests/round_trips/run`). Where an emulator
 //! differs from AWS the test says so, and what AWS does.
 
+mod bus;
 mod check;
 mod dynamodb;
 mod emulator;
-mod flaky;
+mod eventbridge;
 mod function;
 mod kinesis;
+mod lambda;
+mod proxy;
 mod queue;
+mod server;
 mod sns;
 mod sqs;
 mod table;

@@ -43,24 +43,55 @@ impl<'a> Queue<'a> {
     pub(crate) async fn receive(&self) -> Vec<Value> {
         let mut all = Vec::new();
         loop {
-            let request = json!({
-                "QueueUrl": self.url,
-                "MaxNumberOfMessages": 10,
-                "MessageAttributeNames": ["All"],
-                "AttributeNames": ["All"],
-                "MessageSystemAttributeNames": ["All"],
-            });
-            let answer = self.emulator.call("sqs", "AmazonSQS.ReceiveMessage", &request).await;
-            let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
+            let messages = self.take(10, 0).await;
             if messages.is_empty() {
                 return all;
             }
-            for message in &messages {
-                let request = json!({ "QueueUrl": self.url, "ReceiptHandle": message["ReceiptHandle"] });
-                self.emulator.call("sqs", "AmazonSQS.DeleteMessage", &request).await;
-            }
             all.extend(messages);
         }
+    }
+
+    /// Waits until so many messages have come, and takes them off the queue.
+    pub(crate) async fn expect(&self, count: usize) -> Vec<Value> {
+        let mut come = 0;
+        self.until(|_| {
+            come += 1;
+            come == count
+        })
+        .await
+    }
+
+    /// Takes messages off the queue until the one that `is_last` is true of.
+    pub(crate) async fn until(&self, mut is_last: impl FnMut(&Value) -> bool) -> Vec<Value> {
+        let mut all = Vec::new();
+        loop {
+            let come = self.take(1, 20).await;
+            assert!(!come.is_empty(), "{} messages came, and then none", all.len());
+            let last = come.iter().any(&mut is_last);
+            all.extend(come);
+            if last {
+                return all;
+            }
+        }
+    }
+
+    /// Takes at most so many messages off the queue, for the first of which it waits so many seconds.
+    async fn take(&self, most: usize, seconds: usize) -> Vec<Value> {
+        let request = json!({
+            "QueueUrl": self.url,
+            "MaxNumberOfMessages": most,
+            "WaitTimeSeconds": seconds,
+            "MessageAttributeNames": ["All"],
+            "AttributeNames": ["All"],
+            "MessageSystemAttributeNames": ["All"],
+        });
+        let answer = self.emulator.call("sqs", "AmazonSQS.ReceiveMessage", &request).await;
+        let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
+        for message in &messages {
+            let request = json!({ "QueueUrl": self.url, "ReceiptHandle": message["ReceiptHandle"] });
+            self.emulator.call("sqs", "AmazonSQS.DeleteMessage", &request).await;
+        }
+        messages
     }
 
     /// The event that Lambda makes of `messages`

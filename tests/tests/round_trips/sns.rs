@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::check::{Seen, assert_child, consumer, injection, outcome, producer};
 use crate::emulator::{Emulator, clients, sdk, unique};
-use crate::flaky::Flaky;
 use crate::function::{Call, Function, TRACE, TRACESTATE};
+use crate::proxy::Proxy;
 use crate::queue::{Queue, process};
 use crate::topic::{Delivery, event, join, published, subscribe, topic};
 
@@ -288,8 +288,8 @@ async fn retries_carry_one_context() {
     let (_, plain) = clients!(aws_sdk_sns, emulator.sdk().await);
     let (queue, topic) = (Queue::new(&emulator).await, topic(&plain).await);
     subscribe(&plain, &topic, &queue, Delivery::Raw, &[]).await;
-    let flaky = Flaky::start(2, emulator.endpoint()).await;
-    let (traced, _) = clients!(aws_sdk_sns, sdk(&flaky.endpoint).await);
+    let flaky = Proxy::flaky(2, emulator.endpoint()).await;
+    let (traced, _) = clients!(aws_sdk_sns, sdk(flaky.endpoint()).await);
     let (sender, receiver) = (Function::new(), Function::new());
     let call = message(&traced, &topic, "hello", 0);
     let id = sender.sends(async || call.send().await).await.unwrap().message_id.unwrap();

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::check::{assert_child, consumer, injection, outcome, producer};
 use crate::emulator::{Emulator, clients, sdk};
-use crate::flaky::Flaky;
 use crate::function::{Function, TRACE, TRACESTATE};
+use crate::proxy::Proxy;
 use crate::queue::{Queue, process};
 
 fn text(value: &str) -> MessageAttributeValue {
@@ -219,8 +219,8 @@ async fn a_fifo_queue_deduplicates_by_content_as_without_us() {
 async fn retries_carry_one_context() {
     let emulator = Emulator::start().await;
     let queue = Queue::new(&emulator).await;
-    let flaky = Flaky::start(2, emulator.endpoint()).await;
-    let (traced, _) = clients!(aws_sdk_sqs, sdk(&flaky.endpoint).await);
+    let flaky = Proxy::flaky(2, emulator.endpoint()).await;
+    let (traced, _) = clients!(aws_sdk_sqs, sdk(flaky.endpoint()).await);
     let (sender, receiver) = (Function::new(), Function::new());
     let call = message(&traced, &queue, "hello", 0);
     let id = sender.sends(async || call.send().await).await.unwrap().message_id.unwrap();

@@ -22,6 +22,10 @@ const SYSTEM: &str = "aws.eventbridge";
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>).
 const LIMITS: [usize; 2] = [256 * 1024 - 1, 1024 * 1024 - 1];
 
+/// What stays free below a limit: a bus hands an event on in an envelope, to queues, topics and functions that have
+/// the same limits. One that they took without us they take with us.
+const ENVELOPE: usize = 1024;
+
 /// What an event's time counts for.
 const TIME: usize = 14;
 
@@ -56,7 +60,8 @@ impl Service for EventBridge {
         for (index, entry) in entries.iter_mut().enumerate() {
             call.create_for(Some(bus(entry)), index.to_string(), SYSTEM);
             let before = size(entry);
-            let outcome = write(entry, &call.hop(), room(total, &LIMITS));
+            let room = room(total, &LIMITS).saturating_sub(ENVELOPE);
+            let outcome = write(entry, &call.hop(), room);
             call.injected(outcome);
             total += size(entry) - before;
         }
