@@ -65,7 +65,7 @@ impl Emulator {
 
 /// Calls a JSON service that listens at `endpoint`.
 pub(crate) async fn call(endpoint: &str, service: &str, target: &str, body: &Value) -> Value {
-    let version = if matches!(service, "events" | "kinesis") { "1.1" } else { "1.0" };
+    let version = if matches!(service, "events" | "firehose" | "kinesis") { "1.1" } else { "1.0" };
     let host = endpoint.strip_prefix("http://").unwrap();
     let scope = format!("local/20261121/{REGION}/{service}/aws4_request");
     let request = Request::post("/")

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::check::{assert_child, consumer, injection, outcome, producer};
 use crate::emulator::{Emulator, clients, sdk};
-use crate::function::{Function, TRACE, TRACESTATE};
+use crate::function::{Call, Function, TRACE, TRACESTATE};
 use crate::proxy::Proxy;
 use crate::queue::{Queue, process};
 
@@ -184,6 +184,39 @@ async fn records_of_several_traces_each_stay_in_their_own() {
     }
     // The invocation is in neither and linked to both.
     assert_eq!(receiver.invocation().span.links.len(), 2);
+}
+
+#[tokio::test]
+async fn a_handler_that_loops_over_a_mixed_batch_sends_in_a_trace_of_its_own_and_for_nobody() {
+    const OTHER: &str = "0af7651916cd43dd8448eb211c80319c";
+    let emulator = Emulator::start().await;
+    let (queue, next) = (Queue::new(&emulator).await, Queue::new(&emulator).await);
+    let (traced, _) = clients!(aws_sdk_sqs, emulator.sdk().await);
+    let (sender, looping, last) = (Function::new(), Function::new(), Function::new());
+    for (trace, baggage) in [(TRACE, "tenant=acme"), (OTHER, "tenant=umbrella")] {
+        let call = message(&traced, &queue, baggage, 0);
+        sender.sends_in(trace, baggage, async || call.send().await).await.unwrap();
+    }
+
+    let event = queue.event(&queue.receive().await);
+    looping
+        .invoke(Call::of(&event), async |_| {
+            for body in ["one", "two"] {
+                message(&traced, &next, body, 0).send().await.unwrap();
+            }
+        })
+        .await;
+    for seen in next.deliver(&last).await {
+        assert_eq!(seen.tenant, None, "{seen:?}");
+        let join = format!("sqs:{}", seen.id);
+        let sent = producer(&looping, &join);
+        assert_eq!(sent.span.parent_span_id, looping.invocation().span.span_id);
+        assert_child(&last, &consumer(&last, &join), &sent);
+    }
+    // In neither of the records' traces, and linked to both.
+    let invocation = looping.invocation().span;
+    assert_eq!(invocation.links.len(), 2);
+    assert!(invocation.links.iter().all(|link| link.trace_id != invocation.trace_id));
 }
 
 #[tokio::test]

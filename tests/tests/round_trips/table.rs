@@ -77,6 +77,12 @@ impl<'a> Table<'a> {
                 self.name
             )
             .into();
+            // AWS stamps a change in the moment of its write. On a busy machine an emulator is later than that.
+            let at = record["dynamodb"]["NewImage"]["_throughline"]["M"]["at"]["N"].as_str();
+            if let Some(at) = at.map(|at| at.parse::<f64>().unwrap() / 1000.0) {
+                let created = &mut record["dynamodb"]["ApproximateCreationDateTime"];
+                *created = created.as_f64().unwrap().clamp(at - 1.0, at + 1.0).into();
+            }
             // dynoxide names its own region here, moto its own service.
             record["awsRegion"] = REGION.into();
             record["eventSource"] = "aws:dynamodb".into();

@@ -12,7 +12,9 @@ use aws_sdk_sfn::operation::list_executions::{ListExecutionsError, ListExecution
 use aws_sdk_sfn::operation::send_task_failure::SendTaskFailureError;
 use aws_sdk_sfn::operation::send_task_heartbeat::SendTaskHeartbeatError;
 use aws_sdk_sfn::operation::send_task_success::SendTaskSuccessError;
-use aws_sdk_sfn::operation::start_execution::{StartExecutionError, StartExecutionInput};
+use aws_sdk_sfn::operation::start_execution::{
+    StartExecutionError, StartExecutionInput, StartExecutionOutput,
+};
 use aws_sdk_sfn::operation::start_sync_execution::{
     StartSyncExecutionError, StartSyncExecutionInput, StartSyncExecutionOutput,
 };
@@ -25,6 +27,7 @@ use aws_smithy_types::error::ErrorMetadata;
 use super::call::Call;
 use super::outcome::{Injected, Outcome, Skipped};
 use super::service::{Service, metadata_of};
+use crate::propagation::join;
 
 /// The longest `traceHeader`, of ASCII characters.
 const MAX_HEADER: usize = 256;
@@ -52,7 +55,11 @@ impl Service for StepFunctions {
     }
 
     fn finish(&self, output: &Output, call: &mut Call) {
+        if let Some(output) = output.downcast_ref::<StartExecutionOutput>() {
+            call.join(vec![join::step_functions(output.execution_arn())]);
+        }
         let Some(output) = output.downcast_ref::<StartSyncExecutionOutput>() else { return };
+        call.join(vec![join::step_functions(output.execution_arn())]);
         // The call succeeds whatever became of the execution. Its cause may hold what the program works on.
         match output.status() {
             SyncExecutionStatus::Failed => {

@@ -37,6 +37,21 @@ fn a_value_that_logs_when_it_is_formatted_hangs_nobody() {
     told.recv_timeout(Duration::from_secs(30)).unwrap();
 }
 
+/// `tracing` drops what a span is given later and has not declared, without a word: what it declared is recorded.
+#[test]
+fn a_field_that_is_recorded_later_is_on_the_span_if_it_was_declared() {
+    let _guard = subscribe(tracing_subscriber::registry().with(crate::layer()));
+    let scope = scope();
+    scope.enter(|| {
+        let span = tracing::info_span!(target: "shop", "work", declared = tracing::field::Empty);
+        span.record("declared", 7).record("undeclared", 8);
+    });
+    let spans = scope.invocation().close();
+    let work = spans.iter().find(|span| span.name == "work").unwrap();
+    let keys: Vec<_> = work.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+    assert!(keys.contains(&"declared") && !keys.contains(&"undeclared"), "{keys:?}");
+}
+
 #[test]
 fn the_layer_may_be_there_twice() {
     let twice = tracing_subscriber::registry().with(crate::layer()).with(crate::layer());

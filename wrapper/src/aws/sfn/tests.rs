@@ -52,7 +52,10 @@ async fn a_second_start_of_the_same_name_is_the_same_but_for_the_header() {
         || client.start_execution().state_machine_arn(ARN).name("o-1").input(r#"{"order": 1.0}"#).send();
     call().await.unwrap();
     for _ in 0..2 {
-        Lambda::new().run(call()).await.unwrap();
+        let lambda = Lambda::new();
+        lambda.run(call()).await.unwrap();
+        let [span] = lambda.spans().try_into().unwrap();
+        assert_eq!(attribute(&span, "throughline.join.out").as_deref(), Some("sfn:arn:aws:states:x"));
     }
     let [plain, first, second] = service.requests().try_into().unwrap();
     let plain = plain.json();
