@@ -100,7 +100,7 @@ pub(crate) struct Reading {
     /// The records of a batch, in order; empty where the trigger has none.
     pub(crate) records: Vec<Record>,
     pub(crate) answers: Answers,
-    /// The request id of the API that was called, which becomes the correlation id.
+    /// What the API that was called named the request, which becomes the correlation id; never what its client did.
     pub(crate) request_id: Option<String>,
     /// The event without the members that we injected; `None` if it had none.
     pub(crate) stripped: Option<Bytes>,

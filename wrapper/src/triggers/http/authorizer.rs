@@ -25,7 +25,7 @@ fn api_gateway<'a>(event: &Event<'a>, context: &RequestContext<'a>) -> Option<Re
     let guarded = guarded.unwrap_or_else(|| {
         let identity: Identity<'a> = context.identity.object().unwrap_or_default();
         Request {
-            id: context.request_id,
+            id: context.extended_request_id,
             host: context.domain_name,
             client: identity.source_ip,
             user_agent: identity.user_agent,

@@ -28,6 +28,8 @@ use crate::span::{SpanKind, Value, attribute};
 /// What the semantic conventions take for a method.
 const METHODS: [&str; 10] =
     ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
+/// The longest request id that becomes the correlation id, in bytes; those of AWS have 36 at most.
+const MAX_REQUEST_ID: usize = 128;
 
 pub(super) fn read(event: &Event<'_>, trust: Trust) -> Option<Reading> {
     let context: RequestContext<'_> = event.request_context.object().unwrap_or_default();
@@ -50,9 +52,14 @@ struct RequestContext<'a> {
     domain_name: Part<'a>,
     elb: Part<'a>,
     event_type: Part<'a>,
+    /// What the API itself calls the request. In place of a REST API's `requestId` the client may send one
+    /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-access-logging.html>), and the correlation
+    /// id is nobody's to choose.
+    extended_request_id: Part<'a>,
     http: Part<'a>,
     identity: Part<'a>,
     protocol: Part<'a>,
+    /// Where there is no other, as in an HTTP API: the service's own.
     request_id: Part<'a>,
     route_key: Part<'a>,
     service_arn: Part<'a>,
@@ -118,7 +125,11 @@ impl<'a> Request<'a> {
             join: None,
             records: Vec::new(),
             answers: self.answers,
-            request_id: self.id.text().filter(|id| !id.is_empty()).map(Into::into),
+            request_id: self
+                .id
+                .header()
+                .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()))
+                .map(Into::into),
             stripped: None,
             name: Some(self.name),
             source: self.source,

@@ -13,7 +13,7 @@ pub(super) fn read<'a>(event: &Event<'a>, context: &RequestContext<'a>) -> Optio
     let identity: Identity<'a> = context.identity.object().unwrap_or_default();
     Some(Request {
         path: event.path,
-        id: context.request_id,
+        id: context.extended_request_id,
         host: context.domain_name,
         protocol: context.protocol,
         client: identity.source_ip,

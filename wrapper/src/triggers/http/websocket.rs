@@ -18,7 +18,7 @@ pub(super) fn read<'a>(event: &Event<'a>, context: &RequestContext<'a>) -> Optio
     Some(Request {
         name: source.clone(),
         source,
-        id: context.request_id,
+        id: context.extended_request_id,
         host: context.domain_name,
         client: identity.source_ip,
         user_agent: identity.user_agent,
