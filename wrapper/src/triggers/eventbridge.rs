@@ -1,6 +1,6 @@
 //! EventBridge: the members of `detail`, of which `_throughline` is ours. A schedule is an event without a sender.
 //!
-//! Events come to a function, or in the body of a message from a queue or topic that a rule has for its target.
+//! Events come to a function, or in what a queue, topic or stream carries that a rule has for its target.
 
 use std::borrow::Cow;
 use std::ops::Range;

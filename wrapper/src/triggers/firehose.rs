@@ -1,5 +1,6 @@
 //! A transformation in Firehose: the members of data that is a JSON object, in Base64, of which `_throughline` is
-//! ours (<https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html>).
+//! ours; and those of the `detail` of an event that a rule of a bus put there
+//! (<https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html>).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -28,9 +29,8 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         record.sent = item.arrival.millis();
         record.join = stream.and_then(|stream| item.place(stream));
         if let Some(data) = item.data.text().and_then(|data| BASE64_STANDARD.decode(&*data).ok()) {
-            let payload = Payload::read(&data);
-            record.sender = payload.sender;
-            if let (Some(rest), Some(old)) = (payload.stripped, item.data.raw()) {
+            let stripped = Payload::read(&data).complete(&mut record);
+            if let (Some(rest), Some(old)) = (stripped, item.data.raw()) {
                 edits.replace(old, format!("\"{}\"", BASE64_STANDARD.encode(rest)));
             }
         }

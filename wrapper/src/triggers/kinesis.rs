@@ -1,4 +1,5 @@
-//! Kinesis: the members of data that is a JSON object, in Base64, of which `_throughline` is ours.
+//! Kinesis: the members of data that is a JSON object, in Base64, of which `_throughline` is ours; and those of the
+//! `detail` of an event that a rule of a bus put there.
 //!
 //! A record that the Kinesis Producer Library made of several is taken apart (`aggregated`). It stays one record,
 //! because that is the unit of Lambda's retries: if all its parts are of one trace, their first sender is its sender;
@@ -43,12 +44,8 @@ pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edi
     }
     if let Some(data) = kinesis.data.text().and_then(|data| BASE64_STANDARD.decode(&*data).ok()) {
         let stripped = match Aggregated::parse(&data) {
-            Some(parts) => taken_apart(&parts, &mut record),
-            None => {
-                let payload = Payload::read(&data);
-                record.sender = payload.sender;
-                payload.stripped
-            }
+            Some(parts) => taken_apart(&parts, &mut record).map(Into::into),
+            None => Payload::read(&data).complete(&mut record),
         };
         if let (Some(rest), Some(old)) = (stripped, kinesis.data.raw()) {
             edits.replace(old, format!("\"{}\"", BASE64_STANDARD.encode(rest)));
@@ -65,7 +62,7 @@ fn taken_apart(parts: &Aggregated<'_>, record: &mut Record) -> Option<Vec<u8>> {
     let senders: Vec<_> = payloads.iter_mut().map(|payload| payload.sender.take()).collect();
     record.links = senders.iter().filter_map(|sender| sender.as_ref()?.span()).cloned().collect();
     record.sender = Sender::common(senders.iter().map(Option::as_ref));
-    let stripped: Vec<_> = payloads.into_iter().map(|payload| payload.stripped).collect();
+    let stripped: Vec<_> = payloads.into_iter().map(|payload| payload.stripped.map(Into::into)).collect();
     stripped.iter().any(Option::is_some).then(|| parts.with(&stripped))
 }
 

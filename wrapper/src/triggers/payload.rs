@@ -1,15 +1,26 @@
-//! Data that is a JSON object, as streams carry it.
+//! Data that is a JSON object, as streams carry it: a program's own, or an event of a bus whose rule has the stream for
+//! its target.
+
+use bytes::Bytes;
+use memchr::memmem;
 
 use super::carrier::{self, mentions_ours};
-use super::{Sender, strip};
+use super::eventbridge::BusEvent;
+use super::strip::Edits;
+use super::{Record, Sender};
 use crate::propagation::MEMBER;
 
 /// What data tells that is a JSON object; nothing of any other.
 #[derive(Debug, Default)]
 pub(super) struct Payload {
+    /// Who put it there, else who sent the event that it is.
     pub(super) sender: Option<Sender>,
-    /// The data without our member; `None` if it had none.
-    pub(super) stripped: Option<Vec<u8>>,
+    /// Where it came from before, as `throughline.source` has it.
+    via: String,
+    /// What the event that it is joins by: that one its producer knows.
+    join: Option<String>,
+    /// The data without our members; `None` if it had none.
+    pub(super) stripped: Option<Bytes>,
 }
 
 impl Payload {
@@ -18,7 +29,29 @@ impl Payload {
         else {
             return Self::default();
         };
-        let stripped = if mentions_ours(text) { strip::without(text, MEMBER) } else { None };
-        Self { sender: carrier::document(text), stripped: stripped.map(Into::into) }
+        let event = memmem::find(data, b"detail-type").and_then(|_| BusEvent::envelope(text));
+        let mut edits = Edits::new(text);
+        if mentions_ours(text) {
+            let detail = event.as_ref().and_then(|event| event.detail.raw());
+            for object in detail.into_iter().chain([text]) {
+                edits.cut(object, MEMBER);
+            }
+        }
+        Self {
+            sender: carrier::or_span(carrier::document(text), || event.as_ref()?.sender()),
+            via: event.as_ref().map(|event| format!(" < {}", event.source())).unwrap_or_default(),
+            join: event.and_then(|event| event.join()),
+            stripped: edits.apply(),
+        }
+    }
+
+    /// Adds to the record that it is the data of what it tells, and gives what the handler is to see in its place.
+    pub(super) fn complete(self, record: &mut Record) -> Option<Bytes> {
+        record.sender = self.sender;
+        if !self.via.is_empty() {
+            record.source = format!("{}{}", record.source, self.via).into();
+        }
+        record.join = self.join.or(record.join.take());
+        self.stripped
     }
 }

@@ -142,13 +142,6 @@ impl Visitor<'_> for Is<'_> {
     }
 }
 
-/// `object` without the members called `name`; `None` if it has none.
-pub(super) fn without(object: &str, name: &str) -> Option<Bytes> {
-    let mut edits = Edits::new(object);
-    edits.cut(object, name);
-    edits.apply()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -157,7 +150,9 @@ mod tests {
     use super::*;
 
     fn cut(object: &str) -> Option<String> {
-        without(object, "x").map(|bytes| String::from_utf8(bytes.into()).unwrap())
+        let mut edits = Edits::new(object);
+        edits.cut(object, "x");
+        edits.apply().map(|bytes| String::from_utf8(bytes.into()).unwrap())
     }
 
     #[test]
