@@ -11,10 +11,16 @@ const MAX_WRITTEN: usize = 1024;
 /// What the reserved members may take of it together, in bytes. They are never trimmed for others.
 const MAX_RESERVED: usize = 512;
 
-/// The longest value of `throughline.entry`, in bytes as it is written: it may not crowd out who the user is.
-const MAX_ENTRY: usize = 128;
+/// What those of them that say who the user is may take together, in bytes: then the others fit in any case.
+const MAX_WHO: usize = 182;
+/// The longest `correlation.id`, in bytes as it is written: one of another system may have any length.
+const MAX_ID: usize = 128;
+/// The longest `throughline.entry`, in bytes as it is written; a longer one is cut.
+const MAX_ENTRY: usize = 96;
+/// The longest mark or count: `false`, `65535`.
+const MAX_MARK: usize = 5;
 
-/// Members that the project itself gives a meaning, by rank: written first, never trimmed for others.
+/// Members that the project itself gives a meaning, in the order they are written: first of all, never trimmed for others.
 const RESERVED: [&str; 9] = [
     Baggage::CORRELATION_ID,
     Baggage::ENTRY,
@@ -26,6 +32,9 @@ const RESERVED: [&str; 9] = [
     Baggage::ACCOUNT_ID,
     Baggage::ACCOUNT_PLAN,
 ];
+
+/// Those of them that say who the user is.
+const WHO: [&str; 4] = [Baggage::USER_ID, Baggage::USER_TEST, Baggage::ACCOUNT_ID, Baggage::ACCOUNT_PLAN];
 
 /// Members that are attributes of every invocation span and record span as well, so that a transaction is found by
 /// them wherever it went.
@@ -169,21 +178,45 @@ impl Baggage {
         self
     }
 
-    /// Sets a member; `false`, and nothing changes, if `key` is no token, the member is longer than all that may
-    /// travel, or there are too many members.
+    /// Sets a member; `false`, and nothing changes, if `key` is no token, the member is longer than what may travel of its
+    /// kind, or there are too many members: of the reserved ones there are never too many.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> bool {
-        let room = self.members.len() < MAX_MEMBERS || self.get(key).is_some();
-        let limit = if is_reserved(key) { MAX_RESERVED } else { MAX_WRITTEN };
-        let size = key.len() + 1 + utf8_percent_encode(value, ENCODED).map(str::len).sum::<usize>();
-        if !is_token(key) || !room || size > limit {
+        let known = self.members.iter().position(|(known, _)| known == key);
+        let room = known.is_some() || is_reserved(key) || self.members.len() < MAX_MEMBERS;
+        if !is_token(key) || !room || !self.fits(key, value) {
             return false;
         }
-        match self.members.iter_mut().find(|(known, _)| known == key) {
+        match known.and_then(|at| self.members.get_mut(at)) {
             Some((_, old)) => value.clone_into(old),
             None => self.members.push((key.to_owned(), value.to_owned())),
         }
         true
     }
+
+    /// Whether a member is short enough to travel, beside those that are reserved as it is.
+    fn fits(&self, key: &str, value: &str) -> bool {
+        match key {
+            Self::CORRELATION_ID => written(value) <= MAX_ID,
+            Self::ENTRY => written(value) <= MAX_ENTRY,
+            Self::HOPS | Self::DEBUG | Self::DRY_RUN => written(value) <= MAX_MARK,
+            _ if WHO.contains(&key) => {
+                let others = WHO.into_iter().filter(|who| *who != key);
+                let others = others.filter_map(|who| Some(size(who, self.get(who)?) + ",".len()));
+                size(key, value) + others.sum::<usize>() <= MAX_WHO
+            }
+            _ => size(key, value) <= MAX_WRITTEN,
+        }
+    }
+}
+
+/// How long a member is as it is written.
+fn size(key: &str, value: &str) -> usize {
+    key.len() + "=".len() + written(value)
+}
+
+/// How long a value is as it is written.
+fn written(value: &str) -> usize {
+    utf8_percent_encode(value, ENCODED).map(str::len).sum()
 }
 
 fn append<'a>(header: &mut String, members: impl Iterator<Item = &'a (String, String)>, limit: usize) {
@@ -205,9 +238,7 @@ fn append<'a>(header: &mut String, members: impl Iterator<Item = &'a (String, St
 fn entry(source: &str) -> &str {
     let mut length = 0;
     let fits = |(_, character): &(usize, char)| {
-        let mut bytes = [0; 4];
-        length +=
-            utf8_percent_encode(character.encode_utf8(&mut bytes), ENCODED).map(str::len).sum::<usize>();
+        length += written(character.encode_utf8(&mut [0; 4]));
         length <= MAX_ENTRY
     };
     let end = source.char_indices().take_while(fits).last();

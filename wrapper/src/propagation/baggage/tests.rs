@@ -27,10 +27,35 @@ fn what_does_not_fit_is_left_out_and_the_reserved_stay() {
 }
 
 #[test]
-fn the_correlation_id_comes_first_whatever_came_first() {
-    let mut baggage = Baggage::parse(&format!("user.id={}", "u".repeat(490)));
-    assert!(baggage.set("correlation.id", "c-1"));
-    assert_eq!(baggage.header().as_deref(), Some("correlation.id=c-1"));
+fn every_reserved_member_fits_beside_the_longest_others() {
+    let mut baggage = Baggage::default();
+    assert!(!baggage.set("correlation.id", &"c".repeat(MAX_ID + 1)));
+    assert!(baggage.set("correlation.id", &"c".repeat(MAX_ID)));
+    assert!(!baggage.set("throughline.debug", &"1".repeat(MAX_MARK + 1)));
+    assert!(!baggage.set("user.id", &"u".repeat(MAX_WHO)));
+    assert!(baggage.set("user.id", "u"));
+    assert!(baggage.set("user.test", "true"));
+    assert!(baggage.set("account.plan", "gold"));
+    let rest = MAX_WHO - "user.id=u,user.test=true,account.plan=gold,account.id=".len();
+    assert!(!baggage.set("account.id", &"a".repeat(rest + 1)));
+    assert!(baggage.set("account.id", &"a".repeat(rest)));
+    for mark in ["throughline.debug", "throughline.dry-run"] {
+        assert!(baggage.set(mark, "false") && baggage.set(mark, "true"));
+    }
+    baggage.arrive(&"e".repeat(500), u16::MAX);
+    let header = baggage.header().unwrap();
+    assert_eq!(Baggage::parse(&header).members.len(), RESERVED.len(), "{header}");
+    assert!(header.len() <= MAX_RESERVED);
+}
+
+#[test]
+fn as_many_members_as_there_may_be_leave_room_for_the_reserved() {
+    let many = (0..MAX_MEMBERS).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",");
+    let mut baggage = Baggage::parse(&many);
+    baggage.arrive("sqs payments", 3);
+    assert!(baggage.set("throughline.dry-run", "true") && !baggage.set("another", "v"));
+    assert_eq!((baggage.hops(), baggage.marked(Baggage::DRY_RUN)), (4, true));
+    assert!(baggage.header().unwrap().starts_with("throughline.entry=sqs%20payments,throughline.hops=4"));
 }
 
 #[test]
@@ -74,7 +99,7 @@ proptest! {
     }
 
     #[test]
-    fn any_entry_leaves_room_for_the_user(source in ".*", user in "[a-z]{0,200}") {
+    fn any_entry_leaves_room_for_the_user(source in ".*", user in "[a-z]{0,174}") {
         let mut baggage = Baggage::parse(&format!("user.id={user}"));
         baggage.arrive(&source, 0);
         let read = Baggage::parse(&baggage.header().unwrap());
