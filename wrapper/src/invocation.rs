@@ -17,7 +17,7 @@ use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use prost::Message as _;
 
 use crate::diagnostics::warn;
-use crate::propagation::{Baggage, Context, XrayHeader, new_span};
+use crate::propagation::{Baggage, Context, XrayHeader, child_of, root};
 use crate::scope::Scope;
 use crate::settings::{Settings, Trust};
 use crate::span::{Span, SpanKind, attribute};
@@ -75,18 +75,16 @@ impl Invocation {
     /// Opens an invocation: decides whose trace it belongs to and begins its span.
     pub(crate) fn open(tracer: Arc<Tracer>, call: Call, reading: Reading) -> (Arc<Self>, Scope) {
         let origin = Origin::of(&reading);
-        let trace = match (&origin.parent, &call.xray) {
-            (Some(parent), _) => Some(parent.trace_id()),
-            (None, _) if reading.trace.is_some() => reading.trace,
+        let trace = match &call.xray {
+            _ if reading.trace.is_some() => reading.trace,
             // X-Ray's id may have come with the request: an untrusted client would have chosen it.
-            (None, Some(_)) if reading.trigger == "http" && tracer.settings().trust == Trust::None => None,
+            Some(_) if reading.trigger == "http" && tracer.settings().trust == Trust::None => None,
             // A trace that begins here takes X-Ray's id, so that both tools show the same transaction.
-            (None, Some(xray)) => Some(xray.trace_id),
-            (None, None) => None,
+            Some(xray) => Some(xray.trace_id),
+            None => None,
         };
         let parent = origin.parent;
-        let state = parent.as_ref().map_or_else(TraceState::default, |parent| parent.trace_state().clone());
-        let context = new_span(trace, state);
+        let context = parent.as_ref().map_or_else(|| root(trace), child_of);
 
         let name = reading.name.clone().unwrap_or_else(|| call.function_name.clone());
         let mut span = Span::start(context.clone(), parent.as_ref(), reading.kind, name, call.received);
@@ -128,14 +126,13 @@ impl Invocation {
         let none = |trace| {
             SpanContext::new(trace, SpanId::INVALID, TraceFlags::SAMPLED, false, TraceState::default())
         };
-        let Context { span: context, mut baggage } = joined.unwrap_or_else(|| Context {
-            span: none(new_span(None, TraceState::default()).trace_id()),
-            baggage: Baggage::default(),
-        });
+        let Context { span: context, mut baggage } = joined
+            .unwrap_or_else(|| Context { span: none(root(None).trace_id()), baggage: Baggage::default() });
         let trace = context.trace_id();
         if baggage.get(Baggage::CORRELATION_ID).is_none() {
             baggage.set(Baggage::CORRELATION_ID, &trace.to_string());
         }
+        tracer.settings().mark(&mut baggage);
         let invocation = Self {
             received: tracer.now(),
             tracer,
@@ -219,7 +216,7 @@ impl Invocation {
         let hops = baggage.hops();
         baggage.arrive(record.map_or("record", |record| &*record.source), hops);
         self.settings().mark(&mut baggage);
-        let context = new_span(Some(parent.trace_id()), parent.trace_state().clone());
+        let context = child_of(&parent);
         // `sqs payments < sns orders` is processed from `payments`.
         let from = record.and_then(|record| record.source.split(' ').nth(1)).unwrap_or("record");
         let name = format!("process {from}");

@@ -40,7 +40,8 @@
 //! with `throughline.`, which only code inside says. Queues, topics, streams and direct invokes are inside and
 //! trusted. A REST API *without* proxy integration looks like a direct invoke: a mapping template that passes a
 //! client's whole body on hands that trust to the client, so let it pass a member instead, such as
-//! `{"body": $input.json('$')}`. So does an IoT rule that passes on all that a device sent.
+//! `{"body": $input.json('$')}`. So does an IoT rule that passes on all that a device sent, and a function that
+//! sends a client's document on as it came: what that says in our member is replaced, a `traceparent` of its own counts.
 //!
 //! # Outside Lambda
 //!

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
 use crate::invocation::{Call, Invocation};
-use crate::propagation::{Context, new_span};
+use crate::propagation::{Context, root};
 use crate::scope::{Scope, Scoped};
 use crate::span::SpanKind;
 use crate::subscriber::MARKER;
@@ -147,7 +147,7 @@ impl Unit {
     fn open(tracer: Arc<Tracer>, reading: Reading) -> Self {
         let call = Call {
             // Names the transaction, if nobody did before.
-            request_id: new_span(None, Default::default()).trace_id().to_string(),
+            request_id: root(None).trace_id().to_string(),
             function_name: "batch".to_owned(),
             function_arn: String::new(),
             tenant_id: None,

@@ -13,7 +13,7 @@ use crate::invocation::Invocation;
 #[cfg(feature = "otel")]
 use crate::otel;
 use crate::outside;
-use crate::propagation::{Baggage, Context, new_span};
+use crate::propagation::{Baggage, Context, child_of};
 use crate::span::{Span, SpanKind, Value};
 use crate::subscriber;
 
@@ -115,7 +115,7 @@ impl Scope {
         kind: SpanKind,
         name: impl Into<String>,
     ) -> OpenSpan {
-        let context = new_span(Some(parent.trace_id()), parent.trace_state().clone());
+        let context = child_of(parent);
         let mut span = Span::start(context, Some(parent), kind, name, self.invocation().now());
         if let Some(id) = self.correlation_id() {
             span.set(Baggage::CORRELATION_ID, id);

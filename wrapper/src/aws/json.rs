@@ -3,43 +3,65 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::outcome::Skipped;
 use crate::propagation::{Carrier, MEMBER};
 
-/// `body` with the context as its last member, in at most `limit` bytes.
+/// `body` with the context as a member, in at most `limit` bytes: the last one, or in place of what is there under its
+/// name.
+///
+/// No function sees that member, as it is cut out of every event: so the one that is there comes from outside, in a
+/// document that is passed on as it came. What else a caller put there stays: a `traceparent`, as CloudEvents have it.
 ///
 /// The body is read once and nothing of it is kept, so the cost is linear in a size that `limit` bounds.
 pub(super) fn with_member(body: &[u8], carrier: &Carrier, limit: usize) -> Result<Vec<u8>, Skipped> {
     if body.len() > limit {
         return Err(Skipped::TooLarge);
     }
-    let object: Object = std::str::from_utf8(body)
-        .ok()
-        .and_then(|text| serde_json::from_str(text).ok())
-        .ok_or(Skipped::NotJsonObject)?;
-    if object.carries_context {
-        return Err(Skipped::CallerSet);
-    }
-    // After the last brace of a valid object there is white space alone.
-    let end = body.iter().rposition(|byte| *byte == b'}').ok_or(Skipped::NotJsonObject)?;
+    let text = std::str::from_utf8(body).map_err(|_| Skipped::NotJsonObject)?;
+    let object: Object<'_> = serde_json::from_str(text).map_err(|_| Skipped::NotJsonObject)?;
     let value = serde_json::to_string(carrier).map_err(|_| Skipped::NotJsonObject)?;
-    let comma = if object.is_empty { "" } else { "," };
-    let member = format!("{comma}\"{MEMBER}\":{value}");
-    if body.len() + member.len() > limit {
+    let body = if object.ours.is_empty() {
+        if object.carries_context {
+            return Err(Skipped::CallerSet);
+        }
+        // After the last brace of a valid object there is white space alone.
+        let end = text.rfind('}').ok_or(Skipped::NotJsonObject)?;
+        let comma = if object.is_empty { "" } else { "," };
+        [&text[..end], comma, "\"", MEMBER, "\":", &value, &text[end..]].concat()
+    } else {
+        let mut replaced = String::with_capacity(text.len() + value.len());
+        let mut rest = text;
+        for old in object.ours {
+            let (before, after) = around(rest, old).ok_or(Skipped::NotJsonObject)?;
+            replaced.extend([before, &value]);
+            rest = after;
+        }
+        replaced + rest
+    };
+    if body.len() > limit {
         return Err(Skipped::TooLarge);
     }
-    Ok([&body[..end], member.as_bytes(), &body[end..]].concat())
+    Ok(body.into_bytes())
+}
+
+/// What stands before and after `part` in the text that it is a slice of.
+fn around<'a>(text: &'a str, part: &str) -> Option<(&'a str, &'a str)> {
+    let start = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+    Some((text.get(..start)?, text.get(start + part.len()..)?))
 }
 
 /// What must be known of an object to add a member to it.
-struct Object {
+struct Object<'a> {
     is_empty: bool,
     /// The caller put one there itself.
     carries_context: bool,
+    /// The values under our name.
+    ours: Vec<&'a str>,
 }
 
-impl<'de> Deserialize<'de> for Object {
+impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Members)
     }
@@ -48,25 +70,37 @@ impl<'de> Deserialize<'de> for Object {
 struct Members;
 
 impl<'de> Visitor<'de> for Members {
-    type Value = Object;
+    type Value = Object<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Object, A::Error> {
-        let mut object = Object { is_empty: true, carries_context: false };
-        while let Some(Key(carries_context)) = members.next_key()? {
-            members.next_value::<IgnoredAny>()?;
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Object<'de>, A::Error> {
+        let mut object = Object { is_empty: true, carries_context: false, ours: Vec::new() };
+        while let Some(key) = members.next_key()? {
             object.is_empty = false;
-            object.carries_context |= carries_context;
+            match key {
+                Key::Ours => object.ours.push(members.next_value::<&RawValue>()?.get()),
+                Key::Context => {
+                    object.carries_context = true;
+                    members.next_value::<IgnoredAny>()?;
+                }
+                Key::Other => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
         }
         Ok(object)
     }
 }
 
-/// A member's name: whether it is one of those that hold a context.
-struct Key(bool);
+/// What a member's name says.
+enum Key {
+    Ours,
+    Context,
+    Other,
+}
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -84,7 +118,11 @@ impl Visitor<'_> for Name {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Key, E> {
-        Ok(Key(name == MEMBER || name == "traceparent"))
+        Ok(match name {
+            MEMBER => Key::Ours,
+            "traceparent" => Key::Context,
+            _ => Key::Other,
+        })
     }
 }
 
@@ -150,12 +188,30 @@ mod tests {
     }
 
     #[test]
-    fn a_context_of_the_caller_stays_however_its_name_is_written() {
-        for body in
-            [r#"{"_throughline":null}"#, r#"{"a":1,"\u005fthroughline":{}}"#, r#"{"traceparent":"x"}"#]
-        {
+    fn a_context_of_the_caller_stays() {
+        for body in [r#"{"traceparent":"x"}"#, r#"{"a":1, "trace\u0070arent" : null}"#] {
             assert_eq!(add(body), Err(Skipped::CallerSet), "{body}");
         }
+    }
+
+    #[test]
+    fn what_is_there_under_our_name_comes_from_outside_and_is_replaced() {
+        let ours = &ADDED[r#""_throughline":"#.len()..];
+        for (body, added) in [
+            (r#"{"_throughline":null}"#, format!(r#"{{"_throughline":{ours}}}"#)),
+            (
+                r#"{"a":"}", "_throughline" : {"traceparent":"x"} , "b":1} "#,
+                format!(r#"{{"a":"}}", "_throughline" : {ours} , "b":1}} "#),
+            ),
+            (
+                r#"{"\u005fthroughline":[],"traceparent":"x","_throughline":"{}"}"#,
+                format!(r#"{{"\u005fthroughline":{ours},"traceparent":"x","_throughline":{ours}}}"#),
+            ),
+        ] {
+            assert_eq!(add(body).unwrap(), added);
+        }
+        let long = format!(r#"{{"_throughline":"{}"}}"#, "x".repeat(900));
+        assert!(add(&long).unwrap().len() < 100);
     }
 
     #[test]

@@ -49,11 +49,21 @@ impl Context {
     }
 }
 
-/// A fresh, random, sampled span in `trace`, or in a new trace.
+/// A fresh, random, sampled span under `parent`, in its trace and with its state.
+///
+/// Whether the trace's id is random is the parent's to say (<https://www.w3.org/TR/trace-context-2/#random-trace-id-flag>);
+/// that the span is recorded is ours, whatever the parent's sampler decided.
+pub(crate) fn child_of(parent: &SpanContext) -> SpanContext {
+    let span = root(Some(parent.trace_id()));
+    let flags = parent.trace_flags() | TraceFlags::SAMPLED;
+    SpanContext::new(span.trace_id(), span.span_id(), flags, false, parent.trace_state().clone())
+}
+
+/// A fresh, random, sampled span that has no parent, in `trace` or in a new one.
 ///
 /// Ids come from the kernel at every call: a generator seeded before a snapshot would give every restored
 /// sandbox the same ids.
-pub(crate) fn new_span(trace: Option<TraceId>, state: TraceState) -> SpanContext {
+pub(crate) fn root(trace: Option<TraceId>) -> SpanContext {
     let mut bytes = [0_u8; 24];
     if getrandom::fill(&mut bytes).is_err() {
         return SpanContext::empty_context();
@@ -61,5 +71,5 @@ pub(crate) fn new_span(trace: Option<TraceId>, state: TraceState) -> SpanContext
     let (for_trace, for_span) = bytes.split_at(16);
     let trace = trace.unwrap_or_else(|| TraceId::from_bytes(for_trace.try_into().unwrap_or_default()));
     let span = SpanId::from_bytes(for_span.try_into().unwrap_or_default());
-    SpanContext::new(trace, span, TraceFlags::SAMPLED, false, state)
+    SpanContext::new(trace, span, TraceFlags::SAMPLED, false, TraceState::default())
 }

@@ -84,6 +84,18 @@ mod tests {
     }
 
     #[test]
+    fn a_child_is_sampled_and_its_trace_as_random_as_the_parent_says() {
+        let head = "00-4bf92f3577b34da6a3ce929d0e0e4736";
+        for (flags, of_child) in [("00", "01"), ("01", "01"), ("02", "03"), ("03", "03"), ("ff", "03")] {
+            let parent = parse(&format!("{head}-00f067aa0ba902b7-{flags}"), Some("vendor=1")).unwrap();
+            let child = crate::propagation::child_of(&parent);
+            assert!(format(&child).starts_with(head) && child.span_id() != parent.span_id());
+            assert!(format(&child).ends_with(&format!("-{of_child}")), "{flags}");
+            assert_eq!(child.trace_state(), parent.trace_state());
+        }
+    }
+
+    #[test]
     fn what_the_specification_forbids_is_refused() {
         for (value, why) in [
             ("", "empty"),

@@ -205,12 +205,11 @@ fn cut(mut text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::propagation::new_span;
-    use opentelemetry::trace::TraceState;
+    use crate::propagation::root;
 
     #[test]
     fn a_failed_span_says_why_and_a_long_text_is_cut_at_a_character() {
-        let context = new_span(None, TraceState::default());
+        let context = root(None);
         let mut span = Span::start(context, None, SpanKind::Server, "f", UNIX_EPOCH);
         span.fail("E", &"é".repeat(MAX_TEXT), UNIX_EPOCH);
         let ended = span.end(UNIX_EPOCH);

@@ -72,12 +72,18 @@ pub(super) fn custom(values: &HashMap<String, String>) -> Option<Sender> {
 /// where an event in the CloudEvents format has it,
 /// <https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/distributed-tracing.md>), else `_datadog`;
 /// and `__context__`.
+///
+/// Only our member is written by our senders in any case, whatever was there before. The others may be a client's, in a
+/// document that a function passed on as it came: they don't say what only code inside may.
 pub(super) fn document(object: &str) -> Option<Sender> {
     let carrier: Carrier<'_> = json::object(object)?;
     let ours = || member(carrier.get(MEMBER)).filter(|_| mentions_ours(object));
-    let span = ours()
-        .or_else(|| carrier.context(Part::header))
-        .or_else(|| datadog(&inner_object(carrier.get(DATADOG))?));
+    let theirs = || {
+        let context = carrier.context(Part::header);
+        let context = context.or_else(|| datadog(&inner_object(carrier.get(DATADOG))?))?;
+        Some(Context { baggage: context.baggage.without_ours(), ..context })
+    };
+    let span = ours().or_else(theirs);
     let ids = inner_object(carrier.get(DAZN)).and_then(|context| ids(&context)).unwrap_or_default();
     sender(span, ids)
 }

@@ -47,7 +47,7 @@ fn a_detail_that_is_no_object_has_the_header_alone() {
 
 #[test]
 fn what_the_caller_set_stays() {
-    let own = entry(r#"{"_throughline":{"traceparent":"mine"}}"#);
+    let own = entry(r#"{"traceparent":"mine"}"#);
     let (sent, span) = inject_one(own.clone());
     assert_eq!(sent, own);
     assert_eq!(injection(&span), ("none".to_owned(), Some("caller-set".to_owned())));

@@ -37,7 +37,7 @@ fn an_object_carries_the_context_and_keeps_its_newline() {
     for (data, why) in [
         ("{\"a\":1}\n{\"a\":2}\n", "not-json-object"),
         ("a,b,c\n", "not-json-object"),
-        ("{\"_throughline\":1}", "caller-set"),
+        ("{\"traceparent\":1}", "caller-set"),
     ] {
         let (after, span) = inject_one(data);
         assert_eq!(after, data);
