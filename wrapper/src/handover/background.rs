@@ -29,7 +29,7 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 const REQUEST: usize = 1024 * 1024;
 /// How long spans wait for others to leave with.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The longest that the spans that wait may take to send, once that has begun.
+/// The longest that the spans that wait may take to send, once that has begun or somebody has asked for it.
 const BUDGET: Duration = Duration::from_secs(5);
 /// The longest pause after failures, which begins with [`INTERVAL`] and doubles.
 const MAX_PAUSE: Duration = Duration::from_secs(32);
@@ -54,9 +54,17 @@ struct Queue {
     spans: VecDeque<Span>,
     bytes: usize,
     dropped: usize,
+    /// Whether the thread runs; `None` before its first span.
     thread: Option<bool>,
     /// Who wants to know when all is sent.
-    asking: Vec<oneshot::Sender<bool>>,
+    asking: Vec<Ask>,
+}
+
+#[derive(Debug)]
+struct Ask {
+    told: oneshot::Sender<bool>,
+    /// When the answer is due. The thread sees to that: who asks may run where nothing tells the time.
+    end: Instant,
 }
 
 impl Background {
@@ -92,7 +100,7 @@ impl Background {
             match queue.thread {
                 None => return true,
                 Some(false) => return false,
-                Some(true) => queue.asking.push(told),
+                Some(true) => queue.asking.push(Ask { told, end: Instant::now() + BUDGET }),
             }
         }
         self.0.news.notify_one();
@@ -104,6 +112,7 @@ impl Background {
 fn start(shared: &Arc<Shared>, target: &Target) -> bool {
     let (shared, target) = (shared.clone(), target.clone());
     let thread = std::thread::Builder::new().name("throughline".to_owned()).spawn(move || {
+        let _end = End(&shared);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
@@ -116,6 +125,17 @@ fn start(shared: &Arc<Shared>, target: &Target) -> bool {
         warn_once("no thread could be started to send spans: they are dropped");
     }
     thread.is_ok()
+}
+
+/// Says that the thread has ended, however it came to that: nobody waits for it, and nothing piles up.
+struct End<'a>(&'a Shared);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let left = std::mem::replace(&mut *self.0.queue(), Queue { thread: Some(false), ..Queue::default() });
+        let lost = left.spans.len() + left.dropped;
+        warn(&format!("{lost} spans were dropped, and so are all that follow: none can be sent"));
+    }
 }
 
 impl Shared {
@@ -175,9 +195,11 @@ impl Sender<'_> {
             } else if asked || (many && self.failures == 0) || Instant::now() >= at {
                 due = None;
                 let asking = std::mem::take(&mut self.shared.queue().asking);
-                let done = self.send_all().await;
+                // A send that ran when they asked has used some of their time.
+                let end = asking.iter().map(|ask| ask.end).min();
+                let done = self.send_all(end.unwrap_or_else(|| Instant::now() + BUDGET)).await;
                 self.failures = if done { 0 } else { self.failures.saturating_add(1) };
-                for told in asking {
+                for Ask { told, .. } in asking {
                     // Whoever asked may have gone.
                     let _ = told.send(done);
                 }
@@ -191,9 +213,8 @@ impl Sender<'_> {
         INTERVAL.saturating_mul(1 << self.failures.min(8)).min(MAX_PAUSE)
     }
 
-    /// Sends what waits; whether all of it was taken.
-    async fn send_all(&mut self) -> bool {
-        let end = Instant::now() + BUDGET;
+    /// Sends what waits, until `end`; whether all of it was taken.
+    async fn send_all(&mut self, end: Instant) -> bool {
         loop {
             let spans = self.shared.take();
             if spans.is_empty() {

@@ -65,6 +65,12 @@ impl Target {
         self
     }
 
+    /// One that no client can be made for, as where TLS has no root certificates.
+    #[cfg(test)]
+    pub(super) fn broken() -> Self {
+        Self { uri: Uri::from_static("ftp://collector"), headers: HeaderMap::new() }
+    }
+
     /// Host and port, for log lines: what else stands in an address may be a secret.
     fn place(&self) -> String {
         let host = self.uri.host().unwrap_or("the endpoint");

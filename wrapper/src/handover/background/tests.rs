@@ -83,6 +83,50 @@ async fn a_collector_that_is_not_there_yet_gets_all_once_it_is() {
     assert_eq!(background.0.queue().spans.len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_asks_while_spans_are_sent_waits_no_longer() {
+    // Connections are made, and nobody answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let background = to(silent.local_addr().unwrap().port());
+    let shared = background.0.clone();
+    // What the thread does, on this one's clock.
+    shared.queue().thread = Some(true);
+    let client = Client::new(shared.target.clone().unwrap()).unwrap();
+    let sender = Sender { shared: &shared, client, failures: 0, refusals: 0 };
+    add(&background, "kept", 0);
+    let ask = async {
+        // By then it is being sent.
+        tokio::time::sleep(INTERVAL + BUDGET / 2).await;
+        assert!(shared.queue().spans.is_empty());
+        let asked = Instant::now();
+        assert!(!background.flush().await);
+        asked.elapsed()
+    };
+    tokio::select! {
+        () = sender.run() => unreachable!(),
+        took = ask => assert!(took <= BUDGET + Duration::from_millis(10), "{took:?}"),
+    }
+}
+
+#[tokio::test]
+async fn where_no_client_can_be_made_nobody_waits_for_ever() {
+    let shared = Shared {
+        target: Some(Target::broken()),
+        resource: Resource::default(),
+        queue: Mutex::default(),
+        news: Notify::new(),
+    };
+    let background = Background(Arc::new(shared));
+    add(&background, "lost", 0);
+    // The time of a test that fails.
+    let taken = tokio::time::timeout(Duration::from_secs(30), background.flush()).await;
+    assert_eq!(taken, Ok(false));
+    add(&background, "lost too", 0);
+    assert!(!background.flush().await);
+    let queue = background.0.queue();
+    assert!(queue.spans.is_empty() && queue.bytes == 0, "nobody will ever send them");
+}
+
 #[tokio::test]
 async fn without_an_endpoint_there_is_no_thread() {
     let background = Background::new(&|_| None);
