@@ -3,6 +3,8 @@ use serde_json::json;
 
 use super::*;
 use crate::aws::testing::{Lambda, Service as Answers, attribute, client, injection, traceparent};
+use crate::settings::Settings;
+use crate::triggers::{Caller, read};
 
 const ARN: &str = "arn:aws:states:eu-west-1:123456789012:stateMachine:orders";
 const STARTED: (u16, &str) = (200, r#"{"executionArn":"arn:aws:states:x","startDate":1}"#);
@@ -63,6 +65,23 @@ async fn a_second_start_of_the_same_name_is_the_same_but_for_the_header() {
         assert!(sent.as_object_mut().unwrap().remove("traceHeader").is_some());
         assert_eq!(sent, plain);
     }
+}
+
+#[tokio::test]
+async fn an_execution_that_was_started_joins_by_its_arn() {
+    const EXECUTION: &str = "arn:aws:states:eu-west-1:123456789012:express:orders:o-1:7";
+    let started = json!({"executionArn": EXECUTION, "startDate": 1, "stopDate": 2, "status": "FAILED"});
+    let service = Answers::answering([(200, &started.to_string()), (200, &started.to_string())]);
+    let (lambda, client) = (Lambda::new(), client!(aws_sdk_sfn, service));
+    lambda.run(client.start_execution().state_machine_arn(ARN).send()).await.unwrap();
+    lambda.run(client.start_sync_execution().state_machine_arn(ARN).send()).await.unwrap();
+    // A task whose input names its execution, as the context object does.
+    let task = json!({"Execution": {"Id": EXECUTION}}).to_string();
+    let reading = read(&task.into(), &Caller::default(), &Settings::from_env(&|_| None));
+    for span in lambda.spans() {
+        assert_eq!(attribute(&span, "throughline.join.out"), reading.join, "{}", span.name);
+    }
+    assert_eq!(reading.join.as_deref(), Some(&*format!("sfn:{EXECUTION}")));
 }
 
 #[tokio::test]
