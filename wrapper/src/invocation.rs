@@ -90,8 +90,9 @@ impl Invocation {
         let mut span = Span::start(context.clone(), parent.as_ref(), reading.kind, name, call.received);
         let mut baggage = origin.baggage;
         if baggage.get(Baggage::CORRELATION_ID).is_none() {
-            let id = reading.request_id.as_deref().unwrap_or(&call.request_id);
-            baggage.set(Baggage::CORRELATION_ID, id);
+            // What is too long for one, as an API's own never is, is none.
+            let of_api = reading.request_id.as_deref();
+            of_api.into_iter().chain([&*call.request_id]).any(|id| baggage.set(Baggage::CORRELATION_ID, id));
         }
         baggage.arrive(&reading.source, origin.hops);
         tracer.settings().mark(&mut baggage);

@@ -126,6 +126,15 @@ fn several_senders_of_one_trace_share_it() {
 }
 
 #[test]
+fn an_id_that_is_too_long_for_a_correlation_id_is_none() {
+    for (id, due) in [("api-1".to_owned(), "api-1"), ("x".repeat(8 * 1024), "r-1")] {
+        let reading = Reading { request_id: Some(id), ..batch(Vec::new()) };
+        let (_, scope) = Invocation::open(tracer(), call(), reading);
+        assert_eq!(scope.correlation_id().as_deref(), Some(due));
+    }
+}
+
+#[test]
 fn what_senders_disagree_on_is_not_the_invocations() {
     let senders =
         vec![Some(sender(7, 1, "correlation.id=c-7,user.id=u-1")), Some(sender(7, 2, "correlation.id=c-7"))];

@@ -28,8 +28,6 @@ use crate::span::{SpanKind, Value, attribute};
 /// What the semantic conventions take for a method.
 const METHODS: [&str; 10] =
     ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
-/// The longest request id that becomes the correlation id, in bytes; those of AWS have 36 at most.
-const MAX_REQUEST_ID: usize = 128;
 
 pub(super) fn read(event: &Event<'_>, trust: Trust) -> Option<Reading> {
     let context: RequestContext<'_> = event.request_context.object().unwrap_or_default();
@@ -125,11 +123,7 @@ impl<'a> Request<'a> {
             join: None,
             records: Vec::new(),
             answers: self.answers,
-            request_id: self
-                .id
-                .header()
-                .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()))
-                .map(Into::into),
+            request_id: self.id.header().filter(|id| !id.is_empty()).map(Into::into),
             stripped: None,
             name: Some(self.name),
             source: self.source,
