@@ -8,6 +8,7 @@ mod datadog;
 mod dazn;
 pub(crate) mod join;
 mod named;
+mod repeated;
 mod traceparent;
 mod xray;
 
@@ -35,7 +36,7 @@ impl Context {
         baggage: Option<&str>,
     ) -> Option<Self> {
         let span = traceparent::parse(traceparent, tracestate)?;
-        let baggage = baggage.map(Baggage::parse).unwrap_or_default();
+        let baggage = baggage.map(repeated::parse).unwrap_or_default();
         Some(Self { span, baggage })
     }
 

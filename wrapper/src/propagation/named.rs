@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Baggage, Context, XrayHeader, datadog, dazn};
+use super::{Baggage, Context, XrayHeader, datadog, dazn, repeated};
 
 /// What a name may begin with that people chose.
 const PREFIXES: [&str; 2] = [dazn::PREFIX, datadog::BAGGAGE_PREFIX];
@@ -80,7 +80,7 @@ impl<'a> Named<'a> {
             self.get("x-datadog-sampling-priority"),
             self.get("x-datadog-tags"),
         )?;
-        let baggage = self.get("baggage").map(Baggage::parse).unwrap_or_default();
+        let baggage = self.get("baggage").map(repeated::parse).unwrap_or_default();
         Some(Context { span, baggage: self.with_ot_baggage(baggage) })
     }
 

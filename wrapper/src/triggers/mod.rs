@@ -182,12 +182,19 @@ impl Sender {
                 (Self::Parent(common), Self::Parent(other))
                     if common.span.trace_id() == other.span.trace_id() =>
                 {
-                    common.baggage.keep_shared(&other.baggage);
+                    keep_shared(&mut common.baggage, &other.baggage);
                 }
-                (Self::Ids(common), Self::Ids(other)) => common.keep_shared(other),
+                (Self::Ids(common), Self::Ids(other)) => keep_shared(common, other),
                 _ => return None,
             }
         }
         Some(common)
+    }
+}
+
+/// [`Baggage::keep_shared`], which compares every member with every other: mostly all have the same, or nothing is left.
+fn keep_shared(common: &mut Baggage, other: &Baggage) {
+    if !common.is_empty() && common != other {
+        common.keep_shared(other);
     }
 }
