@@ -38,7 +38,8 @@ impl<'de: 'a, 'a> Visitor<'de> for Members<'a> {
 }
 
 impl<'a> Members<'a> {
+    /// The last member of that name, which is the one that a handler gets.
     pub(super) fn get(&self, name: &str) -> Option<Part<'a>> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+        self.0.iter().rfind(|(known, _)| known == name).map(|(_, value)| *value)
     }
 }
