@@ -29,7 +29,7 @@ impl Origin {
             Some(Sender::Link(_)) | None => (None, Baggage::default()),
         };
         let records = reading.records.iter().filter_map(|record| record.sender.as_ref());
-        let hops = reading.sender.iter().chain(records).map(hops).max().unwrap_or_default();
+        let hops = reading.sender.iter().chain(records).map(Sender::hops).max().unwrap_or_default();
         Self { parent, baggage, hops }
     }
 }
@@ -57,14 +57,6 @@ impl RecordOrigin {
             && invocation.settings().record_sender == RecordSender::Parent;
         let (parent, link) = if child { (span, None) } else { (None, span) };
         Self { parent: parent.unwrap_or_else(|| invocation.context.clone()), baggage, link }
-    }
-}
-
-fn hops(sender: &Sender) -> u16 {
-    match sender {
-        Sender::Parent(context) => context.baggage.hops(),
-        Sender::Ids(ids) => ids.hops(),
-        Sender::Link(_) => 0,
     }
 }
 

@@ -18,8 +18,8 @@ use super::event::RawRecord;
 use super::json::Part;
 use super::payload::Payload;
 use super::strip::Edits;
-use super::{Record, Sender};
-use crate::propagation::join;
+use super::{Record, Sender, carrier};
+use crate::propagation::{Baggage, join};
 use crate::span::attribute;
 #[cfg(not(feature = "internals"))]
 use aggregated::Aggregated;
@@ -61,9 +61,18 @@ fn taken_apart(parts: &Aggregated<'_>, record: &mut Record) -> Option<Vec<u8>> {
     let mut payloads: Vec<Payload> = parts.data().map(Payload::read).collect();
     let senders: Vec<_> = payloads.iter_mut().map(|payload| payload.sender.take()).collect();
     record.links = senders.iter().filter_map(|sender| sender.as_ref()?.span()).cloned().collect();
-    record.sender = Sender::common(senders.iter().map(Option::as_ref));
+    record.sender =
+        carrier::or_span(longest_way(&senders), || Sender::common(senders.iter().map(Option::as_ref)));
     let stripped: Vec<_> = payloads.into_iter().map(|payload| payload.stripped.map(Into::into)).collect();
     stripped.iter().any(Option::is_some).then(|| parts.with(&stripped))
+}
+
+/// How far that one came which came the farthest: no record resets the count, whoever its sender is.
+fn longest_way(senders: &[Option<Sender>]) -> Option<Sender> {
+    let hops = senders.iter().flatten().map(Sender::hops).max().filter(|hops| *hops > 0)?;
+    let mut baggage = Baggage::default();
+    baggage.set(Baggage::HOPS, &hops.to_string());
+    Some(Sender::Ids(baggage))
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -173,6 +173,15 @@ impl Sender {
         }
     }
 
+    /// How many functions lie before the receiver, as far as it says.
+    pub(crate) fn hops(&self) -> u16 {
+        match self {
+            Self::Parent(context) => context.baggage.hops(),
+            Self::Ids(ids) => ids.hops(),
+            Self::Link(_) => 0,
+        }
+    }
+
     /// The sender that several have in common: the first, if all are of one trace, with the baggage that they agree
     /// on; nobody, if one of them is unknown.
     pub(crate) fn common<'a>(mut senders: impl Iterator<Item = Option<&'a Self>>) -> Option<Self> {
