@@ -58,13 +58,17 @@
 //! ours go. Of [`layer`] and the layer of `tracing-opentelemetry` install one, or each `tracing` span is recorded twice;
 //! and leave out our own marker from the latter: `.with_filter(filter_fn(|span| span.target() != "throughline::scope"))`.
 //!
+//! All of the transaction's baggage is in that context, `user.id` too. A `BaggagePropagator` of the program's writes it into
+//! every request that it injects into, whatever the host: `THROUGHLINE_BAGGAGE_HOSTS` holds for the clients of this crate
+//! alone. A program that calls hosts of others installs the `TraceContextPropagator` and not that one.
+//!
 //! # Configuration
 //!
 //! Nothing needs to be set. A value that makes no sense is one log line, and the default.
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `THROUGHLINE_ENABLED` | `false`: everything passes through untouched |
+//! | `THROUGHLINE_ENABLED` | `false`: nothing is read, traced or injected; see below |
 //! | `THROUGHLINE_TRUST_INBOUND` | what public callers may bring along: `none`, `trace` (the default), `baggage` |
 //! | `THROUGHLINE_RECORD_SENDER` | what the sender of a record of a batch is to its span: `parent` (the default) or `link` |
 //! | `THROUGHLINE_BAGGAGE_HOSTS` | the hosts to which HTTP requests take baggage along: `api.internal,*.shop.example` |
