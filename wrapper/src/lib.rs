@@ -85,8 +85,15 @@
 //!
 //! # What it never does
 //!
-//! It never panics, fails a call, or waits without bound in the function's process. `THROUGHLINE_ENABLED=false` makes
-//! it a pass-through.
+//! It never panics, waits without bound in the function's process, or fails a call by an error of its own. What it adds to
+//! a message has a size, though: by it a service may refuse a message just under a `MaximumMessageSize` below 256 KiB that
+//! a queue was given, or an update of an item of nearly 400 KB in a table of `THROUGHLINE_DYNAMODB_TABLES`. What to
+//! do about that is in the module `aws`.
+//!
+//! `THROUGHLINE_ENABLED=false` makes it a pass-through: calls go out and events come in as they are. So a handler sees the
+//! member `_throughline` in what is sent by others that are not switched off: in the `detail` of an EventBridge event, the
+//! data of a Kinesis record, the payload of an `Invoke`. Only from the items that a DynamoDB client with `aws::interceptor`
+//! reads our attribute is still taken, because the table keeps it.
 
 // A build without some features has parts that only those use; with all of them there is no dead code.
 #![cfg_attr(not(all(feature = "batch", feature = "full")), allow(dead_code, unused_imports))]
