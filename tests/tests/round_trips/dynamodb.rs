@@ -14,6 +14,8 @@ use crate::function::Function;
 use crate::proxy::Proxy;
 use crate::table::{Item, Table, key, n, s};
 
+mod limits;
+
 const MEMBER: &str = "_throughline";
 
 fn item(id: &str) -> Item {
@@ -224,61 +226,6 @@ async fn a_batch_marks_puts_of_named_tables_alone() {
         receiver.spans_where(|span| !span.is_invocation() && span.span.parent_span_id == writer.span.span_id);
     assert_eq!((seen.len(), seen.iter().filter(|seen| seen.tenant.is_some()).count()), (3, 2));
     assert_eq!(children.len(), 2);
-}
-
-/// An item of so many bytes as DynamoDB counts them
-/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>).
-fn sized(id: &str, bytes: usize) -> Item {
-    let mut item = key(id);
-    item.insert("d".to_owned(), s(&"x".repeat(bytes - "id".len() - id.len() - "d".len())));
-    item
-}
-
-#[tokio::test]
-async fn an_item_at_its_limit_is_taken_with_us_if_it_is_without() {
-    const LIMIT: usize = 400 * 1024;
-    let emulator = Emulator::start().await;
-    let (traced, plain) = clients!(aws_sdk_dynamodb, sdk(emulator.tables()).await);
-    let table = Table::new(&emulator).await;
-    for (bytes, expected) in [
-        (LIMIT - 8 * 1024, outcome("attributes", None)),
-        (LIMIT - 20, outcome("none", Some("too-large"))),
-        (LIMIT, outcome("none", Some("too-large"))),
-        (LIMIT + 1, outcome("none", Some("too-large"))),
-    ] {
-        // moto's limit is 405,000 bytes: between that and AWS's it says nothing.
-        if emulator.is_moto() && (405_000..=LIMIT).contains(&bytes) {
-            continue;
-        }
-        let put =
-            |client: &Client| client.put_item().table_name(&table.name).set_item(Some(sized("o", bytes)));
-        let without = put(&plain).send().await;
-        assert_eq!(without.is_ok(), bytes <= LIMIT, "{bytes}: {without:?}");
-        let (sender, call) = (table.function(), put(&traced));
-        assert_eq!(sender.sends(async || call.send().await).await.is_ok(), without.is_ok(), "{bytes}");
-        assert_eq!(injections(&sender), [expected], "{bytes}");
-    }
-}
-
-/// The one case in which a call fails because of us, which the module's documentation names: how large the item is that an
-/// update changes, nobody knows beforehand.
-#[tokio::test]
-async fn an_update_cannot_know_what_room_its_item_has() {
-    let emulator = Emulator::start().await;
-    let (traced, plain) = clients!(aws_sdk_dynamodb, sdk(emulator.tables()).await);
-    let table = Table::new(&emulator).await;
-    let update = |client: &Client| {
-        let call = client.update_item().table_name(&table.name).set_key(Some(key("o")));
-        call.update_expression("SET a = :a").expression_attribute_values(":a", n("1"))
-    };
-    // moto's limit is 405,000 bytes, which its updates are under as long as their expression is short.
-    let full = if emulator.is_moto() { 404_950 } else { 400 * 1024 - 20 };
-    plain.put_item().table_name(&table.name).set_item(Some(sized("o", full))).send().await.unwrap();
-    update(&plain).send().await.unwrap();
-    let (sender, call) = (table.function(), update(&traced));
-    let failed = sender.sends(async || call.send().await).await.unwrap_err();
-    assert_eq!(failed.code(), Some("ValidationException"));
-    assert!(!table.stored(&plain, "o").await.unwrap().contains_key(MEMBER), "the item is as it was");
 }
 
 #[tokio::test]

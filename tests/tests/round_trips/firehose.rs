@@ -150,8 +150,7 @@ async fn what_is_no_object_and_what_goes_elsewhere_ends_as_without_us() {
     let lake = Lake::new(&emulator).await;
     let (traced, plain) = clients!(aws_sdk_firehose, sdk(lake.proxy.endpoint()).await);
     let objects = ["{\"a\":1}\n", "{\"a\": 2}\n"];
-    let others =
-        ["a,b,c\n", "{\"a\":1}\n{\"a\":2}\n", "[1]", "{\"_throughline\":{\"traceparent\":\"mine\"}}\n"];
+    let others = ["a,b,c\n", "{\"a\":1}\n{\"a\":2}\n", "[1]", "{\"traceparent\":\"mine\"}\n"];
     for (sender, lines, expected) in [
         (Function::new(), &objects[..], vec![outcome("none", Some("not-enabled"))]),
         (
@@ -193,4 +192,16 @@ async fn records_and_requests_at_a_limit_do_not_pass_it() {
         assert!(sent.iter().all(|line| line.len() <= 1000 * KIB), "{sizes:?}");
         assert_eq!(injections(&sender), expected, "{sizes:?}");
     }
+}
+
+#[tokio::test]
+async fn retries_carry_one_context() {
+    let emulator = Emulator::start().await;
+    let lake = Lake::new(&emulator).await;
+    let flaky = Proxy::flaky(2, lake.proxy.endpoint()).await;
+    let (traced, _) = clients!(aws_sdk_firehose, sdk(flaky.endpoint()).await);
+    let (sender, call) = (lake.sender(), lake.put(&traced, &["{}"]));
+    sender.sends(async || call.send().await).await.unwrap();
+    flaky.assert_same(3);
+    assert_eq!(lake.take().await.matches("_throughline").count(), 1);
 }

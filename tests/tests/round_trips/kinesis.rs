@@ -135,8 +135,7 @@ async fn what_is_no_object_stays_and_joins_by_its_sequence_number() {
     let emulator = Emulator::start().await;
     let mut stream = Stream::new(&emulator).await;
     let (traced, _) = clients!(aws_sdk_kinesis, emulator.sdk().await);
-    let own =
-        br#"{"_throughline":{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-aaaaaaaaaaaaaaaa-01"}}"#;
+    let own = br#"{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-aaaaaaaaaaaaaaaa-01"}"#;
     for (sent, why) in [
         (&b"[{}]"[..], "not-json-object"),
         (b"\x00\xff", "not-json-object"),
@@ -153,6 +152,24 @@ async fn what_is_no_object_stays_and_joins_by_its_sequence_number() {
         assert_eq!(injection(&producer(&sender, &join)), outcome("none", Some(why)));
         consumer(&receiver, &join);
     }
+}
+
+#[tokio::test]
+async fn a_document_that_is_passed_on_does_not_bring_its_own_sender() {
+    let emulator = Emulator::start().await;
+    let mut stream = Stream::new(&emulator).await;
+    let (traced, _) = clients!(aws_sdk_kinesis, emulator.sdk().await);
+    let foreign =
+        r#"{"_throughline":{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-aaaaaaaaaaaaaaaa-01"},"a":1}"#;
+    let (sender, receiver) = (Function::new(), Function::new());
+    let call = stream.put(&traced, foreign.as_bytes());
+    let sequence = sender.sends(async || call.send().await).await.unwrap().sequence_number;
+    let records = stream.read().await;
+    let [(seen, data)] = process(&receiver, &stream.event(&records)).await.try_into().unwrap();
+    assert_eq!(data, br#"{"a":1}"#);
+    seen.assert_baggage();
+    let join = stream.join(&sequence);
+    assert_child(&receiver, &consumer(&receiver, &join), &producer(&sender, &join));
 }
 
 #[tokio::test]

@@ -130,3 +130,16 @@ async fn the_header_is_left_out_where_it_would_be_too_long() {
         assert!(header.contains(";Lineage=xxx") && header.len() == length, "{header}");
     }
 }
+
+#[tokio::test]
+async fn retries_carry_one_context() {
+    let emulator = Emulator::start().await;
+    let machine = Machine::new(&emulator).await;
+    let flaky = Proxy::flaky(2, machine.proxy.endpoint()).await;
+    let (traced, _) = clients!(aws_sdk_sfn, sdk(flaky.endpoint()).await);
+    let (sender, call) = (Function::new(), machine.start(&traced, "o-1", INPUT));
+    let started = sender.sends(async || call.send().await).await.unwrap();
+    flaky.assert_same(3);
+    let producer = producer(&sender, &format!("sfn:{}", started.execution_arn()));
+    assert_eq!(producer.attribute("http.request.resend_count").as_deref(), Some("2"));
+}
