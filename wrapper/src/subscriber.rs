@@ -124,7 +124,7 @@ where
         } else if is_left_out(metadata.target()) {
             return;
         } else {
-            let Some((scope, parent)) = place(&span) else { return };
+            let Some((scope, parent)) = place(&span, attributes.is_contextual()) else { return };
             let mut open = scope.start_child(&parent, SpanKind::Internal, metadata.name());
             open.extend(code(metadata));
             open.extend(Fields::of(|fields| attributes.record(fields)).0);
@@ -147,7 +147,8 @@ where
         if is_left_out(event.metadata().target()) {
             return;
         }
-        let Some(span) = cx.event_scope(event).and_then(|mut spans| spans.find(is_traced)) else { return };
+        let spans = cx.event_scope(event).into_iter().flatten();
+        let Some(span) = innermost(spans, event.is_contextual()) else { return };
         let mut fields = Fields::of(|fields| event.record(fields));
         let name = fields.message().unwrap_or_else(|| event.metadata().name().to_owned());
         let mut attributes = vec![attribute("level", event.metadata().level().as_str())];
@@ -189,10 +190,26 @@ fn is_traced<S: for<'a> LookupSpan<'a>>(span: &SpanRef<'_, S>) -> bool {
     span.extensions().get::<Traced>().is_some()
 }
 
+/// The innermost traced one of `spans`: of those that the program named, or that `tracing` takes for the current ones
+/// of the context, as they are the thread's.
+fn innermost<'a, S>(
+    mut spans: impl Iterator<Item = SpanRef<'a, S>>,
+    contextual: bool,
+) -> Option<SpanRef<'a, S>>
+where
+    S: for<'b> LookupSpan<'b>,
+{
+    spans.find(is_traced).filter(|span| !(contextual && entered::is_elsewhere(&span.id())))
+}
+
 /// Where a new span belongs: its scope, and its parent there.
-fn place<S: for<'a> LookupSpan<'a>>(span: &SpanRef<'_, S>) -> Option<(Scope, SpanContext)> {
-    let above = span.parent().into_iter().flat_map(|parent| parent.scope()).find_map(|parent| {
-        parent.extensions().get::<Traced>().map(|traced| (traced.scope.clone(), traced.context.clone()))
+fn place<S>(span: &SpanRef<'_, S>, contextual: bool) -> Option<(Scope, SpanContext)>
+where
+    S: for<'a> LookupSpan<'a>,
+{
+    let spans = span.parent().into_iter().flat_map(|parent| parent.scope());
+    let above = innermost(spans, contextual).and_then(|above| {
+        above.extensions().get::<Traced>().map(|traced| (traced.scope.clone(), traced.context.clone()))
     });
     match (Scope::current(), above) {
         (Some(scope), Some((of, context))) if scope.is(&of) => Some((scope, context)),

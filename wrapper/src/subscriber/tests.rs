@@ -5,9 +5,9 @@ use std::time::Duration;
 use tracing::Instrument as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use super::is_left_out;
+use super::{entered_span, is_left_out};
 use crate::context;
-use crate::scope::Scoped;
+use crate::scope::{Scope, Scoped};
 use crate::testing::{scope, subscribe};
 
 /// A value that logs when it is formatted.
@@ -87,6 +87,43 @@ async fn a_spawned_task_in_the_current_span_belongs_to_the_invocation() {
     let id = Scoped::new(work, scope.clone()).instrument(marker).await;
     assert_eq!(id.as_deref(), Some("r-1"));
     assert_eq!(scope.invocation().close().len(), 1, "a marker is no span");
+}
+
+#[tokio::test]
+async fn a_guard_that_is_held_over_an_await_takes_no_other_task_along() {
+    let _guard = subscribe(tracing_subscriber::registry().with(crate::layer()));
+    let one = scope();
+    let (held, end) = tokio::sync::oneshot::channel::<()>();
+    let tasks = tokio::task::LocalSet::new();
+    let holds = tasks.spawn_local({
+        let span = one.enter(|| tracing::info_span!(target: "shop", "work"));
+        async move {
+            let _entered = span.enter();
+            end.await.unwrap();
+            context::correlation_id()
+        }
+    });
+    let other = tasks.run_until(async {
+        tokio::task::yield_now().await;
+        let outside = context::correlation_id();
+        // Of the same invocation, and under no span of that task.
+        let carried = Scoped::new(async { entered_span(&Scope::current().unwrap()) }, one.clone());
+        let under = tokio::task::spawn_local(carried).await.unwrap();
+        let other = tokio::task::spawn_local(async {
+            tracing::error!(target: "shop", "of another");
+            let own = tracing::info_span!(target: "shop", "other");
+            own.in_scope(context::correlation_id)
+        });
+        let other = other.await.unwrap();
+        held.send(()).unwrap();
+        (outside, under, other)
+    });
+    assert_eq!(other.await, (None, None, None));
+    assert_eq!(tasks.run_until(holds).await.unwrap().as_deref(), Some("r-1"), "its own task is believed");
+    let spans = one.invocation().close();
+    let work = spans.iter().find(|span| span.name == "work").unwrap();
+    assert!(work.events.is_empty() && work.status.is_none(), "{work:?}");
+    assert!(!spans.iter().any(|span| span.name == "other"));
 }
 
 #[test]
