@@ -156,6 +156,12 @@ impl Invocation {
         self.tracer.settings()
     }
 
+    /// Whether it was called by the stream of that table.
+    #[cfg(feature = "dynamodb")]
+    pub(crate) fn reads_stream_of(&self, table: &str) -> bool {
+        self.records.come_from("stream", table)
+    }
+
     /// The X-Ray header that the invocation was called with.
     pub(crate) fn xray(&self) -> Option<&XrayHeader> {
         self.xray.as_ref()

@@ -42,6 +42,7 @@
 //! | `presigned` | somebody else sends the request |
 //! | `caller-set` | there is a context of the caller's |
 //! | `not-enabled` | the setting doesn't name the table, stream or bucket; a copy keeps its metadata; an SMS or a push notification |
+//! | `own-stream` | the invocation reads the stream of the table that is written to |
 //! | `no-expression` | an update in DynamoDB's old form, which can't be mixed with expressions |
 //!
 //! Ids that AWS gives back are in `throughline.join.out`, and join where no context could travel; DynamoDB's is a hash
@@ -58,6 +59,14 @@
 //! How large an item is that an update changes only its table knows: one that comes within the context of 400 KB
 //! (about 200 bytes, and up to 1 KiB of baggage) is refused. Tables with such items are not for
 //! `THROUGHLINE_DYNAMODB_TABLES`.
+//!
+//! An item that carries the context changes with every write, and each change is a record of the table's stream; of a
+//! write that changes nothing DynamoDB makes none
+//! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html>). So a function's writes to the
+//! table whose stream it was called by are left as they are. What reads the stream in another way (through EventBridge
+//! Pipes, a Kinesis stream, a second table that is written back from) the interceptor can't tell: a circle of functions
+//! that ends when a write changes nothing would go on for ever. Tables of such circles are not for
+//! `THROUGHLINE_DYNAMODB_TABLES` either.
 //!
 //! The interceptor itself never fails a call: in a task of a function that is outside its invocation, with
 //! `THROUGHLINE_ENABLED=false` and whenever something goes wrong in it, the call goes out as the caller made it.

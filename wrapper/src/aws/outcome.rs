@@ -22,6 +22,8 @@ pub(super) enum Skipped {
     Presigned,
     CallerSet,
     NotEnabled,
+    /// The invocation reads the stream of the table that is written to.
+    OwnStream,
     /// An update in the form that came before expressions, which cannot be mixed with them, or by an empty one.
     NoExpression,
 }
@@ -64,6 +66,7 @@ impl Skipped {
             Self::Presigned => "presigned",
             Self::CallerSet => "caller-set",
             Self::NotEnabled => "not-enabled",
+            Self::OwnStream => "own-stream",
             Self::NoExpression => "no-expression",
         }
     }

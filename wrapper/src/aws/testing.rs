@@ -36,6 +36,9 @@ pub(super) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 pub(super) const BAGGAGE: &str =
     "correlation.id=c-1,throughline.entry=timer,throughline.hops=2,tenant=a%20%22b%22";
 
+/// An event that says nothing.
+const NOTHING: &str = "{}";
+
 /// What Lambda says of the invocation to X-Ray.
 const XRAY: &str =
     "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=25:a87bd80c:1";
@@ -59,15 +62,20 @@ impl Lambda {
 
     /// One whose own X-Ray header ends in `more`.
     pub(super) fn called_with(more: &str) -> Self {
-        Self::open(&[], "", &format!("{XRAY}{more}"))
+        Self::open(NOTHING, &[], "", &format!("{XRAY}{more}"))
     }
 
     /// One with another environment, and `tracestate` as its sender's.
     pub(super) fn with(env: &[(&str, &str)], tracestate: &str) -> Self {
-        Self::open(env, tracestate, XRAY)
+        Self::open(NOTHING, env, tracestate, XRAY)
     }
 
-    fn open(env: &[(&str, &str)], tracestate: &str, xray: &str) -> Self {
+    /// One of an event, with another environment.
+    pub(super) fn reading(event: &str, env: &[(&str, &str)]) -> Self {
+        Self::open(event, env, "", XRAY)
+    }
+
+    fn open(event: &str, env: &[(&str, &str)], tracestate: &str, xray: &str) -> Self {
         let env =
             |key: &str| env.iter().find(|(known, _)| *known == key).map(|(_, value)| (*value).to_owned());
         let sender = Context::from_headers(
@@ -75,7 +83,8 @@ impl Lambda {
             Some(tracestate),
             Some("correlation.id=c-1,throughline.entry=timer,throughline.hops=1,tenant=a%20%22b%22"),
         );
-        let mut reading = read(&Bytes::from_static(b"{}"), &Caller::default(), &Settings::from_env(&env));
+        let event = Bytes::copy_from_slice(event.as_bytes());
+        let mut reading = read(&event, &Caller::default(), &Settings::from_env(&env));
         reading.sender = sender.map(Sender::Parent);
         let call = LambdaCall { xray: XrayHeader::parse(xray), ..crate::testing::call() };
         let (invocation, scope) = Invocation::open(Tracer::new(&env, now), call, reading);

@@ -21,6 +21,12 @@ impl Records {
         self.records.len()
     }
 
+    /// Whether one of them came straight from what `throughline.source` calls so.
+    #[cfg(feature = "dynamodb")]
+    pub(super) fn come_from(&self, kind: &str, name: &str) -> bool {
+        self.records.iter().any(|record| record.source.split_once(' ') == Some((kind, name)))
+    }
+
     pub(super) fn get(&self, id: &str) -> Option<&Record> {
         self.records.get(self.position(id)?)
     }

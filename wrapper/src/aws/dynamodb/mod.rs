@@ -1,5 +1,10 @@
 //! DynamoDB: the context as attribute `_throughline` of the items that are written, in the tables that the
 //! configuration names; taken out of what is read.
+//!
+//! No two contexts are equal, so that an item which carries one changes with every write. A function that reads the
+//! stream of a table and writes to it may end on a write that changes nothing, of which the stream has no record
+//! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html>): items of that table are left as
+//! they are there.
 
 mod answer;
 mod expression;
@@ -36,7 +41,7 @@ use super::call::Call;
 use super::interceptor::Idempotent;
 use super::outcome::{Injected, Outcome, Skipped};
 use super::service::{Service, metadata_of};
-use crate::settings::Names;
+use crate::invocation::Invocation;
 
 /// The most bytes of all items of a transaction.
 const MAX_TRANSACTION: usize = 4 * 1024 * 1024;
@@ -93,23 +98,23 @@ fn inject(input: &mut Input, call: &mut Call, cfg: &ConfigBag) {
         return;
     }
     let invocation = call.scope().invocation().clone();
-    let tables = &invocation.settings().tables;
     let at = invocation.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let mark = Mark::new(call.hop().carrier, at);
 
     let mut marking = Marking::default();
     if let Some(input) = input.downcast_mut::<PutItemInput>() {
-        marking.add(enabled(tables, input.table_name.as_deref()).and_then(|()| put_item(input, &mark)));
+        marking.add(enabled(&invocation, input.table_name.as_deref()).and_then(|()| put_item(input, &mark)));
     } else if let Some(input) = input.downcast_mut::<UpdateItemInput>() {
-        marking.add(enabled(tables, input.table_name.as_deref()).and_then(|()| update_item(input, &mark)));
+        marking
+            .add(enabled(&invocation, input.table_name.as_deref()).and_then(|()| update_item(input, &mark)));
     } else if let Some(input) = input.downcast_mut::<BatchWriteItemInput>() {
-        batch_write(input, tables, &mark, &mut marking);
+        batch_write(input, &invocation, &mark, &mut marking);
     } else if let Some(input) = input.downcast_mut::<TransactWriteItemsInput>() {
         if cfg.load::<Idempotent>().is_some() {
             marking.add(Err(Skipped::Idempotent));
         } else {
             let items = input.transact_items.as_deref_mut().unwrap_or_default();
-            transact_write(items, tables, &mark, &mut marking);
+            transact_write(items, &invocation, &mark, &mut marking);
         }
     }
     if let Some(outcome) = marking.outcome() {
@@ -130,8 +135,15 @@ fn describe(call: &mut Call, tables: &[String]) {
     }
 }
 
-fn enabled(tables: &Names, table: Option<&str>) -> Result<(), Skipped> {
-    if table.is_some_and(|table| tables.contains(table)) { Ok(()) } else { Err(Skipped::NotEnabled) }
+/// Whether items of `table` may carry the context.
+fn enabled(invocation: &Invocation, table: Option<&str>) -> Result<(), Skipped> {
+    match table {
+        Some(table) if invocation.settings().tables.contains(table) => {
+            let own = invocation.reads_stream_of(tables::name(table));
+            if own { Err(Skipped::OwnStream) } else { Ok(()) }
+        }
+        _ => Err(Skipped::NotEnabled),
+    }
 }
 
 fn put_item(input: &mut PutItemInput, mark: &Mark) -> Result<usize, Skipped> {
@@ -160,24 +172,30 @@ fn update_item(input: &mut UpdateItemInput, mark: &Mark) -> Result<usize, Skippe
     Ok(mark.size())
 }
 
-fn batch_write(input: &mut BatchWriteItemInput, tables: &Names, mark: &Mark, marking: &mut Marking) {
+fn batch_write(input: &mut BatchWriteItemInput, invocation: &Invocation, mark: &Mark, marking: &mut Marking) {
     for (table, requests) in input.request_items.iter_mut().flatten() {
         // 25 items of 400 KB don't reach the 16 MB of a request.
         for WriteRequest { put_request, .. } in requests {
             if let Some(put) = put_request {
-                marking.add(enabled(tables, Some(table)).and_then(|()| mark.put(&mut put.item, usize::MAX)));
+                marking
+                    .add(enabled(invocation, Some(table)).and_then(|()| mark.put(&mut put.item, usize::MAX)));
             }
         }
     }
 }
 
-fn transact_write(items: &mut [TransactWriteItem], tables: &Names, mark: &Mark, marking: &mut Marking) {
+fn transact_write(
+    items: &mut [TransactWriteItem],
+    invocation: &Invocation,
+    mark: &Mark,
+    marking: &mut Marking,
+) {
     let mut left = MAX_TRANSACTION.saturating_sub(items.iter().map(request_size).sum());
     for item in items {
         let marked = if let Some(put) = &mut item.put {
-            enabled(tables, Some(&put.table_name)).and_then(|()| mark.put(&mut put.item, left))
+            enabled(invocation, Some(&put.table_name)).and_then(|()| mark.put(&mut put.item, left))
         } else if let Some(update) = &mut item.update {
-            enabled(tables, Some(&update.table_name)).and_then(|()| {
+            enabled(invocation, Some(&update.table_name)).and_then(|()| {
                 if mark.size() > left {
                     return Err(Skipped::TooLarge);
                 }

@@ -1,4 +1,5 @@
 mod limits;
+mod own_stream;
 
 use std::collections::HashMap;
 
