@@ -34,7 +34,7 @@ Configuration is by environment variables:
   THROUGHLINE_EXPORT_ENDPOINT   URL of an OTLP/HTTP backend, or `stdout` (default)
   THROUGHLINE_EXPORT_HEADERS    headers for it: key=value,key=value (values percent-encoded)
   THROUGHLINE_EXPORT_PROTOCOL   http/protobuf
-  THROUGHLINE_LISTEN            where OTLP is taken (default 127.0.0.1:4318)
+  THROUGHLINE_LISTEN            where OTLP is taken (default 127.0.0.1:4318; beside a collector 4319)
   THROUGHLINE_BUFFER_BYTES      bound of the buffer in bytes (default 4194304)
   THROUGHLINE_BUDGET_MS         longest wait for the backend after an invocation (default 250)
   THROUGHLINE_ENABLED           false: take everything, keep nothing";

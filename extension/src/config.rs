@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// OTLP/HTTP's own port (<https://opentelemetry.io/docs/specs/otlp/#otlphttp-default-port>).
 const LISTEN: u16 = 4318;
 const BUFFER_BYTES: u64 = 4 * 1024 * 1024;
 const BUFFER_RANGE: RangeInclusive<u64> = 64 * 1024..=1024 * 1024 * 1024;
@@ -25,7 +26,7 @@ const RESERVED: [HeaderName; 6] =
 pub struct Config {
     /// `THROUGHLINE_ENABLED`: whether anything is kept and sent.
     pub enabled: bool,
-    /// `THROUGHLINE_LISTEN`: the wanted port on 127.0.0.1.
+    /// `THROUGHLINE_LISTEN`: the wanted port on 127.0.0.1; one of the next, if it is taken.
     pub listen: u16,
     /// `THROUGHLINE_BUFFER_BYTES`: the buffer's bound.
     pub buffer_bytes: usize,
@@ -59,9 +60,12 @@ pub struct Notice {
     pub message: String,
 }
 
-/// Reads the configuration from `env` and tells what is odd about it.
-pub fn parse(env: &HashMap<String, String>) -> (Config, Vec<Notice>) {
-    let mut reader = Reader { env, notices: Vec::new() };
+/// Reads the configuration from `env` and tells what is odd about it. Where a `collector` is a neighbour (see
+/// [`neighbours::has_collector`](crate::neighbours::has_collector)), the usual port is its own: it ends with an error if
+/// somebody else has it, and the function with it.
+pub fn parse(env: &HashMap<String, String>, collector: bool) -> (Config, Vec<Notice>) {
+    let port = if collector { LISTEN + 1 } else { LISTEN };
+    let mut reader = Reader { env, port, notices: Vec::new() };
     let config = Config {
         enabled: reader.enabled(),
         listen: reader.listen(),
@@ -77,6 +81,8 @@ pub fn parse(env: &HashMap<String, String>) -> (Config, Vec<Notice>) {
 
 struct Reader<'a> {
     env: &'a HashMap<String, String>,
+    /// Where we listen if nothing else is said.
+    port: u16,
     notices: Vec<Notice>,
 }
 
@@ -131,14 +137,14 @@ impl<'a> Reader<'a> {
 
     fn listen(&mut self) -> u16 {
         const NAME: &str = "THROUGHLINE_LISTEN";
-        let Some(value) = self.value(NAME) else { return LISTEN };
-        let default = format!("127.0.0.1:{LISTEN} is used");
+        let Some(value) = self.value(NAME) else { return self.port };
+        let default = format!("127.0.0.1:{} is used", self.port);
         match value.replacen("localhost:", "127.0.0.1:", 1).parse::<SocketAddr>() {
             Ok(address) if address.ip() == std::net::Ipv4Addr::LOCALHOST => return address.port(),
             Ok(_) => self.warn(NAME, value, format!("is not on 127.0.0.1, and only that is safe; {default}")),
             Err(_) => self.warn(NAME, value, format!("is not an address like 127.0.0.1:4318; {default}")),
         }
-        LISTEN
+        self.port
     }
 
     fn number(&mut self, variable: &'static str, default: u64, range: RangeInclusive<u64>) -> u64 {

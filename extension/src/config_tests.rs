@@ -4,7 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 fn read(pairs: &[(&str, &str)]) -> (Config, Vec<Notice>) {
-    parse(&pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    parse(&variables(pairs), false)
+}
+
+fn variables(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// The configuration of one variable, with the one warning that is expected about it.
@@ -46,6 +50,14 @@ fn good_values_are_taken_without_a_word() {
     let Export::Otlp(endpoint, headers) = config.export else { panic!("an endpoint") };
     assert_eq!(endpoint.to_string(), "https://api.example.com:443");
     assert_eq!((headers["x-key"].as_bytes(), headers["x-team"].as_bytes()), (&b"a b="[..], &b"blue=1"[..]));
+}
+
+#[test]
+fn a_collector_has_the_usual_port_to_itself() {
+    for (value, port) in [("", 4319), ("nowhere", 4319), ("127.0.0.1:4318", 4318)] {
+        let (config, _) = parse(&variables(&[("THROUGHLINE_LISTEN", value)]), true);
+        assert_eq!(config.listen, port, "{value}");
+    }
 }
 
 #[test]
@@ -123,7 +135,7 @@ proptest! {
     fn any_text_is_read(values in prop::collection::vec(".{0,40}", 7)) {
         let names = ["ENABLED", "LISTEN", "BUFFER_BYTES", "BUDGET_MS", "EXPORT_ENDPOINT", "EXPORT_HEADERS", "EXPORT_PROTOCOL"];
         let env: HashMap<_, _> = names.iter().map(|name| format!("THROUGHLINE_{name}")).zip(values).collect();
-        let (config, _) = parse(&env);
+        let (config, _) = parse(&env, false);
         prop_assert!(config.buffer_bytes > 0 && !config.budget.is_zero());
     }
 }

@@ -9,7 +9,7 @@
 //! - [`flush`], [`ends`], [`buffer`], [`accounts`]: what decides and counts; pure, time is passed in.
 //! - [`receiver`], [`intake`], [`telemetry`], [`otlp`]: what comes in.
 //! - [`export`]: what goes out.
-//! - [`lambda`], [`http`], [`sandbox`], [`log`], [`terminated`]: Lambda's APIs and the machine.
+//! - [`lambda`], [`http`], [`sandbox`], [`neighbours`], [`log`], [`terminated`]: Lambda's APIs and the machine.
 //! - [`shared`]: the one lock.
 //!
 //! **Invariant:** no failure in here reaches the function. Bad configuration, a dead backend or a
@@ -33,6 +33,7 @@ pub mod http;
 pub mod intake;
 pub mod lambda;
 pub mod log;
+pub mod neighbours;
 pub mod otlp;
 pub mod receiver;
 pub mod sandbox;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::process::ExitCode;
 use throughline_extension::cli::{self, Command};
-use throughline_extension::{config, log, startup};
+use throughline_extension::{config, log, neighbours, startup};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -25,7 +25,9 @@ fn main() -> ExitCode {
 }
 
 fn run(api: &str, name: &str, env: &HashMap<String, String>) -> ExitCode {
-    let (config, notices) = config::parse(env);
+    let beside_collector =
+        std::env::current_exe().is_ok_and(|executable| neighbours::has_collector(&executable));
+    let (config, notices) = config::parse(env, beside_collector);
     notices.iter().for_each(startup::notice);
     // Other threads only look up names; a name server that hangs must not pile them up.
     let built = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();

@@ -15,7 +15,7 @@ use prost::Message as _;
 use std::collections::VecDeque;
 use std::io::Read;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use throughline_extension::http::{Reply, exchange, serve};
@@ -292,7 +292,12 @@ impl Extension {
     }
 
     pub async fn start_at(lambda: Lambda, variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_throughline-extension"))
+        Self::start_as(env!("CARGO_BIN_EXE_throughline-extension").as_ref(), lambda, variables).await
+    }
+
+    /// Starts this executable, a copy of it.
+    pub async fn start_as(executable: &Path, lambda: Lambda, variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(executable)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", lambda.address.to_string())
             // Tests run side by side: any port will do.
