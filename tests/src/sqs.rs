@@ -25,6 +25,8 @@ pub struct Message {
     pub body: String,
     #[serde(rename = "MessageAttributes", default)]
     attributes: BTreeMap<String, Attribute>,
+    #[serde(rename = "MessageSystemAttributes", default)]
+    system_attributes: BTreeMap<String, Attribute>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -37,6 +39,11 @@ impl Message {
     /// The value of a String attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(|attribute| attribute.value.as_str())
+    }
+
+    /// X-Ray's header, which a sender gives as a system attribute.
+    pub fn trace_header(&self) -> Option<&str> {
+        self.system_attributes.get("AWSTraceHeader").map(|attribute| attribute.value.as_str())
     }
 }
 

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
+use aws_config::timeout::TimeoutConfig;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client;
 use futures_util::future::try_join_all;
@@ -21,7 +22,9 @@ const MEETING: &str = "TEST_MEETING";
 async fn main() -> Result<(), Error> {
     let meeting = std::env::var(MEETING).map_or(1, |n| n.parse().unwrap_or(1));
     let meeting: &'static Barrier = Box::leak(Box::new(Barrier::new(meeting)));
-    let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    // Very many connections at once, on a machine that may be busy: the SDK would give up after three seconds.
+    let patient = TimeoutConfig::builder().connect_timeout(Duration::from_secs(60)).build();
+    let config = aws_config::defaults(BehaviorVersion::latest()).timeout_config(patient).load().await;
     let config = aws_sdk_sqs::config::Builder::from(&config).interceptor(throughline::aws::interceptor());
     let sqs = Client::from_conf(config.build());
     throughline::run_concurrent(service_fn(move |event| handle(event, sqs.clone(), meeting))).await

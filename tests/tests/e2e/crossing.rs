@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use throughline_host::{Reply, Source};
+use throughline_host::{Invocation, Reply, Source};
 use throughline_tests::spans::Arrived;
 use throughline_tests::sqs::{Message, Sqs};
 
@@ -26,13 +26,15 @@ struct Transaction {
     number: usize,
     /// The invocation that it was part of.
     request_id: String,
+    /// What Lambda has counted for that invocation, see [`lineage`].
+    lineage: String,
     /// How often the function did its work for it.
     works: usize,
 }
 
 impl Transaction {
     fn new(number: usize, works: usize) -> Self {
-        Self { own: format!("o-{number}"), number, request_id: String::new(), works }
+        Self { own: format!("o-{number}"), number, request_id: String::new(), lineage: String::new(), works }
     }
 
     fn trace_id(&self) -> String {
@@ -88,21 +90,28 @@ struct Made {
     lines: Vec<Value>,
     /// By their ids.
     spans: HashMap<String, Arrived>,
+    /// How much of the output is read.
+    read: usize,
 }
 
 impl Made {
-    fn of(transactions: &[Transaction], sqs: &Sqs, printed: &Printed) -> Self {
-        let lines = printed.lines(Source::Function);
-        let lines = lines.iter().filter_map(|line| serde_json::from_str(line).ok());
-        Self {
-            transactions: transactions.iter().map(|known| (known.trace_id(), known.clone())).collect(),
-            messages: sqs.messages(),
-            lines: lines.filter(|line: &Value| line.get("own").is_some()).collect(),
-            spans: printed
-                .spans(Source::Function)
-                .into_iter()
-                .map(|span| (hex(&span.span.span_id), span))
-                .collect(),
+    fn of(transactions: Vec<Transaction>) -> Self {
+        let transactions = transactions.into_iter().map(|known| (known.trace_id(), known)).collect();
+        Self { transactions, messages: Vec::new(), lines: Vec::new(), spans: HashMap::new(), read: 0 }
+    }
+
+    /// Reads what is new. There is much of it: to read all of it each time would keep the test from taking more.
+    fn read(&mut self, sqs: &Sqs, printed: &Printed) {
+        self.messages = sqs.messages();
+        for line in printed.lines_after(Source::Function, self.read) {
+            self.read += 1;
+            if let Some(spans) = Arrived::in_line(&line) {
+                self.spans.extend(spans.into_iter().map(|span| (hex(&span.span.span_id), span)));
+            } else if let Some(line) =
+                serde_json::from_str(&line).ok().filter(|line: &Value| !line["own"].is_null())
+            {
+                self.lines.push(line);
+            }
         }
     }
 
@@ -143,10 +152,12 @@ impl Made {
         let due = format!("{},own={}", transaction.baggage(), transaction.own);
         let parts: Vec<_> = traceparent.split('-').collect();
         let sender = parts.get(2).and_then(|id| self.spans.get(*id));
+        let header = message.trace_header().unwrap_or_default();
         let right = sender.is_some_and(|span| trace_id(span) == parts[1])
             && parts[1] == transaction.trace_id()
-            && baggage == pairs(&due);
-        (!right).then(|| format!("{}: a message with {traceparent} and {baggage:?}", message.body))
+            && baggage == pairs(&due)
+            && header == trace_header(parts[1], parts[2], &transaction.lineage);
+        (!right).then(|| format!("{}: a message with {traceparent}, {baggage:?} and {header}", message.body))
     }
 
     fn of_line(&self, line: &Value) -> Option<String> {
@@ -185,6 +196,17 @@ fn trace_of(number: usize) -> String {
     format!("{:032x}", 0xabc_0000 + number)
 }
 
+/// X-Ray's header of a span. Lambda ends a loop of functions by what it counts in `Lineage`.
+fn trace_header(trace: &str, span: &str, lineage: &str) -> String {
+    let (time, rest) = trace.split_at(8);
+    format!("Root=1-{time}-{rest};Parent={span};Sampled=1;{lineage}")
+}
+
+/// What Lambda has counted for an invocation, a member of X-Ray's header.
+fn lineage(invocation: usize) -> String {
+    format!("Lineage=1:{invocation:08x}:0")
+}
+
 fn trace_id(span: &Arrived) -> String {
     hex(&span.span.trace_id)
 }
@@ -211,16 +233,29 @@ async fn run(at_once: usize, events: Vec<(Value, Vec<Transaction>)>) {
         .with(|config| config.managed_instance(at_once as u32));
     let function = setup.start().await;
     let (events, of_events): (Vec<_>, Vec<_>) = events.into_iter().unzip();
-    let replies = join_all(events.into_iter().map(|event| function.sandbox.invoke(event))).await;
+    let invocations = events.into_iter().enumerate().map(|(number, event)| {
+        // Of another trace than the event: that counts, and of this the lineage alone.
+        let header = trace_header(&trace_of(900_000 + number), "00000000000000aa", &lineage(number));
+        function.sandbox.invoke(Invocation::from(event).trace_header(header))
+    });
+    let replies = join_all(invocations).await;
     let printed = function.printed.clone();
     let mut transactions = Vec::new();
-    for (Reply { request_id, outcome }, of_event) in replies.into_iter().zip(of_events) {
-        assert!(outcome.error().is_none(), "{outcome:?}");
-        transactions
-            .extend(of_event.into_iter().map(|of| Transaction { request_id: request_id.clone(), ..of }));
+    for (number, (Reply { request_id, outcome }, of_event)) in replies.into_iter().zip(of_events).enumerate()
+    {
+        let answer = outcome.json().unwrap_or_else(|| panic!("{outcome:?}"));
+        assert!(answer.is_null() || answer == json!({ "batchItemFailures": [] }), "{outcome:?}");
+        let lineage = lineage(number);
+        let called = |of| Transaction { request_id: request_id.clone(), lineage: lineage.clone(), ..of };
+        transactions.extend(of_event.into_iter().map(called));
     }
-    eventually(|| Made::of(&transactions, &sqs, &printed).missing()).await;
-    let faults = Made::of(&transactions, &sqs, &printed).faults();
+    let mut made = Made::of(transactions);
+    let look = || {
+        made.read(&sqs, &printed);
+        made.missing()
+    };
+    eventually(look).await;
+    let faults = made.faults();
     assert!(faults.is_empty(), "{} of another's:\n{}", faults.len(), faults.join("\n"));
     function.shutdown().await;
 }

@@ -132,8 +132,14 @@ pub(crate) struct Printed(Arc<Mutex<Vec<(Source, String)>>>);
 impl Printed {
     /// The lines of one process.
     pub(crate) fn lines(&self, of: Source) -> Vec<String> {
+        self.lines_after(of, 0)
+    }
+
+    /// The lines of one process but for its first.
+    pub(crate) fn lines_after(&self, of: Source, first: usize) -> Vec<String> {
         let lines = self.0.lock().unwrap();
-        lines.iter().filter(|(from, _)| *from == of).map(|(_, line)| line.clone()).collect()
+        let lines = lines.iter().filter(|(from, _)| *from == of).map(|(_, line)| line);
+        lines.skip(first).cloned().collect()
     }
 
     /// The spans that one process wrote, line by line.
