@@ -1,5 +1,6 @@
 //! Holds the spans of every operation that sends or writes, and of a few that don't, against the table in
-//! `tests/spans/operations.json`: the span of the call, and those of a batch's entries.
+//! `tests/spans/operations.json`: the span of the call, and those of a batch's entries. Each keeps what X-Ray's header
+//! said.
 
 use std::collections::BTreeMap;
 
@@ -33,9 +34,18 @@ macro_rules! operations {
             let (lambda, service) = (Lambda::with(ENV, "vendor=1"), Service::answering([(200, $answer)]));
             let $client = client!($sdk, service);
             lambda.run($call).await.unwrap_or_else(|error| panic!("{}: {error:?}", $name));
+            keeps_lineage($name, &service);
             $rows.insert($name, lambda.spans().into_iter().map(Expected::from).collect());
         })+)+
     };
+}
+
+/// Lambda ends a loop of functions by what it counts in `Lineage`
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html>).
+fn keeps_lineage(name: &str, service: &Service) {
+    let [request] = service.requests().try_into().unwrap();
+    let header = request.xray.unwrap_or_default();
+    assert!(header.ends_with(";Sampled=1;Lineage=25:a87bd80c:1"), "{name}: {header}");
 }
 
 const ENV: &[(&str, &str)] = &[

@@ -34,7 +34,8 @@ pub(super) struct Body<'a> {
 }
 
 /// The sender that an object of named values tells, with `value` to unwrap each of them: `traceparent`, else
-/// `_datadog`, else `x-datadog-*`; and `x-correlation-*`.
+/// `_datadog`, else `x-datadog-*`, else `X-Amzn-Trace-Id` (which OpenTelemetry's propagator for X-Ray puts there, the
+/// only one that AWS's layer for Python has by default); and `x-correlation-*`.
 pub(super) fn values<'a>(
     object: Part<'a>,
     value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>,
@@ -54,7 +55,7 @@ pub(super) fn listed<'a>(list: Part<'a>, value: impl Fn(Part<'a>) -> Option<Cow<
 fn of_values<'a>(carrier: &Carrier<'a>, value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>) -> Option<Sender> {
     let named = carrier.named(&value);
     let datadog = || datadog(&value(carrier.get(DATADOG))?);
-    sender(named.w3c().or_else(datadog).or_else(|| named.datadog()), named.ids())
+    sender(span(&named, datadog), named.ids())
 }
 
 /// The sender that the custom values of a client context tell, as [`values`] does, and `__context__` in them.
@@ -65,7 +66,12 @@ pub(super) fn custom(values: &HashMap<String, String>) -> Option<Sender> {
     }
     let datadog = || datadog(values.get(DATADOG)?);
     let ids = values.get(DAZN).and_then(|context| ids(context)).unwrap_or_default();
-    sender(named.w3c().or_else(datadog).or_else(|| named.datadog()), named.ids().and(&ids))
+    sender(span(&named, datadog), named.ids().and(&ids))
+}
+
+/// The span in the first dialect that has one; `datadog` reads `_datadog`.
+fn span(named: &Named<'_>, datadog: impl FnOnce() -> Option<Context>) -> Option<Context> {
+    named.w3c().or_else(datadog).or_else(|| named.datadog()).or_else(|| named.xray())
 }
 
 /// The sender that a JSON object tells among its own members: `_throughline`, else `traceparent` (which is also

@@ -12,6 +12,8 @@ use crate::triggers::json::Part;
 
 /// The most members with names that people choose (`x-correlation-…`).
 const MAX_CHOSEN: usize = 64;
+/// X-Ray's header as its documentation spells it, and OpenTelemetry for Python; for JavaScript it has no capitals.
+const XRAY: &str = "X-Amzn-Trace-Id";
 /// The most members in all.
 const MAX_KEPT: usize = 2 * MAX_CHOSEN;
 
@@ -46,11 +48,11 @@ impl<'a> Carrier<'a> {
     }
 
     /// The values that say something in any dialect, with `value` to unwrap each. Names have a case here; but
-    /// powertools pass `X-Correlation-…` on as the header was spelled.
+    /// powertools pass `X-Correlation-…` on as the header was spelled, and X-Ray's header is spelled in both ways.
     pub(in crate::triggers) fn named(&self, value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>) -> Named<'a> {
         let mut named = Named::default();
-        let is_written_so =
-            |name: &str| Named::is_chosen(name) || !name.bytes().any(|b| b.is_ascii_uppercase());
+        let has_capitals = |name: &str| name.bytes().any(|b| b.is_ascii_uppercase());
+        let is_written_so = |name: &str| name == XRAY || Named::is_chosen(name) || !has_capitals(name);
         for (name, part) in self.0.iter().filter(|(name, _)| Named::knows(name) && is_written_so(name)) {
             if let Some(value) = value(*part) {
                 named.add(name, value);
