@@ -119,15 +119,32 @@ def machine():
     )["stateMachineArn"]
 
 
-def function(name, folder):
+@pytest.fixture
+def delivery():
+    """The name of a delivery stream."""
+    name = f"archive-{next(_numbers)}"
+    boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    bucket = {"RoleARN": "arn:aws:iam::123456789012:role/interop", "BucketARN": f"arn:aws:s3:::{name}"}
+    boto3.client("firehose").create_delivery_stream(DeliveryStreamName=name, S3DestinationConfiguration=bucket)
+    return name
+
+
+def function(name, folder, **env):
     """One of our functions, built by `run`."""
-    return Function(Path(os.environ["INTEROP_BIN"]) / name, dict(os.environ), folder)
+    return Function(Path(os.environ["INTEROP_BIN"]) / name, os.environ | env, folder)
 
 
 @pytest.fixture(scope="session")
 def consumer(aws, tmp_path_factory):
     """Our function that processes messages."""
     with function("interop-consumer", tmp_path_factory.mktemp("consumer")) as running:
+        yield running
+
+
+@pytest.fixture
+def trusting_consumer(aws, tmp_path):
+    """The same behind an API that only our own can call."""
+    with function("interop-consumer", tmp_path, THROUGHLINE_TRUST_INBOUND="baggage") as running:
         yield running
 
 

@@ -32,6 +32,7 @@ def run(program, **request):
     env = os.environ | {
         "NODE_PATH": os.environ["INTEROP_NODE"],
         "AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE": "1",
+        "DISABLE_METRICS": "true",  # which DAZN's HTTP client would write on stdout
     }
     command = ["node", "--no-warnings", str(Path(__file__).parent / "javascript" / program)]
     done = subprocess.run(command, env=env, input=json.dumps(request), capture_output=True, text=True, timeout=60)
@@ -39,6 +40,13 @@ def run(program, **request):
     return Done(**json.loads(done.stdout))
 
 
-def call(service, command, request, baggage=None, **config):
+def call(service, command, request, baggage=None, propagator=None):
     """Calls AWS with an instrumented client, in a trace of its own."""
-    return run("call.mjs", service=service, command=command, input=request, baggage=baggage or {}, config=config)
+    asked = {"service": service, "command": command, "input": request}
+    return run("call.mjs", **asked, baggage=baggage or {}, propagator=propagator, config={})
+
+
+def receive(queue, **config):
+    """Receives the messages of a queue with a client that is instrumented as `config` says."""
+    asked = {"QueueUrl": queue.url, "MaxNumberOfMessages": 10}
+    return run("call.mjs", service="SQS", command="ReceiveMessage", input=asked, baggage={}, config=config)

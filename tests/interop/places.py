@@ -120,6 +120,31 @@ def event_of(message):
     return json.loads(message["Body"])
 
 
+def delivered(stream, records):
+    """The event with which a delivery stream has the records of a request transformed."""
+    return {
+        "invocationId": "i-1",
+        "deliveryStreamArn": f"arn:aws:firehose:{REGION}:123456789012:deliverystream/{stream}",
+        "region": REGION,
+        "records": [
+            {"recordId": str(n), "approximateArrivalTimestamp": 1750000000000, "data": record["Data"]}
+            for n, record in enumerate(records)
+        ],
+    }
+
+
+def notification(message):
+    """The event with which a topic invokes a function, made of the envelope that it put into a queue."""
+    envelope = json.loads(message["Body"])
+    record = {"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": envelope | {"Subject": envelope.get("Subject")}}
+    return {"Records": [record | {"EventSubscriptionArn": f"{envelope['TopicArn']}:subscription"}]}
+
+
+def notified_id(message):
+    """The id under which `notification` has a message."""
+    return json.loads(message["Body"])["MessageId"]
+
+
 def unwrapped(message):
     """A message out of a topic's envelope, as raw delivery would have it; moto loses binary attributes there."""
     envelope = json.loads(message["Body"])

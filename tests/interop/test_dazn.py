@@ -1,6 +1,6 @@
 """DAZN's Lambda powertools name the transaction and no span: their ids are our baggage, in a trace that begins here.
 
-One way only: their middlewares take `x-correlation-*` alone, of which we write none.
+Their middleware takes `x-correlation-*` alone, of which we write none: what it gets from us it leaves as it is.
 """
 
 import json
@@ -8,7 +8,7 @@ import json
 import pytest
 
 import javascript
-from places import event_of
+from places import delivered, event_of, notification, notified_id
 
 IDS = {
     "x-correlation-id": "order-42",
@@ -58,6 +58,43 @@ def test_sns_message_in_a_queue(raw, queue, topic, consumer):
     assert_named(run, message["MessageId"])
 
 
+def test_sns(queue, topic, consumer):
+    call("sns", "publish", TopicArn=topic(raw=False), Message=JSON)
+
+    (message,) = queue.receive()
+    run = consumer.invoke(notification(message))
+
+    assert_named(run, notified_id(message))
+
+
+@pytest.mark.parametrize("operation", ["putRecord", "putRecordBatch"])
+def test_firehose(operation, delivery, wire, consumer):
+    """Whose transformation is a function of ours."""
+    record = {"Data": JSON}
+    request = {"Record": record} if operation == "putRecord" else {"Records": [record, record]}
+    call("firehose", operation, DeliveryStreamName=delivery, **request)
+
+    sent = wire.request(operation[0].upper() + operation[1:]).json
+    records = sent["Records"] if "Records" in sent else [sent["Record"]]
+    run = consumer.invoke(delivered(delivery, records))
+
+    assert len(records) == len(request.get("Records", "1"))
+    assert_named(run, "event")
+
+
+def test_http(wire, consumer, trusting_consumer):
+    """The public names no transaction of ours, unless we are told that it is not the public."""
+    url = f"http://127.0.0.1:{wire.port}/api/orders"
+    javascript.run("dazn.mjs", service="http", input={"uri": url}, ids=IDS)
+    event = wire.request("API").url_event()
+    assert event["headers"]["x-correlation-tenant"] == "acme"
+
+    assert_named(trusting_consumer.invoke(event), "event")
+    line = consumer.invoke(event).log("event")
+    assert line["correlation_id"] != "order-42"
+    assert line["tenant"] == ""
+
+
 @pytest.mark.parametrize("operation", ["putRecord", "putRecords"])
 def test_kinesis(operation, stream, consumer):
     record = {"Data": JSON, "PartitionKey": "7"}
@@ -100,3 +137,14 @@ def test_step_functions(machine, wire, consumer):
     run = consumer.invoke(json.loads(wire.request("StartExecution").json["input"]))
 
     assert_named(run, "event")
+
+
+def test_ours_behind_their_middleware(queue, producer):
+    producer.invoke({"call": "SendMessageBatch", "queue_url": queue.url, "bodies": ["one", "two"]})
+
+    event = queue.event(queue.receive())
+    theirs = javascript.run("dazn-function.mjs", event=event, awsRequestId="r-1")
+
+    assert all("traceparent" in record["messageAttributes"] for record in event["Records"])
+    own = {"awsRequestId": "r-1", "x-correlation-id": "r-1", "debug-log-enabled": "false", "call-chain-length": 1}
+    assert theirs.answer == {"event": event, "ids": [own, own]}

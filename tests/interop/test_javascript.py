@@ -5,6 +5,7 @@ import pytest
 import javascript
 from continuity import BAGGAGE, assert_baggage, assert_continued
 from javascript import CONSUMER, PRODUCER, SERVER
+from places import notification, notified_id
 
 # === theirs to ours ===
 
@@ -44,6 +45,16 @@ def test_sns_message_in_a_queue(raw, queue, topic, consumer):
     assert_baggage(run, message["MessageId"])
 
 
+def test_sns_message(queue, topic, consumer):
+    theirs = javascript.call("SNS", "Publish", {"TopicArn": topic(raw=False), "Message": "hello"}, BAGGAGE)
+
+    (message,) = queue.receive()
+    run = consumer.invoke(notification(message))
+
+    assert_continued(run, notified_id(message), theirs.sender(kind=PRODUCER))
+    assert_baggage(run, notified_id(message))
+
+
 def test_lambda_invoke(wire, consumer):
     """Their client context has a `custom` and nothing else."""
     request = {"FunctionName": "ours", "Payload": '{"order":7}'}
@@ -61,8 +72,7 @@ def test_lambda_invoke(wire, consumer):
 
 def received(queue, **config):
     """Their span that received all messages of the queue, and the messages."""
-    request = {"QueueUrl": queue.url, "MaxNumberOfMessages": 10}
-    theirs = javascript.call("SQS", "ReceiveMessage", request, **config)
+    theirs = javascript.receive(queue, **config)
     return theirs.span(kind=CONSUMER), theirs.answer["Messages"]
 
 

@@ -104,7 +104,7 @@ def test_function_behind_a_queue(queue, producer):
 
 def trace_header(wire, call):
     """The header with which AWS runs what our function has started."""
-    if call == "Invoke":
+    if call in ("Invoke", "Publish"):
         return wire.request(call).trace_header
     if call == "PutEvents":
         (entry,) = wire.request(call).json["Entries"]
@@ -122,6 +122,11 @@ def test_function_that_is_invoked(asynchronous, wire, producer):
 def test_function_behind_a_bus(bus, wire, producer):
     run = producer.invoke({"call": "PutEvents", "bus": bus, "bodies": ['{"order":7}']})
     assert_parent(run, trace_header(wire, "PutEvents"))
+
+
+def test_function_behind_a_topic(topic, wire, producer):
+    run = producer.invoke({"call": "Publish", "topic_arn": topic(raw=False), "body": "hello"})
+    assert_parent(run, trace_header(wire, "Publish"))
 
 
 def test_function_in_a_state_machine(machine, wire, producer):

@@ -8,6 +8,7 @@ from opentelemetry.trace import SpanKind
 
 import their_tracing
 from continuity import BAGGAGE, assert_baggage, assert_continued
+from places import notification, notified_id
 from their_tracing import ids
 
 
@@ -58,6 +59,19 @@ def test_sns_message_in_a_queue(raw, queue, topic, consumer):
 
     assert_continued(run, message["MessageId"], sender.context)
     assert_baggage(run, message["MessageId"])
+
+
+def test_sns_message(queue, topic, consumer):
+    arn = topic(raw=False)
+    with their_tracing.botocore() as theirs, theirs.transaction(**BAGGAGE):
+        boto3.client("sns").publish(TopicArn=arn, Message="hello")
+    (sender,) = theirs.spans(SpanKind.PRODUCER)
+
+    (message,) = queue.receive()
+    run = consumer.invoke(notification(message))
+
+    assert_continued(run, notified_id(message), sender.context)
+    assert_baggage(run, notified_id(message))
 
 
 def test_x_ray_header(queue, wire, consumer):

@@ -92,7 +92,9 @@ CALLS = {
     "PublishBatch": None,
     "PutEvents": lambda body: [entry["TraceHeader"] for entry in body["Entries"]],
     "PutRecord": None,
+    "PutRecords": None,
     "Invoke": None,
+    "Invoke, asynchronous": None,
     "StartExecution": lambda body: [body["traceHeader"]],
 }
 
@@ -108,8 +110,13 @@ def request_to(queue, topic, bus, stream, machine):
         "function": "next",
         "machine_arn": machine,
     }
-    content = {"body": "{}", "bodies": ["{}", "{}"], "asynchronous": False}
-    return lambda call: {"call": call} | places | content
+    content = {"body": "{}", "bodies": ["{}", "{}"]}
+
+    def make(call):
+        operation, _, how = call.partition(", ")
+        return {"call": operation, "asynchronous": how == "asynchronous"} | places | content
+
+    return make
 
 
 @pytest.mark.parametrize("sampled", [1, 0])
@@ -119,7 +126,7 @@ def test_lineage_survives(call, sampled, request_to, wire, producer):
     header = incoming(sampled)
     for _ in range(3):
         run = producer.invoke(request_to(call), trace_header=header)
-        sent = wire.requests(call)[-1]
+        sent = wire.requests(call.partition(",")[0])[-1]
         headers = [sent.trace_header] + (CALLS[call](sent.json) if CALLS[call] else [])
         spans = {(span.trace_id, span.span_id) for span in run.spans}
         for each in headers:

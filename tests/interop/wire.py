@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
+API = "/api/"  # what begins so is a request to an API of the shop's own
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 
 
@@ -22,6 +23,7 @@ class Request:
     operation: str
     headers: dict
     body: bytes
+    path: str
 
     @staticmethod
     def of(path, headers, body):
@@ -31,9 +33,11 @@ class Request:
             operation = headers["x-amz-target"].rpartition(".")[2]
         elif path.endswith("/invocations"):
             operation = "Invoke"
+        elif path.startswith(API):
+            operation = "API"
         else:
             operation = parse_qs(body.decode("utf-8", "replace")).get("Action", ["?"])[0]
-        return Request(operation, headers, body)
+        return Request(operation, headers, body, path)
 
     @property
     def json(self):
@@ -60,6 +64,20 @@ class Request:
         """What Lambda gives the function that this call invokes, as arguments of `Function.invoke`."""
         given = {"event": json.loads(self.body or b"{}"), "client_context": self.client_context}
         return given | ({"trace_header": self.trace_header} if self.trace_header else {})
+
+    def url_event(self):
+        """What a function behind a function URL is invoked with."""
+        http = {"method": "GET", "path": self.path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7"}
+        domain = "ours.lambda-url.eu-west-1.on.aws"
+        return {
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": self.path,
+            "rawQueryString": "",
+            "headers": self.headers,
+            "requestContext": {"domainName": domain, "http": http, "requestId": "r-1", "stage": "$default"},
+            "isBase64Encoded": False,
+        }
 
 
 class Wire:
@@ -104,7 +122,7 @@ def handler(requests, upstream):
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             request = Request.of(self.path, self.headers, body)
             requests.append(request)
-            if request.operation == "Invoke":
+            if request.operation in ("Invoke", "API"):
                 self._reply(202 if request.asynchronous else 200, {}, b"" if request.asynchronous else b"{}")
             else:
                 self._reply(*self._hand_on(body))

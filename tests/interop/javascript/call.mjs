@@ -4,8 +4,8 @@ import { instrument, reply, request, require, transaction } from "./tracing.mjs"
 
 const { AwsInstrumentation } = require("@opentelemetry/instrumentation-aws-sdk");
 
-const { service, command, input, baggage, config } = await request();
-instrument(new AwsInstrumentation(config));
+const { service, command, input, baggage, propagator, config } = await request();
+instrument(new AwsInstrumentation(config), propagator);
 
 const sdk = require(`@aws-sdk/client-${service.toLowerCase()}`);
 const client = new sdk[`${service}Client`]({});

@@ -9,6 +9,11 @@ const CorrelationIds = require("@dazn/lambda-powertools-correlation-ids");
 const { service, operation, input, ids } = JSON.parse(await text(process.stdin));
 CorrelationIds.replaceAllWith(ids);
 const client = require(`@dazn/lambda-powertools-${service}-client`);
-client.setEndpoint(process.env.AWS_ENDPOINT_URL); // which version 2 of the SDK does not read
-const answer = await client[operation](input).promise();
+let answer;
+if (service === "http") {
+  answer = (await client(input)).body;
+} else {
+  client.setEndpoint(process.env.AWS_ENDPOINT_URL); // which version 2 of the SDK does not read
+  answer = await client[operation](input).promise();
+}
 process.stdout.write(JSON.stringify({ answer, spans: [] }));

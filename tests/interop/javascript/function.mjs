@@ -5,14 +5,15 @@ import { here, instrument, reply, request, require } from "./tracing.mjs";
 const { propagation, ROOT_CONTEXT } = require("@opentelemetry/api");
 const { AwsLambdaInstrumentation } = require("@opentelemetry/instrumentation-aws-lambda");
 
-const { event, clientContext, config } = await request();
+const { event, clientContext, traceHeader, propagator, config } = await request();
 process.env.LAMBDA_TASK_ROOT = import.meta.dirname;
 process.env._HANDLER = "handler.handle";
+if (traceHeader) process.env._X_AMZN_TRACE_ID = traceHeader; // as Lambda's runtime does
 
 // They leave it to the program to say where an event has its context; for a direct invoke it has none, the client
 // context has. https://www.npmjs.com/package/@opentelemetry/instrumentation-aws-lambda
 const eventContextExtractor = (_, context) => propagation.extract(ROOT_CONTEXT, context.clientContext?.custom ?? {});
-instrument(new AwsLambdaInstrumentation({ eventContextExtractor, ...config }));
+instrument(new AwsLambdaInstrumentation({ eventContextExtractor, ...config }), propagator);
 
 const context = {
   functionName: "theirs",

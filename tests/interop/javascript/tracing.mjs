@@ -15,9 +15,15 @@ const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcess
 /** What the test asks for. */
 export const request = async () => JSON.parse(await text(process.stdin));
 
-/** Switches an instrumentation on, with the SDK's default propagators: W3C trace context and baggage. */
-export function instrument(instrumentation) {
-  provider.register();
+// As OTEL_PROPAGATORS names them; none of these: the SDK's default, W3C trace context and baggage.
+const PROPAGATORS = {
+  xray: () => new (require("@opentelemetry/propagator-aws-xray").AWSXRayPropagator)(),
+  "xray-lambda": () => new (require("@opentelemetry/propagator-aws-xray-lambda").AWSXRayLambdaPropagator)(),
+};
+
+/** Switches an instrumentation on. */
+export function instrument(instrumentation, propagator) {
+  provider.register({ propagator: PROPAGATORS[propagator]?.() });
   registerInstrumentations({ instrumentations: [instrumentation], tracerProvider: provider });
 }
 

@@ -1,5 +1,5 @@
-//! A wrapped function that takes whatever it is given: messages of a queue or a stream one by one, any other event
-//! as a whole, with which it answers. Each line that it logs says what came with a message.
+//! A wrapped function that takes whatever it is given: messages of a queue, a topic or a stream one by one, any other
+//! event as a whole, with which it answers. Each line that it logs says what came with a message.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, from_value, json, to_value};
@@ -12,10 +12,15 @@ async fn main() -> Result<(), Error> {
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let event = event.payload;
-    match event["Records"][0]["eventSource"].as_str() {
+    let record = &event["Records"][0];
+    match record["eventSource"].as_str().or_else(|| record["EventSource"].as_str()) {
         Some("aws:sqs") => {
             let response = batch::sqs(from_value(event)?, |message| process(message.message_id)).await;
             Ok(to_value(response)?)
+        }
+        Some("aws:sns") => {
+            batch::sns(from_value(event)?, |record| process(Some(record.sns.message_id))).await?;
+            Ok(Value::Null)
         }
         Some("aws:kinesis") => {
             let records = from_value(event)?;

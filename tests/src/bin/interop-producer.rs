@@ -3,6 +3,7 @@
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use aws_sdk_lambda::types::InvocationType;
 use aws_sdk_sns::types::PublishBatchRequestEntry;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
@@ -20,6 +21,7 @@ enum Request {
     PublishBatch { topic_arn: String, bodies: Vec<String> },
     PutEvents { bus: String, bodies: Vec<String> },
     PutRecord { stream: String, body: String },
+    PutRecords { stream: String, bodies: Vec<String> },
     Invoke { function: String, body: String, asynchronous: bool },
     StartExecution { machine_arn: String, body: String },
 }
@@ -99,6 +101,14 @@ impl Clients {
             Request::PutRecord { stream, body } => {
                 let record = self.kinesis.put_record().stream_name(stream).partition_key("7");
                 record.data(Blob::new(body)).send().await?;
+            }
+            Request::PutRecords { stream, bodies } => {
+                let mut call = self.kinesis.put_records().stream_name(stream);
+                for body in bodies {
+                    let entry = PutRecordsRequestEntry::builder().partition_key("7").data(Blob::new(body));
+                    call = call.records(entry.build()?);
+                }
+                call.send().await?;
             }
             Request::Invoke { function, body, asynchronous } => {
                 let kind = if asynchronous { InvocationType::Event } else { InvocationType::RequestResponse };
