@@ -46,17 +46,19 @@ impl Mark {
         self.size
     }
 
-    /// Adds the attribute to an item, unless it then were too large or more than `left` bytes were added.
-    /// Gives the bytes that were.
+    /// Adds the attribute to an item, or puts it in place of the one there, unless the item then were too large or more
+    /// than `left` bytes were added. Gives the bytes that were.
+    ///
+    /// One that is there came along from a client that shows it, in an item that was read and is written back, or
+    /// from outside: whoever wrote it, this write is not its.
     pub(super) fn put(&self, item: &mut Item, left: usize) -> Result<usize, Skipped> {
-        if item.contains_key(MEMBER) {
-            return Err(Skipped::CallerSet);
-        }
-        if self.size > left || size(item) + self.size > MAX_ITEM {
+        let old = item.get(MEMBER).map_or(0, |old| MEMBER.len() + value_size(old));
+        let added = self.size.saturating_sub(old);
+        if added > left || size(item) + added > MAX_ITEM {
             return Err(Skipped::TooLarge);
         }
         item.insert(MEMBER.to_owned(), self.value());
-        Ok(self.size)
+        Ok(added)
     }
 }
 
@@ -117,11 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn what_the_caller_put_there_stays() {
-        let own = AttributeValue::S("mine".to_owned());
-        let mut item = Item::from([(MEMBER.to_owned(), own.clone())]);
-        assert_eq!(mark().put(&mut item, usize::MAX), Err(Skipped::CallerSet));
-        assert_eq!(item[MEMBER], own);
+    fn what_is_there_came_along_with_the_item_and_is_replaced() {
+        let old = AttributeValue::S("x".repeat(MAX_ITEM - MEMBER.len()));
+        let mut item = Item::from([(MEMBER.to_owned(), old)]);
+        assert_eq!(mark().put(&mut item, 0), Ok(0));
+        assert_eq!(item, Item::from([(MEMBER.to_owned(), mark().value())]));
+        assert_eq!(size(&item), mark().size());
     }
 
     #[test]

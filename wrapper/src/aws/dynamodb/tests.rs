@@ -52,16 +52,17 @@ fn an_item_of_a_named_table_carries_the_context() {
 }
 
 #[test]
-fn an_item_of_another_table_or_with_a_context_stays() {
+fn an_item_of_another_table_stays_and_a_context_that_came_along_does_not() {
     let (input, span) = inject_one("PutItem", put("carts"));
     assert_eq!(input, put("carts"));
     assert_eq!(injection(&span), skipped("not-enabled"));
 
     let mut own = put("orders");
     own.item.get_or_insert_default().insert(MEMBER.to_owned(), s("mine"));
-    let (input, span) = inject_one("PutItem", own.clone());
-    assert_eq!(input, own);
-    assert_eq!(injection(&span), skipped("caller-set"));
+    let (input, span) = inject_one("PutItem", own);
+    let item = input.item.unwrap();
+    assert_eq!(item[MEMBER].as_m().unwrap()["traceparent"], s(&traceparent(&span)));
+    assert_eq!(injection(&span), done());
 }
 
 fn update() -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemInputBuilder {
