@@ -15,7 +15,7 @@ use throughline_tests::spans::{Arrived, Ledger};
 use tokio::sync::OnceCell;
 
 /// How long anything may take to become true.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The extension, built once for all tests of this process, and in the same company as `throughline
 /// demo` builds it: cargo would compile its dependencies again for it alone.
@@ -178,9 +178,12 @@ pub(crate) fn eventually(mut look: impl FnMut() -> Option<String>) -> impl Futur
     let place = std::panic::Location::caller();
     let begun = Instant::now();
     async move {
-        while let Some(wrong) = look() {
+        loop {
+            let looked = Instant::now();
+            let Some(wrong) = look() else { return };
             assert!(begun.elapsed() < PATIENCE, "{place}: {wrong}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            // A long look keeps those waiting who bring what is looked for.
+            tokio::time::sleep((2 * looked.elapsed()).max(Duration::from_millis(5))).await;
         }
     }
 }
