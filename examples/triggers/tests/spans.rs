@@ -55,6 +55,9 @@ async fn check(name: &str, program: &str, due: &[&str]) {
     let spans: Vec<Arrived> = lines.iter().filter_map(|line| Arrived::in_line(line)).flatten().collect();
     let names: Vec<&str> = spans.iter().map(|span| span.span.name.as_str()).collect();
     assert_eq!(names, due, "{name}");
+    // Whom the authorizer knows, not whom the request names.
+    let user = spans.last().and_then(|span| span.attribute("user.id"));
+    assert_eq!(user.as_deref(), (name == "http").then_some("u-1"), "{name}");
     let carried = !BEGINNERS.contains(&name);
     // The invocation of a batch of several transactions has a trace of its own.
     for span in spans.iter().filter(|span| name != "sqs" || !span.is_invocation()) {

@@ -14,8 +14,17 @@ async fn main() -> Result<(), Error> {
 async fn handler(request: Request) -> Result<impl IntoResponse, Error> {
     let parameters = request.query_string_parameters();
     let name = parameters.first("name").unwrap_or("world");
-    // From here on all that this request causes is known to be this user's.
-    context::set_user(name);
+    // Who it is says the authorizer; a parameter anybody may write. From here on all that this request causes is
+    // known to be this user's.
+    if let Some(user) = user(&request) {
+        context::set_user(user);
+    }
     tracing::info!(name, "greeted");
     Ok(format!("Hello, {name}!"))
+}
+
+/// The subject of the token that the API's JWT authorizer verified.
+fn user(request: &Request) -> Option<&str> {
+    let context = request.request_context_ref()?;
+    context.authorizer()?.jwt.as_ref()?.claims.get("sub").map(String::as_str)
 }
