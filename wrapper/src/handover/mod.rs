@@ -10,6 +10,7 @@ mod lines;
 mod port_file;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -21,7 +22,6 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use prost::Message as _;
 
 use crate::diagnostics::warn_once;
 use crate::settings::Env;
@@ -77,7 +77,7 @@ impl HandOver {
         if self.paused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, resume).is_ok() {
             return false;
         }
-        let body = Bytes::from(request.encode_to_vec());
+        let body = Bytes::from(wire::encode(request));
         let sent = match self.chosen.get() {
             Some(Some(client)) => client.send(body, budget).await,
             Some(None) => Sent::Refused,

@@ -17,6 +17,8 @@ const MAX_TEXT: usize = 8 * 1024;
 /// The most links of one span: OpenTelemetry's own default
 /// (<https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-limits>).
 const MAX_LINKS: usize = 128;
+/// Room for as many attributes as most spans have, so that none moves while they are put.
+const ATTRIBUTES: usize = 16;
 /// The most events of one span, likewise.
 const MAX_EVENTS: usize = 128;
 
@@ -48,6 +50,7 @@ impl Span {
             kind: kind.into(),
             name: name.into(),
             start_time_unix_nano: unix_nanos(start),
+            attributes: Vec::with_capacity(ATTRIBUTES),
             ..otlp::Span::default()
         };
         Self { context, inner }
