@@ -5,6 +5,9 @@ use std::sync::OnceLock;
 
 use crate::triggers::Record;
 
+/// As many as are found sooner one by one than by a map that is first to be made.
+const FEW: usize = 16;
+
 #[derive(Debug)]
 pub(super) struct Records {
     records: Vec<Record>,
@@ -34,6 +37,9 @@ impl Records {
     /// Where in the batch a record stands. Of records that have one id, the first counts: there a stream would
     /// begin again.
     pub(super) fn position(&self, id: &str) -> Option<usize> {
+        if self.records.len() <= FEW {
+            return self.records.iter().position(|record| record.id == id);
+        }
         let by_id = self.by_id.get_or_init(|| {
             let mut by_id = HashMap::with_capacity(self.records.len());
             for (position, record) in self.records.iter().enumerate() {
