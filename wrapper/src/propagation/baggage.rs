@@ -1,5 +1,6 @@
 //! W3C Baggage (<https://www.w3.org/TR/baggage/>), bounded by bytes and by members.
 
+use memchr::{memchr, memchr_iter};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 /// The longest header that is read, in bytes; a longer one is not read at all.
@@ -84,12 +85,14 @@ impl Baggage {
     pub(crate) fn parse(header: &str) -> Self {
         let mut baggage = Self::default();
         // What is read but too long to travel on is not kept either.
-        if header.len() > MAX_READ || header.split(',').count() > MAX_MEMBERS {
+        if header.len() > MAX_READ || memchr_iter(b',', header.as_bytes()).count() >= MAX_MEMBERS {
             return baggage;
         }
-        for member in header.split(',') {
-            let member = member.split(';').next().unwrap_or_default();
-            let Some((key, value)) = member.split_once('=') else {
+        let mut rest = Some(header);
+        while let Some(text) = rest {
+            let (member, after) = cut(text, b',');
+            rest = after;
+            let (key, Some(value)) = cut(cut(member, b';').0, b'=') else {
                 continue;
             };
             if let Ok(value) = percent_decode_str(value.trim()).decode_utf8() {
@@ -245,13 +248,26 @@ fn entry(source: &str) -> &str {
     source.get(..end.map_or(0, |(at, character)| at + character.len_utf8())).unwrap_or_default()
 }
 
+/// The text before the first `separator`, and what comes after it if there is one.
+///
+/// This and [`memchr_iter`] do what `str::split` does, several times faster for the few bytes of a member: a batch has
+/// a header in each of its messages.
+fn cut(text: &str, separator: u8) -> (&str, Option<&str>) {
+    debug_assert!(separator.is_ascii());
+    let at = memchr(separator, text.as_bytes());
+    at.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)))).unwrap_or((text, None))
+}
+
 fn is_reserved(key: &str) -> bool {
     RESERVED.contains(&key)
 }
 
 /// A token of HTTP (RFC 9110 section 5.6.2), as the grammar asks of keys.
 fn is_token(key: &str) -> bool {
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    let token = |b: u8| {
+        let sign = matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+        sign || b.is_ascii_alphanumeric()
+    };
     !key.is_empty() && key.bytes().all(token)
 }
 

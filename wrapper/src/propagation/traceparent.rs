@@ -16,16 +16,11 @@ pub(super) fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<SpanC
     if !value.is_ascii() || value.len() < 55 {
         return None;
     }
-    let (head, rest) = value.split_at(55);
-    let mut parts = head.split('-');
-    let version = hex(parts.next()?, 2)?;
-    let trace = hex(parts.next()?, 32)?;
-    let span = hex(parts.next()?, 16)?;
-    let flags = hex(parts.next()?, 2)?;
-    if parts.next().is_some() || version == "ff" {
-        return None;
-    }
-    if !rest.is_empty() && (version == "00" || !rest.starts_with('-')) {
+    let (head, rest) = value.split_at_checked(55)?;
+    let [v1, v2, b'-', trace @ .., b'-', f1, f2] = head.as_bytes() else { return None };
+    let (trace, span) = (trace.get(..32)?, trace.get(32..)?.strip_prefix(b"-")?);
+    let version = hex(&[*v1, *v2])?;
+    if version == [0xff] || !rest.is_empty() && (version == [0] || !rest.starts_with('-')) {
         return None;
     }
     let state = tracestate
@@ -33,9 +28,9 @@ pub(super) fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<SpanC
         .and_then(|state| TraceState::from_str(&shortened(state)).ok())
         .unwrap_or_default();
     let context = SpanContext::new(
-        TraceId::from_hex(trace).ok()?,
-        SpanId::from_hex(span).ok()?,
-        TraceFlags::new(u8::from_str_radix(flags, 16).ok()?),
+        TraceId::from_bytes(hex(trace)?),
+        SpanId::from_bytes(hex(span)?),
+        TraceFlags::new(u8::from_be_bytes(hex(&[*f1, *f2])?)),
         true,
         state,
     );
@@ -62,9 +57,22 @@ fn shortened(state: &str) -> String {
     kept
 }
 
-fn hex(part: &str, digits: usize) -> Option<&str> {
-    let lower_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-    (part.len() == digits && part.bytes().all(lower_hex)).then_some(part)
+/// The bytes that lower-case hex digits stand for, two each.
+fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let digit = |b: u8| match b {
+        b'0'..=b'9' => Some(b - b'0'),
+        b'a'..=b'f' => Some(b - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; N];
+    let (pairs, []) = digits.as_chunks::<2>() else { return None };
+    if pairs.len() != N {
+        return None;
+    }
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::carrier;
 use super::escape::raw_offsets;
@@ -22,7 +23,8 @@ use super::{Record, Sender};
 const MAX_DEPTH: usize = 3;
 
 /// What each kind of envelope has in it somewhere, always spelled like this.
-const MARKS: [&str; 3] = ["TopicArn", "detail-type", "aws:s3"];
+static MARKS: LazyLock<[Finder<'_>; 3]> =
+    LazyLock::new(|| ["TopicArn", "detail-type", "aws:s3"].map(Finder::new));
 
 /// What the envelopes in a text tell of it.
 #[derive(Debug, Default)]
@@ -99,7 +101,7 @@ fn open(raw: &str, depth: usize) -> Envelope {
 fn object_text(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     let is_object = inner.trim_start_matches([' ', '\\', 'n', 'r', 't']).starts_with('{');
-    let marked = || MARKS.iter().any(|mark| memmem::find(raw.as_bytes(), mark.as_bytes()).is_some());
+    let marked = || MARKS.iter().any(|mark| mark.find(raw.as_bytes()).is_some());
     if !is_object || !marked() {
         return None;
     }

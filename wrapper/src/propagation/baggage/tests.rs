@@ -91,6 +91,14 @@ fn a_key_that_is_no_token_is_refused() {
     assert_eq!(baggage.header(), None);
 }
 
+#[test]
+fn a_token_has_the_characters_of_rfc_9110() {
+    for byte in 0..=127_u8 {
+        let due = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        assert_eq!(is_token(char::from(byte).encode_utf8(&mut [0; 4])), due, "{byte}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_without_harm(header in ".*") {
