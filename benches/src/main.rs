@@ -1,36 +1,95 @@
-//! What Throughline costs: latency that a client sees, time to start, memory, size of the binaries.
+//! What Throughline costs, beside the same function without it and with what others offer: latency that a client sees,
+//! instructions, time to start, memory, size of the binaries.
 //!
-//! Everything is measured against the same function on plain `lambda_runtime`, in the same host and the
-//! same run. Figures are printed, never asserted: what is fast enough depends on the machine.
+//! Everything is measured in the same host and the same run. Figures are printed, never asserted: what is fast enough
+//! depends on the machine.
 
+mod contender;
+mod cpu;
+mod event;
 mod http_server;
+mod instructions;
 mod latency;
 mod memory;
+mod progress;
+mod reading;
 mod report;
+mod sending;
 mod size;
 mod startup;
 mod stats;
+mod summary;
+mod table;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use throughline_host::{Build, build};
+use tokio::process::Command;
 
-/// Measures what Throughline costs. Build with --release.
+use contender::Contender;
+use event::Trigger;
+use progress::Progress;
+
+/// Measures what Throughline costs, beside the same function without it and with what others offer.
+///
+/// Run it with `cargo run --release`. Instructions are counted by valgrind (Debian: valgrind).
 #[derive(Debug, Parser)]
 struct Options {
-    /// Print one JSON object instead of a table
+    /// Print one JSON object instead of tables and bars
     #[arg(long)]
     json: bool,
 
-    /// Measured invocations of each function, with and without freezing
+    /// Measured invocations of each function, for each trigger, with and without freezing
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
     invocations: u32,
 
     /// Measured starts of each process
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     starts: u32,
+
+    /// Measure these only
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', default_values_t = What::ALL, value_enum)]
+    only: Vec<What>,
+
+    /// Keep callgrind's profiles in this folder
+    #[arg(long, value_name = "FOLDER")]
+    profiles: Option<PathBuf>,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// What each part of ours adds to latency
+    Parts,
+    /// Latency beside others
+    Peers,
+    /// Instructions beside others; needs valgrind
+    Instructions,
+    /// Sending a message
+    Sending,
+    /// Reading the context of an event of 6 MB
+    Reading,
+    /// Time to start
+    Startup,
+    /// Resident memory
+    Memory,
+    /// Size of the binaries
+    Size,
+}
+
+impl What {
+    const ALL: [Self; 8] = [
+        Self::Parts,
+        Self::Peers,
+        Self::Instructions,
+        Self::Sending,
+        Self::Reading,
+        Self::Startup,
+        Self::Memory,
+        Self::Size,
+    ];
 }
 
 /// The programs that are measured.
@@ -38,35 +97,91 @@ struct Options {
 struct Programs {
     plain: PathBuf,
     wrapped: PathBuf,
+    sender: PathBuf,
+    reading: PathBuf,
     extension: PathBuf,
+    lite: PathBuf,
+    tower: PathBuf,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    eprintln!("building the functions, and the extension as it ships");
+    eprintln!("building the functions, those of others, and the extension as it ships");
     let programs = Programs::build().await?;
-    let size = size::measure(&programs)?;
-    eprintln!("starting each program {} times", options.starts);
-    let startup = startup::measure(&programs, options.starts).await?;
-    let mut latency = Vec::new();
-    for freeze in [false, true] {
-        eprintln!(
-            "invoking each function {} times, {}",
-            options.invocations,
-            if freeze { "frozen in between" } else { "not frozen" }
-        );
-        latency.push(latency::measure(&programs, options.invocations, freeze).await?);
+    let mut report = report::Report::default();
+    let progress = Progress::new();
+    for what in &options.only {
+        options.measure(*what, &programs, &mut report, &progress).await?;
     }
-    eprintln!("measuring memory over 1,000 invocations");
-    let memory = memory::measure(&programs).await?;
-    let report = report::Report { latency, startup, memory, size };
+    progress.finish();
     if options.json {
         println!("{}", report.json())
     } else {
-        print!("{}", report.text())
+        print!("{}\n{}", table::tables(&report), summary::summary(&report))
     }
     Ok(())
+}
+
+impl Options {
+    async fn measure(
+        &self,
+        what: What,
+        programs: &Programs,
+        report: &mut report::Report,
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
+        match what {
+            What::Parts => {
+                for freeze in [false, true] {
+                    let contenders = Contender::of_ours(programs);
+                    let measured =
+                        latency::measure(&contenders, Trigger::Http, freeze, self.invocations, progress)
+                            .await?;
+                    report.latency.push(measured);
+                }
+            }
+            What::Peers => {
+                let contenders = Contender::of_all(programs);
+                for trigger in Trigger::ALL {
+                    for freeze in [false, true] {
+                        let measured =
+                            latency::measure(&contenders, trigger, freeze, self.invocations, progress)
+                                .await?;
+                        report.latency.push(measured);
+                    }
+                }
+            }
+            What::Instructions => {
+                let temporary = tempfile::tempdir()?;
+                let folder = self.profiles.as_deref().unwrap_or(temporary.path());
+                let folder = std::path::absolute(folder)?;
+                std::fs::create_dir_all(&folder)?;
+                let contenders = Contender::of_all(programs);
+                for trigger in Trigger::ALL {
+                    report
+                        .instructions
+                        .push(instructions::measure(&contenders, trigger, &folder, progress).await?);
+                }
+                progress.begin("sending a message, instructions", 1);
+                report.sending_instructions = Some(sending::count(&programs.sender, &folder).await?);
+            }
+            What::Sending => {
+                report.sending = Some(sending::measure(&programs.sender, 200, progress).await?);
+            }
+            What::Reading => {
+                progress.begin("reading events of 6 MB", 1);
+                report.reading = reading::measure(&programs.reading).await?;
+            }
+            What::Startup => report.startup = startup::measure(programs, self.starts, progress).await?,
+            What::Memory => {
+                progress.begin("memory", 1);
+                report.memory = Some(memory::measure(programs).await?);
+            }
+            What::Size => report.size = size::measure(programs)?,
+        }
+        Ok(())
+    }
 }
 
 impl Programs {
@@ -75,17 +190,39 @@ impl Programs {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no workspace")?;
         let functions = build(Build { workspace, packages: &["throughline-benches"] }, |_| {}).await?;
         let program = |name: &str| functions.get(name).cloned().with_context(|| format!("no {name}"));
-        let (plain, wrapped) = (program("bench-plain")?, program("bench-wrapped")?);
-        // target/release/bench-plain → target/layer/throughline-extension
+        let plain = program("bench-plain")?;
+        // target/release/bench-plain → target
         let target = plain.parent().and_then(Path::parent).context("no target directory")?.to_owned();
-        let status = tokio::process::Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "throughline-extension", "--profile", "layer"])
-            .arg("--target-dir")
-            .arg(&target)
-            .current_dir(workspace)
-            .status()
-            .await?;
-        anyhow::ensure!(status.success(), "cargo could not build the extension");
-        Ok(Self { plain, wrapped, extension: target.join("layer/throughline-extension") })
+        cargo(workspace, &target, &["--package", "throughline-extension", "--profile", "layer"]).await?;
+        // Others have a folder of their own, so that neither build throws the other's dependencies away.
+        let of_peers = target.join("peers");
+        cargo(&workspace.join("benches/peers"), &of_peers, &["--release", "--locked"]).await?;
+        Ok(Self {
+            plain,
+            wrapped: program("bench-wrapped")?,
+            sender: program("bench-sender")?,
+            reading: program("reading")?,
+            extension: target.join("layer/throughline-extension"),
+            lite: of_peers.join("release/bench-lite"),
+            tower: of_peers.join("release/bench-tower"),
+        })
     }
+
+    /// Those whose start and size are measured.
+    fn named(&self) -> [(&'static str, &Path); 5] {
+        [
+            ("plain function", &self.plain),
+            ("throughline", &self.wrapped),
+            ("lambda-otel-lite", &self.lite),
+            ("opentelemetry-lambda-tower", &self.tower),
+            ("extension", &self.extension),
+        ]
+    }
+}
+
+async fn cargo(workspace: &Path, target: &Path, what: &[&str]) -> anyhow::Result<()> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--quiet"]).args(what).arg("--target-dir").arg(target).current_dir(workspace);
+    anyhow::ensure!(command.status().await?.success(), "cargo could not build {what:?}");
+    Ok(())
 }

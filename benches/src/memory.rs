@@ -1,11 +1,12 @@
 //! Resident memory, at rest and after a thousand invocations.
 
 use anyhow::Context;
-use throughline_host::{Sandbox, SandboxConfig, ShutdownReason};
+use throughline_host::ShutdownReason;
 
 use crate::Programs;
+use crate::contender::Contender;
+use crate::event::Trigger;
 use crate::http_server::HttpServer;
-use crate::latency::{EVENT, extended};
 
 /// Kilobytes, before the first invocation and after the thousandth.
 #[derive(Debug, Clone, Copy)]
@@ -22,12 +23,20 @@ pub(crate) struct Memory {
     pub(crate) extension: Resident,
 }
 
+impl Memory {
+    /// Each process by name.
+    pub(crate) fn named(&self) -> [(&'static str, Resident); 3] {
+        [("plain function", self.plain), ("wrapped function", self.wrapped), ("extension", self.extension)]
+    }
+}
+
 /// Runs the plain function alone, and the wrapped one with the extension.
 pub(crate) async fn measure(programs: &Programs) -> anyhow::Result<Memory> {
     let backend = HttpServer::sink().await?;
-    let plain = Sandbox::start(SandboxConfig::new("plain", &programs.plain)).await?;
-    let config = extended(SandboxConfig::new("wrapped", &programs.wrapped), programs, &backend);
-    let wrapped = Sandbox::start(config).await?;
+    let of_ours = Contender::of_ours(programs);
+    let [plain, .., wrapped] = of_ours.as_slice() else { anyhow::bail!("nothing to measure") };
+    let plain = plain.start(Trigger::Http, true, &backend).await?;
+    let wrapped = wrapped.start(Trigger::Http, true, &backend).await?;
     let look = || {
         let (plain, wrapped) = (plain.pids(), wrapped.pids());
         anyhow::Ok([resident(plain.function)?, resident(wrapped.function)?, resident(wrapped.extension)?])
@@ -35,7 +44,7 @@ pub(crate) async fn measure(programs: &Programs) -> anyhow::Result<Memory> {
     let idle = look()?;
     for _ in 0..1000 {
         for sandbox in [&plain, &wrapped] {
-            sandbox.invoke(bytes::Bytes::from_static(EVENT.as_bytes())).await;
+            sandbox.invoke(Trigger::Http.event()).await;
         }
     }
     plain.settled().await;

@@ -17,21 +17,9 @@ pub(crate) struct Bytes {
     pub(crate) zipped: u64,
 }
 
-/// Figures of each binary.
-#[derive(Debug)]
-pub(crate) struct Size {
-    pub(crate) plain: Bytes,
-    pub(crate) wrapped: Bytes,
-    pub(crate) extension: Bytes,
-}
-
 /// Looks at the files.
-pub(crate) fn measure(programs: &Programs) -> anyhow::Result<Size> {
-    Ok(Size {
-        plain: of(&programs.plain)?,
-        wrapped: of(&programs.wrapped)?,
-        extension: of(&programs.extension)?,
-    })
+pub(crate) fn measure(programs: &Programs) -> anyhow::Result<Vec<(&'static str, Bytes)>> {
+    programs.named().into_iter().map(|(name, program)| Ok((name, of(program)?))).collect()
 }
 
 fn of(program: &Path) -> anyhow::Result<Bytes> {

@@ -15,34 +15,35 @@ use tokio::sync::Notify;
 
 use crate::Programs;
 use crate::http_server::HttpServer;
+use crate::progress::Progress;
 use crate::stats::Samples;
 
 /// How long a start may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Figures of each process.
-#[derive(Debug, Default)]
-pub(crate) struct Startup {
-    pub(crate) plain: Samples,
-    pub(crate) wrapped: Samples,
-    pub(crate) extension: Samples,
-}
-
 /// Starts each program in turn, `starts` times.
-pub(crate) async fn measure(programs: &Programs, starts: u32) -> anyhow::Result<Startup> {
-    let mut startup = Startup::default();
+pub(crate) async fn measure(
+    programs: &Programs,
+    starts: u32,
+    progress: &Progress,
+) -> anyhow::Result<Vec<(&'static str, Samples)>> {
+    let mut startup = programs.named().map(|(name, _)| (name, Samples::default()));
+    progress.begin("starts", starts);
     for _ in 0..starts {
-        startup.plain.push(first_next(&programs.plain).await?);
-        startup.wrapped.push(first_next(&programs.wrapped).await?);
-        startup.extension.push(first_next(&programs.extension).await?);
+        progress.inc(1);
+        for ((name, program), (_, samples)) in programs.named().into_iter().zip(&mut startup) {
+            // A function may hold an extension of its own, which asks too.
+            let asks = if name == "extension" { "/event/next" } else { "/invocation/next" };
+            samples.push(first_next(program, asks).await?);
+        }
     }
-    Ok(startup)
+    Ok(startup.into())
 }
 
-async fn first_next(program: &Path) -> anyhow::Result<Duration> {
+async fn first_next(program: &Path, asks: &'static str) -> anyhow::Result<Duration> {
     let asked = Arc::new(Notify::new());
     let notify = asked.clone();
-    let api = HttpServer::start(move |request| lambda(request, notify.clone())).await?;
+    let api = HttpServer::start(move |request| lambda(request, asks, notify.clone())).await?;
     let runtime_api = api.address.to_string();
     let begun = Instant::now();
     let mut process = Command::new(program)
@@ -51,6 +52,7 @@ async fn first_next(program: &Path) -> anyhow::Result<Duration> {
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
         .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+        .env("AWS_LAMBDA_LOG_LEVEL", "INFO")
         .env("AWS_REGION", "us-east-1")
         .env("THROUGHLINE_LISTEN", "127.0.0.1:0")
         .env("THROUGHLINE_EXPORT_ENDPOINT", "http://127.0.0.1:9")
@@ -68,10 +70,12 @@ async fn first_next(program: &Path) -> anyhow::Result<Duration> {
 }
 
 /// As much of Lambda's APIs as init needs. There never is an event.
-async fn lambda(request: Request<()>, asked: Arc<Notify>) -> Response<Full<Bytes>> {
+async fn lambda(request: Request<()>, asks: &str, asked: Arc<Notify>) -> Response<Full<Bytes>> {
     let path = request.uri().path();
-    if path.ends_with("/next") {
+    if path.ends_with(asks) {
         asked.notify_one();
+    }
+    if path.ends_with("/next") {
         std::future::pending::<()>().await;
     }
     let mut response = Response::new(Full::from("\"OK\""));

@@ -1,14 +1,20 @@
 //! The measured function, wrapped.
 
+#[path = "../handlers.rs"]
+mod handlers;
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use handlers::{charge, greet, takes_batches};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde_json::{Value, json};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    throughline::run(service_fn(greet)).await
-}
-
-async fn greet(event: LambdaEvent<Value>) -> Result<Value, Error> {
-    let path = event.payload["rawPath"].as_str().unwrap_or("/");
-    Ok(json!({ "statusCode": 200, "body": path }))
+    if takes_batches() {
+        let handler = |event: LambdaEvent<SqsEvent>| async {
+            Ok::<_, Error>(throughline::batch::sqs(event.payload, charge).await)
+        };
+        throughline::run(service_fn(handler)).await
+    } else {
+        throughline::run(service_fn(greet)).await
+    }
 }

@@ -1,6 +1,6 @@
 //! What reading the context of a large event costs, by the shape of the event.
 //!
-//! `cargo run --release -p throughline-benches --bin reading` prints the median of 51 runs each. One shape, read
+//! `cargo run --release -p throughline-benches --bin reading` prints the median of 51 runs each (`--json`: a line of JSON each). One shape, read
 //! once, is what to count instructions of:
 //!
 //! ```sh
@@ -8,6 +8,7 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "a command's answer")]
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -33,19 +34,25 @@ fn main() {
         ("invoke-wide", invoke_wide),
         ("string", string),
     ];
-    let only = std::env::args_os().nth(1);
+    let argument = std::env::args_os().nth(1);
+    let as_json = argument.as_deref() == Some(OsStr::new("--json"));
+    let only = argument.filter(|_| !as_json);
     for (name, shape) in shapes {
         let event = Bytes::from(shape());
         match &only {
             Some(only) if only == name => drop(begin(&event)),
             Some(_) => {}
             None => {
+                let (read, begun) = (millis(|| internals::read(&event)), millis(|| begin(&event)));
+                if as_json {
+                    let figures = serde_json::json!({ "shape": name, "bytes": event.len(), "read_ms": read, "begin_ms": begun });
+                    println!("{figures}");
+                    continue;
+                }
                 let found = internals::read(&event);
                 println!(
-                    "{name:<14} {:>6.2} MB {:>6.2} ms to read {:>6.2} ms to begin, {} of {} records with a sender",
+                    "{name:<14} {:>6.2} MB {read:>6.2} ms to read {begun:>6.2} ms to begin, {} of {} records with a sender",
                     event.len() as f64 / 1e6,
-                    millis(|| internals::read(&event)),
-                    millis(|| begin(&event)),
                     found.senders,
                     found.records
                 );

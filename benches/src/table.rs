@@ -1,0 +1,94 @@
+//! The figures for people, in full.
+
+use std::fmt::Write as _;
+
+use crate::instructions::Instructions;
+use crate::latency::Latency;
+use crate::memory::Resident;
+use crate::report::Report;
+use crate::size::Bytes;
+
+/// A table for each thing.
+pub(crate) fn tables(report: &Report) -> String {
+    let mut text = String::new();
+    for latency in &report.latency {
+        latency_table(&mut text, latency);
+    }
+    for Instructions { trigger, counts } in &report.instructions {
+        let title = format!("{}, thousands of instructions", trigger.name());
+        head(&mut text, &title, &["each", "added"]);
+        for (name, count) in counts {
+            let added = *count as f64 - counts.first().map_or(f64::NAN, |(_, plain)| *plain as f64);
+            row(&mut text, name, 1, &[*count as f64 / 1000.0, added / 1000.0]);
+        }
+    }
+    if let Some(sending) = &report.sending {
+        head(&mut text, "Sending an SQS message (µs)", &["p50", "p50 added"]);
+        let added = sending.traced.median_added_to(&sending.plain);
+        row(&mut text, "plain client", 1, &[micros(sending.plain.percentile(50)), 0.0]);
+        row(&mut text, "instrumented client", 1, &[micros(sending.traced.percentile(50)), micros(added)]);
+    }
+    if !report.reading.is_empty() {
+        head(&mut text, "Reading the context of an event (ms)", &["MB", "to read", "to begin"]);
+    }
+    for of in &report.reading {
+        row(&mut text, &of.shape, 2, &[of.bytes as f64 / 1e6, of.read_ms, of.begin_ms]);
+    }
+    if !report.startup.is_empty() {
+        head(&mut text, "Start to first request for an event (ms)", &["p50", "p99"]);
+    }
+    for (name, samples) in &report.startup {
+        row(&mut text, name, 2, &[samples.percentile(50), samples.percentile(99)]);
+    }
+    if let Some(memory) = &report.memory {
+        head(&mut text, "Resident memory (MB)", &["idle", "after 1,000"]);
+        for (name, Resident { idle, after }) in memory.named() {
+            row(&mut text, name, 1, &[idle as f64 / 1024.0, after as f64 / 1024.0]);
+        }
+    }
+    if !report.size.is_empty() {
+        head(&mut text, "Binary (MB)", &["size", "zipped"]);
+    }
+    for (name, Bytes { plain, zipped }) in &report.size {
+        row(&mut text, name, 2, &[*plain as f64 / 1e6, *zipped as f64 / 1e6]);
+    }
+    text
+}
+
+fn latency_table(text: &mut String, latency: &Latency) {
+    let freeze = if latency.freeze { "frozen in between" } else { "not frozen" };
+    let title = format!("{}, {freeze} (µs)", latency.trigger.name());
+    head(text, &title, &["client p50", "p99", "p50 added", "busy p50", "cpu", "spans"]);
+    for variant in &latency.variants {
+        let (client, busy) = (&variant.client, &variant.busy);
+        let figures = [
+            micros(client.percentile(50)),
+            micros(client.percentile(99)),
+            micros(latency.added(variant)),
+            micros(busy.percentile(50)),
+            variant.cpu.as_secs_f64() * 1e6,
+            variant.spans,
+        ];
+        row(text, variant.name, 0, &figures);
+    }
+}
+
+fn micros(millis: f64) -> f64 {
+    millis * 1000.0
+}
+
+fn head(text: &mut String, title: &str, columns: &[&str]) {
+    let _ = write!(text, "{}{title:<38}", if text.is_empty() { "" } else { "\n" });
+    for column in columns {
+        let _ = write!(text, " {column:>11}");
+    }
+    text.push('\n');
+}
+
+fn row(text: &mut String, name: &str, decimals: usize, figures: &[f64]) {
+    let _ = write!(text, "  {name:<36}");
+    for figure in figures {
+        let _ = write!(text, " {figure:>11.decimals$}");
+    }
+    text.push('\n');
+}
