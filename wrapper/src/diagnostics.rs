@@ -1,9 +1,12 @@
-//! The wrapper's own log lines: JSON on stdout, where Lambda reads a function's log.
+//! The wrapper's own log lines, as JSON: on stdout in a function, whose log that is, and elsewhere on stderr, because there
+//! stdout is the program's own.
 
 use std::collections::HashSet;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{LazyLock, Mutex, PoisonError};
+
+use crate::settings::in_lambda;
 
 /// The most different lines that one process says: a broken surrounding must not flood the log.
 const MAX_LINES: usize = 64;
@@ -21,8 +24,12 @@ pub(crate) fn warn_once(message: &str) {
 /// Writes a warning.
 pub(crate) fn warn(message: &str) {
     let line = serde_json::json!({"level": "WARN", "target": "throughline", "message": message});
-    // A closed stdout is no reason to disturb the function.
-    let _ = writeln!(std::io::stdout(), "{line}");
+    // A log that is closed is no reason to disturb the program.
+    let _ = if in_lambda() {
+        writeln!(std::io::stdout(), "{line}")
+    } else {
+        writeln!(std::io::stderr(), "{line}")
+    };
 }
 
 /// Runs `work` of ours in the user's call: if it panics, the call goes on without, and `what` is said to have failed.

@@ -83,6 +83,9 @@
 //! Spans go to the endpoint of `OTEL_EXPORTER_OTLP_ENDPOINT` (or `THROUGHLINE_EXPORT_ENDPOINT`) if that is not loopback
 //! — for `https` enable the feature `tls` —, else to stdout as OTLP JSON lines.
 //!
+//! Outside Lambda, where the crate's own log lines are on stderr, loopback is as good as any other, `stdout` as an endpoint
+//! has the lines written, and without an endpoint spans are dropped: see [`transaction`].
+//!
 //! # What it never does
 //!
 //! It never panics, waits without bound in the function's process, or fails a call by an error of its own. What it adds to

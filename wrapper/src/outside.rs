@@ -37,8 +37,8 @@ use crate::triggers::{self, Caller, Reading, Sender};
 ///
 /// Spans are sent in the background to the endpoint of `OTEL_EXPORTER_OTLP_ENDPOINT` (or
 /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `THROUGHLINE_EXPORT_ENDPOINT`), a sidecar on loopback too, over OTLP/HTTP; up to
-/// 4 MiB of them wait. Without an endpoint they are dropped and the context travels all the same. Before the program
-/// ends, call [`flush`].
+/// 4 MiB of them wait. The endpoint `stdout` has them written there, as lines of OTLP JSON. Without an endpoint they are
+/// dropped, which one line on stderr says, and the context travels all the same. Before the program ends, call [`flush`].
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -64,7 +64,7 @@ pub fn transaction<F: Future>(name: impl Into<String>, future: F) -> impl Future
 }
 
 /// Sends the spans that have ended and waits until they are taken, five seconds at most: before a program outside
-/// Lambda ends. Whether all were taken.
+/// Lambda ends. Whether all were taken: `false` too if spans were dropped because there is no endpoint.
 ///
 /// Inside Lambda there is nothing to send: spans leave after each response.
 pub async fn flush() -> bool {
@@ -107,9 +107,8 @@ fn here() -> Option<Arc<Tracer>> {
 /// The process's tracer outside Lambda, made when it is first asked for.
 #[cfg(not(test))]
 fn tracer() -> Option<Arc<Tracer>> {
-    use crate::settings::process_env;
+    use crate::settings::{in_lambda, process_env};
     static PROCESS: OnceLock<Option<Arc<Tracer>>> = OnceLock::new();
-    let in_lambda = || process_env("AWS_LAMBDA_RUNTIME_API").is_some();
     let made = PROCESS
         .get_or_init(|| (!in_lambda()).then(|| Tracer::outside(&process_env, std::time::SystemTime::now)));
     made.clone().filter(|tracer| tracer.settings().enabled)

@@ -2,6 +2,8 @@
 
 mod hosts;
 
+use std::sync::LazyLock;
+
 use crate::diagnostics::warn_once;
 use crate::propagation::Baggage;
 pub(crate) use hosts::Hosts;
@@ -12,6 +14,12 @@ pub(crate) type Env<'a> = dyn Fn(&str) -> Option<String> + 'a;
 /// The process's own environment.
 pub(crate) fn process_env(key: &str) -> Option<String> {
     std::env::var(key).ok()
+}
+
+/// Whether this process is a function.
+pub(crate) fn in_lambda() -> bool {
+    static IN_LAMBDA: LazyLock<bool> = LazyLock::new(|| process_env("AWS_LAMBDA_RUNTIME_API").is_some());
+    *IN_LAMBDA
 }
 
 /// What a public caller may bring along (`THROUGHLINE_TRUST_INBOUND`).

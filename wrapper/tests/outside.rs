@@ -3,8 +3,7 @@
 //! The process's own tracer reads its environment once, so this test has no harness: it is the collector, and starts
 //! itself again as the service.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,14 +30,26 @@ use throughline::batch;
 const SENDER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const ARN: &str = "arn:aws:sqs:eu-west-1:123456789012:orders";
 
-fn main() {
+fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     if std::env::args_os().any(|argument| argument == "service") {
-        runtime.block_on(service());
-        return;
+        return if runtime.block_on(service()) { ExitCode::SUCCESS } else { LOST.into() };
     }
-    runtime.block_on(in_the_transaction_of_the_sender(true));
-    runtime.block_on(in_the_transaction_of_the_sender(false));
+    for export in [Export::Collector, Export::Stdout, Export::Nowhere] {
+        runtime.block_on(in_the_transaction_of_the_sender(export));
+    }
+    ExitCode::SUCCESS
+}
+
+/// How the service ends if not all spans were taken.
+const LOST: u8 = 3;
+
+/// Where the service is told to send its spans.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Export {
+    Collector,
+    Stdout,
+    Nowhere,
 }
 
 /// What stands between the client and SQS: it says on stdout what it was asked.
@@ -69,8 +80,8 @@ impl AsyncSleep for NoSleep {
     }
 }
 
-/// The program: what it received it passes on, in the transaction of each message.
-async fn service() {
+/// The program: what it received it passes on, in the transaction of each message. Whether all its spans were taken.
+async fn service() -> bool {
     let client = aws_sdk_sqs::Client::from_conf(
         aws_sdk_sqs::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -95,33 +106,30 @@ async fn service() {
 
     throughline::transaction("nightly report", send("job")).await.unwrap();
     send("alone").await.unwrap();
-    let sent = throughline::flush().await;
-    assert!(sent);
+    throughline::flush().await
 }
 
-async fn in_the_transaction_of_the_sender(collected: bool) {
-    let (port, spans) = collector().await;
+async fn in_the_transaction_of_the_sender(export: Export) {
+    let (port, collected) = collector().await;
     let mut service = Command::new(std::env::current_exe().unwrap());
-    service.arg("service").stdout(Stdio::piped()).env_remove("AWS_LAMBDA_RUNTIME_API");
+    service.arg("service").env_remove("AWS_LAMBDA_RUNTIME_API");
     for name in
         ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "THROUGHLINE_EXPORT_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
     {
         service.env_remove(name);
     }
-    if collected {
-        service.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{port}"));
-    }
-    let mut service = service.spawn().unwrap();
-    let stdout = BufReader::new(service.stdout.take().unwrap());
-    let (lines, status) = tokio::task::spawn_blocking(move || {
-        let lines: Vec<String> = stdout.lines().map(Result::unwrap).collect();
-        (lines, service.wait().unwrap())
-    })
-    .await
-    .unwrap();
-    assert!(status.success(), "{lines:?}");
+    match export {
+        Export::Collector => service.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{port}")),
+        Export::Stdout => service.env("THROUGHLINE_EXPORT_ENDPOINT", "stdout"),
+        Export::Nowhere => &mut service,
+    };
+    let output = tokio::task::spawn_blocking(move || service.output().unwrap()).await.unwrap();
+    let (stdout, said) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let expected = if export == Export::Nowhere { LOST } else { 0 };
+    assert_eq!(output.status.code(), Some(i32::from(expected)), "{export:?}: {stdout}{said}");
 
-    let (requests, said): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.contains("MessageBody"));
+    let (requests, written): (Vec<_>, Vec<_>) = stdout.lines().partition(|line| line.contains("MessageBody"));
     let requests: Vec<serde_json::Value> =
         requests.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let parents: Vec<_> = requests
@@ -133,13 +141,19 @@ async fn in_the_transaction_of_the_sender(collected: bool) {
     assert_eq!(parents.len(), 3);
     assert_eq!(parents[0][..35], SENDER[..35], "the sender's trace");
 
-    let spans = spans.lock().unwrap();
-    if !collected {
+    let written = written.iter().flat_map(|line| spans_of(serde_json::from_str(line).unwrap()));
+    let spans: Vec<Span> = collected.lock().unwrap().drain(..).chain(written).collect();
+    if export == Export::Nowhere {
         assert!(spans.is_empty());
-        assert_eq!(said.len(), 1, "one line says that spans are dropped, and no span is on stdout: {said:?}");
+        let [line] =
+            said.lines().collect::<Vec<_>>().try_into().expect("one line says that spans are dropped");
+        assert!(
+            line.contains("no endpoint is set") && line.contains("OTEL_EXPORTER_OTLP_ENDPOINT"),
+            "{line}"
+        );
         return;
     }
-    assert!(said.is_empty(), "{said:?}");
+    assert_eq!(said, "");
     let named = |name: &str| -> Vec<&Span> { spans.iter().filter(|span| span.name == name).collect() };
     let sends = named("send payments");
     assert_eq!(spans.len(), 6, "{spans:?}");
@@ -152,7 +166,11 @@ async fn in_the_transaction_of_the_sender(collected: bool) {
     assert!(records.iter().any(|span| span.span_id == sends[0].parent_span_id));
     assert_eq!(named("nightly report")[0].span_id, sends[1].parent_span_id);
     assert!(sends[2].parent_span_id.is_empty());
-    println!("outside Lambda: six spans of three transactions were collected");
+    println!("outside Lambda: six spans of three transactions, export: {export:?}");
+}
+
+fn spans_of(request: ExportTraceServiceRequest) -> impl Iterator<Item = Span> {
+    request.resource_spans.into_iter().flat_map(|it| it.scope_spans).flat_map(|it| it.spans)
 }
 
 /// An OTLP receiver on loopback.
@@ -170,10 +188,7 @@ async fn collector() -> (u16, Arc<Mutex<Vec<Span>>>) {
                     assert_eq!(request.uri().path(), "/v1/traces");
                     let body = request.into_body().collect().await.unwrap().to_bytes();
                     let request = ExportTraceServiceRequest::decode(body).unwrap();
-                    let resources = request.resource_spans.into_iter();
-                    kept.lock()
-                        .unwrap()
-                        .extend(resources.flat_map(|it| it.scope_spans).flat_map(|it| it.spans));
+                    kept.lock().unwrap().extend(spans_of(request));
                     Ok::<_, std::convert::Infallible>(http::Response::new(Empty::<Bytes>::new()))
                 }
             });

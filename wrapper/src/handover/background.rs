@@ -11,14 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::client::{Client, Sent, Target};
-use super::{endpoint, request};
+use super::client::{Client, Sent};
+use super::{Endpoint, endpoint, lines, request};
 use crate::diagnostics::{warn, warn_once};
 use crate::settings::Env;
 use crate::span::resource;
@@ -42,7 +43,7 @@ pub(crate) struct Background(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    target: Option<Target>,
+    endpoint: Option<Endpoint>,
     resource: Resource,
     queue: Mutex<Queue>,
     /// There is something to look at.
@@ -69,17 +70,20 @@ struct Ask {
 
 impl Background {
     pub(crate) fn new(env: &Env<'_>) -> Self {
-        let (target, resource) = (endpoint(env, true), resource(env));
-        Self(Arc::new(Shared { target, resource, queue: Mutex::default(), news: Notify::new() }))
+        let (endpoint, resource) = (endpoint(env, true), resource(env));
+        Self(Arc::new(Shared { endpoint, resource, queue: Mutex::default(), news: Notify::new() }))
     }
 
     /// Takes an ended span of `size` bytes, to be sent soon. Never waits.
     pub(crate) fn add(&self, span: Span, size: usize) {
-        let Some(target) = &self.0.target else {
-            return warn_once("OTEL_EXPORTER_OTLP_ENDPOINT names no endpoint: spans are dropped");
+        let Some(endpoint) = &self.0.endpoint else {
+            self.0.queue().dropped += 1;
+            return warn_once(
+                "no endpoint is set that spans could go to: they are dropped; set OTEL_EXPORTER_OTLP_ENDPOINT",
+            );
         };
         let mut queue = self.0.queue();
-        if queue.bytes + size > MAX_BYTES || !*queue.thread.get_or_insert_with(|| start(&self.0, target)) {
+        if queue.bytes + size > MAX_BYTES || !*queue.thread.get_or_insert_with(|| start(&self.0, endpoint)) {
             queue.dropped += 1;
             return;
         }
@@ -92,13 +96,13 @@ impl Background {
         }
     }
 
-    /// Sends what waits; whether all of it was taken.
+    /// Sends what waits; whether all of it was taken. Without an endpoint, whether there was never anything.
     pub(crate) async fn flush(&self) -> bool {
         let (told, hear) = oneshot::channel();
         {
             let mut queue = self.0.queue();
             match queue.thread {
-                None => return true,
+                None => return queue.dropped == 0,
                 Some(false) => return false,
                 Some(true) => queue.asking.push(Ask { told, end: Instant::now() + BUDGET }),
             }
@@ -109,15 +113,15 @@ impl Background {
 }
 
 /// Whether the thread runs.
-fn start(shared: &Arc<Shared>, target: &Target) -> bool {
-    let (shared, target) = (shared.clone(), target.clone());
+fn start(shared: &Arc<Shared>, endpoint: &Endpoint) -> bool {
+    let (shared, endpoint) = (shared.clone(), endpoint.clone());
     let thread = std::thread::Builder::new().name("throughline".to_owned()).spawn(move || {
         let _end = End(&shared);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
-            if let Some(client) = Client::new(target) {
-                Sender { shared: &shared, client, failures: 0, refusals: 0 }.run().await;
+            if let Some(exit) = Exit::of(endpoint) {
+                Sender { shared: &shared, exit, failures: 0, refusals: 0 }.run().await;
             }
         });
     });
@@ -165,10 +169,36 @@ impl Shared {
     }
 }
 
+/// What an endpoint is reached by.
+enum Exit {
+    Collector(Box<Client>),
+    Stdout,
+}
+
+impl Exit {
+    /// `None` if no client can be made.
+    fn of(endpoint: Endpoint) -> Option<Self> {
+        match endpoint {
+            Endpoint::Collector(target) => Some(Self::Collector(Box::new(Client::new(target)?))),
+            Endpoint::Stdout => Some(Self::Stdout),
+        }
+    }
+
+    async fn send(&self, request: ExportTraceServiceRequest, budget: Duration) -> Sent {
+        match self {
+            Self::Collector(client) => client.send(Bytes::from(request.encode_to_vec()), budget).await,
+            Self::Stdout => {
+                lines::write(request);
+                Sent::Accepted
+            }
+        }
+    }
+}
+
 /// What the thread does.
 struct Sender<'a> {
     shared: &'a Shared,
-    client: Client,
+    exit: Exit,
     /// Times in a row that not all was taken.
     failures: u32,
     /// Times in a row that a request was refused.
@@ -220,8 +250,8 @@ impl Sender<'_> {
             if spans.is_empty() {
                 return true;
             }
-            let body = Bytes::from(request(&self.shared.resource, spans.clone()).encode_to_vec());
-            match self.client.send(body, end.saturating_duration_since(Instant::now())).await {
+            let request = request(&self.shared.resource, spans.clone());
+            match self.exit.send(request, end.saturating_duration_since(Instant::now())).await {
                 Sent::Accepted => self.refusals = 0,
                 Sent::Refused if self.refusals + 1 >= MAX_REFUSALS => {
                     self.refusals = 0;

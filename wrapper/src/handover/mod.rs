@@ -53,7 +53,10 @@ impl HandOver {
         Self {
             port_file: env("AWS_LAMBDA_RUNTIME_API").map(|api| port_file::path(&api)),
             port: OnceLock::new(),
-            endpoint: endpoint(env, false),
+            endpoint: match endpoint(env, false) {
+                Some(Endpoint::Collector(target)) => Some(target),
+                Some(Endpoint::Stdout) | None => None,
+            },
             chosen: OnceLock::new(),
             paused: AtomicU32::new(0),
         }
@@ -123,19 +126,26 @@ pub(crate) fn request(resource: &Resource, spans: Vec<Span>) -> ExportTraceServi
     ExportTraceServiceRequest { resource_spans: vec![resource_spans] }
 }
 
+/// Where the environment has spans go.
+#[derive(Clone, Debug)]
+enum Endpoint {
+    Collector(Target),
+    Stdout,
+}
+
 /// The endpoint that the environment names. In a function a loopback one is the extension's own address; elsewhere
 /// it is a collector beside the program.
-fn endpoint(env: &Env<'_>, loopback: bool) -> Option<Target> {
+fn endpoint(env: &Env<'_>, loopback: bool) -> Option<Endpoint> {
     let (name, value) =
         ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "THROUGHLINE_EXPORT_ENDPOINT"]
             .into_iter()
             .find_map(|name| Some((name, env(name).filter(|value| !value.is_empty())?)))?;
     if value == "stdout" {
-        return None;
+        return Some(Endpoint::Stdout);
     }
     match Target::endpoint(&value, name == "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") {
         Ok(target) if target.is_loopback() && !loopback => None,
-        Ok(target) => Some(target.with_headers(&headers(env))),
+        Ok(target) => Some(Endpoint::Collector(target.with_headers(&headers(env)))),
         Err(why) => {
             warn_once(&format!("{name}: {why}: no spans are sent there"));
             None

@@ -1,5 +1,6 @@
 use http::StatusCode;
 
+use super::super::client::Target;
 use super::*;
 use crate::span::attribute;
 use crate::testing::Extension;
@@ -91,8 +92,8 @@ async fn who_asks_while_spans_are_sent_waits_no_longer() {
     let shared = background.0.clone();
     // What the thread does, on this one's clock.
     shared.queue().thread = Some(true);
-    let client = Client::new(shared.target.clone().unwrap()).unwrap();
-    let sender = Sender { shared: &shared, client, failures: 0, refusals: 0 };
+    let exit = Exit::of(shared.endpoint.clone().unwrap()).unwrap();
+    let sender = Sender { shared: &shared, exit, failures: 0, refusals: 0 };
     add(&background, "kept", 0);
     let ask = async {
         // By then it is being sent.
@@ -111,7 +112,7 @@ async fn who_asks_while_spans_are_sent_waits_no_longer() {
 #[tokio::test]
 async fn where_no_client_can_be_made_nobody_waits_for_ever() {
     let shared = Shared {
-        target: Some(Target::broken()),
+        endpoint: Some(Endpoint::Collector(Target::broken())),
         resource: Resource::default(),
         queue: Mutex::default(),
         news: Notify::new(),
@@ -130,7 +131,8 @@ async fn where_no_client_can_be_made_nobody_waits_for_ever() {
 #[tokio::test]
 async fn without_an_endpoint_there_is_no_thread() {
     let background = Background::new(&|_| None);
+    assert!(background.flush().await, "there was nothing to send");
     add(&background, "dropped", 0);
-    assert!(background.flush().await);
+    assert!(!background.flush().await);
     assert_eq!(background.0.queue().thread, None);
 }
