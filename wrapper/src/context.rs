@@ -60,9 +60,8 @@ pub fn baggage(key: &str) -> Option<String> {
 /// this record inside a [`batch`](crate::batch), and of all functions that these calls lead to.
 ///
 /// `false`, and nothing is set, if there is no invocation, `key` is no token (letters, digits, `.-_` …), the member
-/// is longer than 1 KiB, or there are 64 members already. Neither can `correlation.id` be set, which never changes
-/// after the first function, nor a key that begins with `throughline.`: those have functions of their own here. At
-/// most 1 KiB travels in all: members that don't fit stay behind.
+/// does not fit beside those that are there (1 KiB travels in all), or there are 64 already. Neither can
+/// `correlation.id` be set, which never changes after the first function, nor a key that begins with `throughline.`: those have functions of their own here.
 pub fn set_baggage(key: &str, value: &str) -> bool {
     key != Baggage::CORRELATION_ID && !Baggage::is_ours(key) && set(key, value)
 }

@@ -89,11 +89,9 @@ impl Invocation {
         let name = reading.name.clone().unwrap_or_else(|| call.function_name.clone());
         let mut span = Span::start(context.clone(), parent.as_ref(), reading.kind, name, call.received);
         let mut baggage = origin.baggage;
-        if baggage.get(Baggage::CORRELATION_ID).is_none() {
-            // What is too long for one, as an API's own never is, is none.
-            let of_api = reading.request_id.as_deref();
-            of_api.into_iter().chain([&*call.request_id]).any(|id| baggage.set(Baggage::CORRELATION_ID, id));
-        }
+        // A message that comes again is of the same transaction, so the message names it where it is alone.
+        let alone = if let [record] = &*reading.records { Some(&*record.id) } else { None };
+        baggage.identify(reading.request_id.as_deref().into_iter().chain(alone).chain([&*call.request_id]));
         baggage.arrive(&reading.source, origin.hops);
         tracer.settings().mark(&mut baggage);
         // Where there is no function, there is nothing to reach either.
@@ -130,9 +128,7 @@ impl Invocation {
         let Context { span: context, mut baggage } = joined
             .unwrap_or_else(|| Context { span: none(root(None).trace_id()), baggage: Baggage::default() });
         let trace = context.trace_id();
-        if baggage.get(Baggage::CORRELATION_ID).is_none() {
-            baggage.set(Baggage::CORRELATION_ID, &trace.to_string());
-        }
+        baggage.identify([&*trace.to_string()]);
         tracer.settings().mark(&mut baggage);
         let invocation = Self {
             received: tracer.now(),
@@ -216,10 +212,7 @@ impl Invocation {
         let record = self.records.get(id);
         let sender = record.and_then(|record| record.sender.as_ref());
         let RecordOrigin { parent, mut baggage, link } = RecordOrigin::of(sender, self);
-        if baggage.get(Baggage::CORRELATION_ID).is_none() {
-            let own = if self.records.len() == 1 { outer.correlation_id() } else { None };
-            baggage.set(Baggage::CORRELATION_ID, own.as_deref().unwrap_or(id));
-        }
+        baggage.identify([id, &*outer.correlation_id().unwrap_or_default()]);
         let hops = baggage.hops();
         baggage.arrive(record.map_or("record", |record| &*record.source), hops);
         self.settings().mark(&mut baggage);

@@ -80,7 +80,7 @@ impl Scope {
 
     /// Sets a member of the baggage, and the attribute that it is as well.
     pub(crate) fn set_baggage(&self, key: &str, value: &str) -> bool {
-        let set = self.0.baggage.lock().unwrap_or_else(PoisonError::into_inner).set(key, value);
+        let set = self.0.baggage.lock().unwrap_or_else(PoisonError::into_inner).set_to_travel(key, value);
         if set && Baggage::is_attribute(key) {
             self.with_span(|span| span.set(key, value));
         }

@@ -184,7 +184,7 @@ fn a_sender_that_is_a_link_is_never_the_parent() {
     assert_eq!(number(&invocation.links[0].span_id), 1);
     assert_eq!(records[0].parent_span_id, invocation.span_id);
     assert_eq!(text(&records[0], "user.id"), None);
-    assert_eq!(text(&records[0], "correlation.id").as_deref(), Some("r-1"));
+    assert_eq!(text(&records[0], "correlation.id").as_deref(), Some("m-0"));
 }
 
 #[test]

@@ -158,6 +158,13 @@ impl Baggage {
         self.get(Self::HOPS).and_then(|hops| hops.parse().ok()).unwrap_or_default()
     }
 
+    /// Takes the first of `ids` that may be one as the correlation id, if there was none. What is too long is none.
+    pub(crate) fn identify<'a>(&mut self, ids: impl IntoIterator<Item = &'a str>) {
+        if self.get(Self::CORRELATION_ID).is_none_or(str::is_empty) {
+            ids.into_iter().filter(|id| !id.is_empty()).any(|id| self.set(Self::CORRELATION_ID, id));
+        }
+    }
+
     /// Arrives at a function by way of `hops` others: it is one more, and the entry if there was none.
     pub(crate) fn arrive(&mut self, source: &str, hops: u16) {
         if self.get(Self::ENTRY).is_none() {
@@ -194,6 +201,21 @@ impl Baggage {
             None => self.members.push((key.to_owned(), value.to_owned())),
         }
         true
+    }
+
+    /// Sets a member as [`Self::set`] does, if it then travels beside those that are there.
+    pub(crate) fn set_to_travel(&mut self, key: &str, value: &str) -> bool {
+        let mut with = self.clone();
+        let travels = with.set(key, value) && with.travels(key);
+        if travels {
+            *self = with;
+        }
+        travels
+    }
+
+    fn travels(&self, key: &str) -> bool {
+        let header = self.header().unwrap_or_default();
+        header.split(',').any(|member| member.split_once('=').is_some_and(|(name, _)| name == key))
     }
 
     /// Whether a member is short enough to travel, beside those that are reserved as it is.

@@ -84,6 +84,14 @@ impl<'a> Named<'a> {
         Some(Context { span, baggage: self.with_ot_baggage(baggage) })
     }
 
+    /// What is said beside `span`, or without one: DAZN's ids, and W3C's baggage, which needs no span
+    /// (<https://www.w3.org/TR/baggage/>).
+    pub(crate) fn beside(&self, span: Option<&Context>) -> Baggage {
+        let is_read = span.is_some_and(|span| !span.baggage.is_empty());
+        let baggage = self.get("baggage").filter(|_| !is_read).map(repeated::parse);
+        baggage.unwrap_or_default().and(&self.ids())
+    }
+
     /// DAZN's lambda-powertools: `x-correlation-*`, `debug-log-enabled` and `call-chain-length`.
     pub(crate) fn ids(&self) -> Baggage {
         let mut ids = Baggage::default();

@@ -55,7 +55,9 @@ pub(super) fn listed<'a>(list: Part<'a>, value: impl Fn(Part<'a>) -> Option<Cow<
 fn of_values<'a>(carrier: &Carrier<'a>, value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>) -> Option<Sender> {
     let named = carrier.named(&value);
     let datadog = || datadog(&value(carrier.get(DATADOG))?);
-    sender(span(&named, datadog), named.ids())
+    let span = span(&named, datadog);
+    let beside = named.beside(span.as_ref());
+    sender(span, beside)
 }
 
 /// The sender that the custom values of a client context tell, as [`values`] does, and `__context__` in them.
@@ -66,7 +68,9 @@ pub(super) fn custom(values: &HashMap<String, String>) -> Option<Sender> {
     }
     let datadog = || datadog(values.get(DATADOG)?);
     let ids = values.get(DAZN).and_then(|context| ids(context)).unwrap_or_default();
-    sender(span(&named, datadog), named.ids().and(&ids))
+    let span = span(&named, datadog);
+    let beside = named.beside(span.as_ref()).and(&ids);
+    sender(span, beside)
 }
 
 /// The span in the first dialect that has one; `datadog` reads `_datadog`.

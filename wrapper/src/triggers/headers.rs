@@ -43,7 +43,7 @@ impl<'a> Headers<'a> {
         let span = named.w3c().or_else(|| named.xray()).or_else(|| named.datadog());
         let ids = match trust {
             Trust::None | Trust::Trace => Baggage::default(),
-            Trust::Baggage => named.ids().without_ours(),
+            Trust::Baggage => named.beside(span.as_ref()).without_ours(),
         };
         let span = span.map(|Context { span, baggage }| {
             let baggage = if trust == Trust::Baggage { baggage.without_ours() } else { Baggage::default() };

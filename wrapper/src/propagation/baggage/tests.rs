@@ -59,6 +59,16 @@ fn as_many_members_as_there_may_be_leave_room_for_the_reserved() {
 }
 
 #[test]
+fn what_is_set_travels_or_is_refused() {
+    let mut baggage = Baggage::parse("correlation.id=c-1");
+    assert!(baggage.set_to_travel("1k", &"x".repeat(900)));
+    assert!(!baggage.set_to_travel("900", &"y".repeat(900)) && baggage.get("900").is_none());
+    assert!(!baggage.set_to_travel("1k", &"x".repeat(1010)) && baggage.get("1k").unwrap().len() == 900);
+    assert!(baggage.set_to_travel("small", "z") && baggage.set_to_travel("user.id", "u"));
+    assert!(baggage.header().unwrap().ends_with(",small=z"));
+}
+
+#[test]
 fn marks_are_not_for_the_public() {
     let baggage =
         Baggage::parse("a=1, throughline.debug = 1,Throughline.Dry-Run=1;p,user.id=u,throughline.hops=9");

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::propagation::MEMBER;
+use crate::propagation::{Baggage, MEMBER};
 use crate::settings::Trust;
 use crate::span::SpanKind;
 use crate::triggers::tests::*;
@@ -22,6 +22,7 @@ fn invoke(event: &Value, custom: &[(&str, &str)], trust: Trust) -> Reading {
 fn the_first_carrier_wins() {
     let ours = json!({"traceparent": OTHER, "baggage": "user.id=u-1"});
     let trusted = Some(triggers::Sender::Parent(context(OTHER, Some("user.id=u-1"))));
+    let user = triggers::Sender::Ids(Baggage::parse("user.id=u-1"));
     for (event, custom, sender, why) in [
         (json!({MEMBER: ours}), vec![("traceparent", TRACEPARENT)], parent(TRACEPARENT), "client context"),
         (json!({MEMBER: ours}), vec![("traceparent", "what")], trusted.clone(), "payload"),
@@ -29,7 +30,7 @@ fn the_first_carrier_wins() {
         (json!({MEMBER: 1, "traceparent": TRACEPARENT}), vec![], parent(TRACEPARENT), "the next, if wrong"),
         (json!({"headers": {"Traceparent": OTHER, "baggage": "user.id=u-1"}}), vec![], parent(OTHER), "edge"),
         (json!("text"), vec![("traceparent", TRACEPARENT)], parent(TRACEPARENT), "any payload"),
-        (json!({"order": 1}), vec![("baggage", "user.id=u-1")], None, "nothing"),
+        (json!({"order": 1}), vec![("baggage", "user.id=u-1")], Some(user), "baggage alone"),
     ] {
         assert_eq!(invoke(&event, &custom, Trust::Trace).sender, sender, "{why}");
     }
