@@ -22,7 +22,7 @@
 //!   spans to the extension after the response was posted: the client never waits for telemetry.
 //! - `aws::interceptor` puts the context into the calls of AWS SDK clients (cargo features `sqs`, `sns`, `kinesis`,
 //!   `dynamodb`, `eventbridge`, `lambda`, `sfn`, `firehose`, `s3`, or `full`).
-//! - [`http::layer`] and `http::middleware` (cargo feature `reqwest`) do so for outgoing HTTP requests.
+//! - [`http::layer`] and `http::client` (cargo feature `reqwest`) do so for outgoing HTTP requests.
 //! - [`batch`] processes the records of a batch, each in its own transaction, and makes the partial batch
 //!   response.
 //! - [`context`] asks for the correlation id, says who the user is, marks and flags the transaction, sets other baggage;

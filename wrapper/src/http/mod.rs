@@ -3,8 +3,10 @@
 //! What a function asks of another service over HTTP is a step of the transaction like any other. Two ways to take it
 //! along, for the two kinds of clients:
 //!
-//! - [`layer`], a `tower` layer for every `Service<http::Request<_>>`: clients of `hyper-util`, stacks of `tower-http`;
-//! - `middleware` (cargo feature `reqwest`), for `reqwest` by way of `reqwest-middleware`.
+//! - [`layer`], a `tower` layer for every client that is a `Service<http::Request<_>>`, as those of `hyper-util` are. Not
+//!   for servers: what comes in is the invocation's own span;
+//! - `client` (cargo feature `reqwest`), a `reqwest` client that takes the context along; or `middleware` alone, for
+//!   clients of `reqwest-middleware` that exist already.
 //!
 //! # What is sent
 //!
