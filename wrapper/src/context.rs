@@ -24,9 +24,12 @@
 #[cfg(test)]
 mod tests;
 
+use tracing::Instrument as _;
+
 use crate::propagation::Baggage;
 use crate::scope::{Scope, Scoped};
 use crate::span::attribute;
+use crate::subscriber::MARKER;
 
 /// The longest name or variant of a flag, in bytes.
 const MAX_FLAG: usize = 256;
@@ -153,6 +156,8 @@ where
 
 /// Carries the invocation, or the record, along into a task: `future` runs inside it wherever it is polled.
 ///
+/// Its log lines have the ids of the transaction, whatever subscriber the program installed.
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
@@ -169,10 +174,27 @@ pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let future = crate::otel::carry(future);
     async move {
         match scope {
-            Some(scope) => Scoped::new(future, scope).await,
+            Some(scope) => {
+                // Made where the task runs: inside the spans that the program put round it.
+                let span = log_span(&scope);
+                Scoped::new(future, scope).instrument(span).await
+            }
             None => future.await,
         }
     }
+}
+
+/// The `tracing` span that gives the log lines of a task their ids.
+fn log_span(scope: &Scope) -> tracing::Span {
+    scope.enter(|| {
+        tracing::info_span!(
+            target: MARKER,
+            "carried",
+            trace_id = %scope.span().trace_id(),
+            span_id = %scope.span().span_id(),
+            correlation_id = scope.correlation_id(),
+        )
+    })
 }
 
 fn set(key: &str, value: &str) -> bool {

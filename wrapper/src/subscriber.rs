@@ -120,6 +120,10 @@ where
         let metadata = attributes.metadata();
         let traced = if metadata.target() == MARKER {
             let Some(scope) = Scope::current() else { return };
+            // Within a span of its own scope it tells nothing new, and would hide the program's.
+            if above(&span, attributes.is_contextual()).is_some_and(|(of, _)| of.is(&scope)) {
+                return;
+            }
             Traced { context: scope.span().clone(), scope, span: None, events: 0 }
         } else if is_left_out(metadata.target()) {
             return;
@@ -207,11 +211,7 @@ fn place<S>(span: &SpanRef<'_, S>, contextual: bool) -> Option<(Scope, SpanConte
 where
     S: for<'a> LookupSpan<'a>,
 {
-    let spans = span.parent().into_iter().flat_map(|parent| parent.scope());
-    let above = innermost(spans, contextual).and_then(|above| {
-        above.extensions().get::<Traced>().map(|traced| (traced.scope.clone(), traced.context.clone()))
-    });
-    match (Scope::current(), above) {
+    match (Scope::current(), above(span, contextual)) {
         (Some(scope), Some((of, context))) if scope.is(&of) => Some((scope, context)),
         (Some(scope), _) => {
             let own = scope.span().clone();
@@ -219,6 +219,16 @@ where
         }
         (None, above) => above,
     }
+}
+
+/// The innermost traced span above a new one: its scope, and itself.
+fn above<S>(span: &SpanRef<'_, S>, contextual: bool) -> Option<(Scope, SpanContext)>
+where
+    S: for<'a> LookupSpan<'a>,
+{
+    let spans = span.parent().into_iter().flat_map(|parent| parent.scope());
+    let above = innermost(spans, contextual)?;
+    above.extensions().get::<Traced>().map(|traced| (traced.scope.clone(), traced.context.clone()))
 }
 
 /// Whether `target`, a path that begins with a crate's name, is none of the user's. Whole names count: a

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fs;
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
@@ -176,6 +177,32 @@ pub(crate) fn scope() -> Scope {
 pub(crate) fn subscribe(subscriber: impl Into<tracing::Dispatch>) -> (impl Drop, tracing::Dispatch) {
     let second = tracing::Dispatch::new(tracing_subscriber::registry());
     (tracing::dispatcher::set_default(&subscriber.into()), second)
+}
+
+/// What a subscriber of the program's own, which knows nothing of us, has written.
+#[derive(Clone, Default)]
+pub(crate) struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    pub(crate) fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
+        let writer = self.clone();
+        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish()
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let written = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        written.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A text attribute of a span.

@@ -1,26 +1,10 @@
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
 use super::run;
 use crate::context;
 use crate::invocation::Invocation;
 use crate::scope::Scoped;
-use crate::testing::{call, now, subscribe};
+use crate::testing::{Written, call, now, subscribe};
 use crate::tracer::Tracer;
 use crate::triggers::{self, Caller};
-
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 const EVENT: &str = r#"{"Records":[
     {"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:e:1:payments","messageId":"m-1","messageAttributes":{
@@ -34,9 +18,7 @@ const EVENT: &str = r#"{"Records":[
 #[tokio::test]
 async fn the_log_lines_of_a_record_carry_its_own_ids() {
     let written = Written::default();
-    let writer = written.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = subscribe(subscriber);
+    let _guard = subscribe(written.subscriber());
 
     let tracer = Tracer::new(&|_| None, now);
     let event = bytes::Bytes::from_static(EVENT.as_bytes());
@@ -51,8 +33,7 @@ async fn the_log_lines_of_a_record_carry_its_own_ids() {
         assert!(!Scoped::new(run(id, process), scope.clone()).await);
     }
 
-    let lines = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
-    let lines: Vec<_> = lines.lines().collect();
+    let lines = written.lines();
     assert_eq!(lines.len(), 4, "{lines:?}");
     for (line, own) in lines.iter().zip(["c-7", "c-7", "c-8", "c-8"]) {
         assert!(line.contains(&format!("correlation_id=\"{own}\"")), "{line}");

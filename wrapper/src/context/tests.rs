@@ -1,8 +1,11 @@
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+
 use super::*;
 use crate::invocation::Invocation;
-use crate::testing::{call, now, text};
+use crate::testing::{Written, call, now, subscribe, text};
 use crate::tracer::Tracer;
 use crate::triggers::{self, Caller};
 
@@ -106,4 +109,39 @@ async fn a_spawned_task_goes_on_in_its_record() {
     let record = invocation.open_record("m-1", &scope);
     let user = record.enter(|| spawn(async { baggage("user.id") }));
     assert_eq!(user.await.unwrap().as_deref(), Some("u-7"));
+}
+
+#[tokio::test]
+async fn the_log_lines_of_a_carried_task_carry_its_ids() {
+    let written = Written::default();
+    let _guard = subscribe(written.subscriber());
+    let (invocation, scope) = open(EVENT);
+    let record = invocation.open_record("m-1", &scope);
+    for scope in [scope, record] {
+        let log = async { tracing::info!(target: "shop", "carried") };
+        scope.enter(|| spawn(log)).await.unwrap();
+        let line = written.lines().pop().unwrap();
+        assert!(line.contains(&format!("span_id={}", scope.span().span_id())), "{line}");
+        assert!(line.contains("correlation_id=") && line.contains("carried"), "{line}");
+    }
+}
+
+/// The span that gives the lines their ids does not stand between a task and the program's own span round it.
+#[tokio::test]
+async fn what_a_carried_task_says_is_on_the_programs_own_span_round_it() {
+    let _guard = subscribe(tracing_subscriber::registry().with(crate::layer()));
+    let (invocation, scope) = open("{}");
+    let task = scope.enter(|| {
+        let says = async {
+            tracing::info!(target: "shop", "said");
+            drop(tracing::info_span!(target: "shop", "within"));
+        };
+        tokio::spawn(carry(says).instrument(tracing::info_span!(target: "shop", "round")))
+    });
+    task.await.unwrap();
+    let spans = invocation.close();
+    let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
+    assert_eq!(named("round").events.len(), 1);
+    assert_eq!(named("within").parent_span_id, named("round").span_id);
+    assert_eq!(spans.len(), 3, "a marker is no span");
 }
