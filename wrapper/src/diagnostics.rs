@@ -1,5 +1,5 @@
-//! The wrapper's own log lines, as JSON: on stdout in a function, whose log that is, and elsewhere on stderr, because there
-//! stdout is the program's own.
+//! The wrapper's own log lines, as JSON: on stdout in a function, whose log that is, and elsewhere on stderr, because
+//! there stdout is the program's own.
 
 use std::collections::HashSet;
 use std::io::Write;

@@ -50,6 +50,10 @@ pub(crate) enum Names {
 }
 
 impl Names {
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Named(names) if names.is_empty())
+    }
+
     /// Whether `resource`, a name or an ARN, is among them.
     pub(crate) fn contains(&self, resource: &str) -> bool {
         let name = resource.rsplit(['/', ':']).next().unwrap_or(resource);

@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 use super::call::Call;
-use super::{failure, service};
+use super::{failure, features, service};
 use crate::diagnostics::warn_once;
 use crate::scope::Scope;
 
@@ -108,8 +108,9 @@ impl Intercept for Interceptor {
             }
             let Some(metadata) = cfg.load::<Metadata>() else { return };
             let mut call = Call::start(scope, metadata, context.input(), cfg, is_presigned(components));
-            if let Some(service) = call.service() {
-                service.inject(context.input_mut(), &mut call, cfg);
+            match call.service() {
+                Some(service) => service.inject(context.input_mut(), &mut call, cfg),
+                None => features::missed(metadata.service(), &mut call),
             }
             cfg.interceptor_state().store_put(Running(Mutex::new(Some(call))));
         })

@@ -19,7 +19,8 @@
 //! The three settings are names with commas between them, or `*` for all; unset is none.
 //!
 //! Each message of a batch carries a context of its own. Calls of other services, or of services whose feature
-//! is off, get a span and the X-Ray header alone. Reads from DynamoDB don't show `_throughline`. A presigned request
+//! is off, get a span and the X-Ray header alone; where one of the calls above goes out so, one log line says which feature
+//! it needs. Reads from DynamoDB don't show `_throughline`. A presigned request
 //! is for somebody else to send: nothing is added to it.
 //!
 //! A context that the caller put into a message stays. Where there is no room (ten attributes, the size of a
@@ -44,6 +45,7 @@
 //! | `not-enabled` | the setting doesn't name the table, stream or bucket; a copy keeps its metadata; an SMS or a push notification |
 //! | `own-stream` | the invocation reads the stream of the table that is written to |
 //! | `no-expression` | an update in DynamoDB's old form, which can't be mixed with expressions |
+//! | `feature-off` | the service's feature of this crate is off |
 //!
 //! Ids that AWS gives back are in `throughline.join.out`, and join where no context could travel; DynamoDB's is a hash
 //! of table and key, which a put has once the process made another call for its table that told the key's names.
@@ -100,6 +102,7 @@ pub(crate) use dynamodb::with_assignment;
 #[cfg(feature = "eventbridge")]
 mod eventbridge;
 mod failure;
+mod features;
 #[cfg(feature = "firehose")]
 mod firehose;
 mod interceptor;
@@ -124,8 +127,7 @@ mod sfn;
 mod sns;
 #[cfg(feature = "sqs")]
 mod sqs;
-// The tests of every service borrow a type or two from the SDK of this one.
-#[cfg(all(test, feature = "sqs"))]
+#[cfg(test)]
 mod testing;
 
 pub use interceptor::{Interceptor, interceptor};

@@ -26,6 +26,7 @@ pub(super) enum Skipped {
     OwnStream,
     /// An update in the form that came before expressions, which cannot be mixed with them, or by an empty one.
     NoExpression,
+    FeatureOff,
 }
 
 /// What became of one context.
@@ -68,6 +69,7 @@ impl Skipped {
             Self::NotEnabled => "not-enabled",
             Self::OwnStream => "own-stream",
             Self::NoExpression => "no-expression",
+            Self::FeatureOff => "feature-off",
         }
     }
 }
