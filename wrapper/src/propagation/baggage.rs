@@ -1,5 +1,8 @@
 //! W3C Baggage (<https://www.w3.org/TR/baggage/>), bounded by bytes and by members.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use memchr::{memchr, memchr_iter};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
@@ -55,10 +58,13 @@ const OURS: &str = "throughline.";
 /// Bytes of a value that are percent-encoded: all but the specification's `baggage-octet`, and `%` itself.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
 
+/// Key and value. Reserved keys are not copied, and a copied baggage shares its values: there may be 10,000 in a batch.
+type Member = (Cow<'static, str>, Arc<str>);
+
 /// Key and value pairs that travel with a transaction from hop to hop, in the order they came.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Baggage {
-    members: Vec<(String, String)>,
+    members: Vec<Member>,
 }
 
 impl Baggage {
@@ -95,7 +101,10 @@ impl Baggage {
             let (key, Some(value)) = cut(cut(member, b';').0, b'=') else {
                 continue;
             };
-            if let Ok(value) = percent_decode_str(value.trim()).decode_utf8() {
+            let value = value.trim();
+            if memchr(b'%', value.as_bytes()).is_none() {
+                baggage.set(key.trim(), value);
+            } else if let Ok(value) = percent_decode_str(value).decode_utf8() {
                 baggage.set(key.trim(), &value);
             }
         }
@@ -114,7 +123,7 @@ impl Baggage {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.members.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
+        self.members.iter().find(|(known, _)| known == key).map(|(_, value)| &**value)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -124,7 +133,7 @@ impl Baggage {
     /// The members, in the order they came.
     #[cfg(feature = "otel")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.members.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.members.iter().map(|(key, value)| (&**key, &**value))
     }
 
     /// Whether a member of that key is set by the project's own code alone.
@@ -175,7 +184,7 @@ impl Baggage {
 
     /// Keeps the members that `other` has too, with the same value.
     pub(crate) fn keep_shared(&mut self, other: &Self) {
-        self.members.retain(|(key, value)| other.get(key) == Some(value));
+        self.members.retain(|(key, value)| other.get(key) == Some(&**value));
     }
 
     /// These members, and those of `other` that these have not.
@@ -192,13 +201,17 @@ impl Baggage {
     /// kind, or there are too many members: of the reserved ones there are never too many.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> bool {
         let known = self.members.iter().position(|(known, _)| known == key);
-        let room = known.is_some() || is_reserved(key) || self.members.len() < MAX_MEMBERS;
-        if !is_token(key) || !room || !self.fits(key, value) {
+        let reserved = RESERVED.into_iter().find(|reserved| *reserved == key);
+        let room = known.is_some() || reserved.is_some() || self.members.len() < MAX_MEMBERS;
+        if !room || reserved.is_none() && !is_token(key) || !self.fits(key, value) {
             return false;
         }
         match known.and_then(|at| self.members.get_mut(at)) {
-            Some((_, old)) => value.clone_into(old),
-            None => self.members.push((key.to_owned(), value.to_owned())),
+            Some((_, old)) => *old = value.into(),
+            None => {
+                let key = reserved.map_or_else(|| Cow::Owned(key.to_owned()), Cow::Borrowed);
+                self.members.push((key, value.into()));
+            }
         }
         true
     }
@@ -244,7 +257,7 @@ fn written(value: &str) -> usize {
     utf8_percent_encode(value, ENCODED).map(str::len).sum()
 }
 
-fn append<'a>(header: &mut String, members: impl Iterator<Item = &'a (String, String)>, limit: usize) {
+fn append<'a>(header: &mut String, members: impl Iterator<Item = &'a Member>, limit: usize) {
     for (key, value) in members {
         let before = header.len();
         if before > 0 {

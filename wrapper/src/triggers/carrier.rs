@@ -9,8 +9,9 @@ mod members;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use super::Sender;
@@ -101,7 +102,9 @@ pub(super) fn document(object: &str) -> Option<Sender> {
 /// Whether a JSON text may have our member. Spelled with escapes (`"\u005fthroughline"`) it is not ours: nobody of us
 /// writes that, and it is neither read nor cut.
 pub(super) fn mentions_ours(text: &str) -> bool {
-    memmem::find(text.as_bytes(), MEMBER.as_bytes()).is_some()
+    // Made once: that costs more than to search a short text.
+    static OURS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(MEMBER));
+    OURS.find(text.as_bytes()).is_some()
 }
 
 /// The context in the value of a `_throughline` member.

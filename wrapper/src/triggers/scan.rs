@@ -223,7 +223,8 @@ impl<'de> Deserializer<'de> for &mut Scanner<'de> {
     ) -> Result<V::Value, Malformed> {
         self.take(b'{')?;
         let mut items = Items { scanner: self, is_first: true };
-        let mut found: Vec<(&'static str, Text<'de>)> = Vec::new();
+        // Room for all at once: a batch has some shapes in each of its records.
+        let mut found: Vec<(&'static str, Text<'de>)> = Vec::with_capacity(fields.len());
         while let Some(field) = items.next_key_seed(Field(fields))? {
             let value = items.next_value()?;
             let Some(field) = field else { continue };
