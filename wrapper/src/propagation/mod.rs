@@ -6,6 +6,7 @@ mod baggage;
 mod carrier;
 mod datadog;
 mod dazn;
+mod hex;
 pub(crate) mod join;
 mod named;
 mod repeated;

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
+use super::hex;
+
 /// The longest `tracestate` that is read, in bytes.
 const MAX_READ: usize = 8 * 1024;
 /// The longest that is passed on: what the specification asks for. Members that don't fit are left out whole, as
@@ -19,7 +21,7 @@ pub(super) fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<SpanC
     let (head, rest) = value.split_at_checked(55)?;
     let [v1, v2, b'-', trace @ .., b'-', f1, f2] = head.as_bytes() else { return None };
     let (trace, span) = (trace.get(..32)?, trace.get(32..)?.strip_prefix(b"-")?);
-    let version = hex(&[*v1, *v2])?;
+    let version = hex::read(&[*v1, *v2])?;
     if version == [0xff] || !rest.is_empty() && (version == [0] || !rest.starts_with('-')) {
         return None;
     }
@@ -28,9 +30,9 @@ pub(super) fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<SpanC
         .and_then(|state| TraceState::from_str(&shortened(state)).ok())
         .unwrap_or_default();
     let context = SpanContext::new(
-        TraceId::from_bytes(hex(trace)?),
-        SpanId::from_bytes(hex(span)?),
-        TraceFlags::new(u8::from_be_bytes(hex(&[*f1, *f2])?)),
+        TraceId::from_bytes(hex::read(trace)?),
+        SpanId::from_bytes(hex::read(span)?),
+        TraceFlags::new(u8::from_be_bytes(hex::read(&[*f1, *f2])?)),
         true,
         state,
     );
@@ -39,8 +41,15 @@ pub(super) fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<SpanC
 
 /// The `traceparent` of `span`, always version 00.
 pub(super) fn format(span: &SpanContext) -> String {
+    let mut header = String::with_capacity(55);
+    header.push_str("00-");
+    hex::push(&mut header, &span.trace_id().to_bytes());
+    header.push('-');
+    hex::push(&mut header, &span.span_id().to_bytes());
+    header.push('-');
     // Only the two flags that version 00 knows (sampled, random) are passed on.
-    format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8() & 0x03)
+    hex::push(&mut header, &[span.trace_flags().to_u8() & 0x03]);
+    header
 }
 
 /// The first members of a `tracestate` that fit.
@@ -55,24 +64,6 @@ fn shortened(state: &str) -> String {
         }
     }
     kept
-}
-
-/// The bytes that lower-case hex digits stand for, two each.
-fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
-    let digit = |b: u8| match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        b'a'..=b'f' => Some(b - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; N];
-    let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    if pairs.len() != N {
-        return None;
-    }
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(*high)? << 4 | digit(*low)?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

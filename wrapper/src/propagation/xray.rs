@@ -2,6 +2,8 @@
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
+use super::hex;
+
 /// The longest header that is read, in bytes.
 const MAX_READ: usize = 8 * 1024;
 
@@ -45,9 +47,16 @@ impl XrayHeader {
     /// The header that makes `span` the parent and keeps every other member of `incoming`, the header that
     /// this invocation was called with.
     pub(crate) fn for_span(span: &SpanContext, incoming: Option<&Self>) -> String {
-        let trace = span.trace_id().to_string();
-        let (time, rest) = trace.split_at(8);
-        let mut header = format!("Root=1-{time}-{rest};Parent={}", span.span_id());
+        let trace = span.trace_id().to_bytes();
+        let (time, rest) = trace.split_at(4);
+        // With the mark that most have and AWS's own count of hops.
+        let mut header = String::with_capacity(128);
+        header.push_str("Root=1-");
+        hex::push(&mut header, time);
+        header.push('-');
+        hex::push(&mut header, rest);
+        header.push_str(";Parent=");
+        hex::push(&mut header, &span.span_id().to_bytes());
         match incoming {
             Some(incoming) if !incoming.others.is_empty() => {
                 for member in &incoming.others {
