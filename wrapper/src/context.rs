@@ -7,7 +7,8 @@
 //! one can ask which customers a failure hit.
 //!
 //! A task that the handler spawns is outside, unless it is told: [`spawn`], or `tokio::spawn(carry(future))`. Then its
-//! log lines, spans and AWS calls belong to the invocation, or to the record, that spawned it.
+//! log lines, spans and AWS calls belong to the invocation, or to the record, that spawned it. So it is with a closure on
+//! another thread: `tokio::task::spawn_blocking(carry_fn(closure))`.
 //!
 //! ```
 //! # fn handler() {
@@ -181,6 +182,31 @@ pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
             }
             None => future.await,
         }
+    }
+}
+
+/// As [`carry`], for a closure: on a thread of Tokio's blocking pool, on one of its own, in a pool such as rayon's.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use throughline::context::{carry_fn, correlation_id};
+///
+/// let here = correlation_id();
+/// let there = tokio::task::spawn_blocking(carry_fn(|| correlation_id())).await.unwrap();
+/// assert_eq!(here, there);
+///
+/// let there = std::thread::spawn(carry_fn(|| correlation_id())).join().unwrap();
+/// assert_eq!(here, there);
+/// # }
+/// ```
+pub fn carry_fn<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let scope = Scope::current();
+    #[cfg(feature = "otel")]
+    let work = crate::otel::carry_fn(work);
+    move || match scope {
+        Some(scope) => log_span(&scope).in_scope(|| scope.enter(work)),
+        None => work(),
     }
 }
 

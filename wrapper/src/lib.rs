@@ -30,7 +30,8 @@
 //!
 //! Programs that build their `lambda_runtime::Runtime` themselves use [`handler`] and [`InvocationLayer`].
 //!
-//! Tasks that a handler spawns are told where they belong: `tokio::spawn(throughline::context::carry(future))`.
+//! Tasks that a handler spawns are told where they belong: `tokio::spawn(throughline::context::carry(future))`, and
+//! `carry_fn` for closures on other threads.
 //!
 //! # Trust
 //!

@@ -53,6 +53,15 @@ pub(crate) fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
     future.with_current_context()
 }
 
+/// The same, for a closure.
+pub(crate) fn carry_fn<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let context = opentelemetry::Context::current();
+    move || {
+        let _current = context.attach();
+        work()
+    }
+}
+
 fn current_span() -> Option<SpanContext> {
     opentelemetry::Context::map_current(|context| {
         let span = context.has_active_span().then(|| context.span().span_context().clone());

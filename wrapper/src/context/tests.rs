@@ -112,6 +112,17 @@ async fn a_spawned_task_goes_on_in_its_record() {
 }
 
 #[tokio::test]
+async fn a_closure_on_another_thread_goes_on_in_its_record() {
+    let (invocation, scope) = open(EVENT);
+    let record = invocation.open_record("m-1", &scope);
+    let user = || carry_fn(|| baggage("user.id"));
+    let (pool, thread) = record.enter(|| (user(), user()));
+    assert_eq!(tokio::task::spawn_blocking(pool).await.unwrap().as_deref(), Some("u-7"));
+    assert_eq!(std::thread::spawn(thread).join().unwrap().as_deref(), Some("u-7"));
+    assert_eq!(user()(), None, "where nothing runs it just runs");
+}
+
+#[tokio::test]
 async fn the_log_lines_of_a_carried_task_carry_its_ids() {
     let written = Written::default();
     let _guard = subscribe(written.subscriber());
@@ -123,6 +134,10 @@ async fn the_log_lines_of_a_carried_task_carry_its_ids() {
         let line = written.lines().pop().unwrap();
         assert!(line.contains(&format!("span_id={}", scope.span().span_id())), "{line}");
         assert!(line.contains("correlation_id=") && line.contains("carried"), "{line}");
+        scope.enter(|| carry_fn(|| tracing::info!(target: "shop", "carried closure")))();
+        let line = written.lines().pop().unwrap();
+        assert!(line.contains(&format!("span_id={}", scope.span().span_id())), "{line}");
+        assert!(line.contains("carried closure"), "{line}");
     }
 }
 

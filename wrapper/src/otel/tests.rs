@@ -94,11 +94,14 @@ async fn a_record_is_current_in_its_own_scope_and_a_task_takes_the_programs_span
         async {
             let span = program.tracer.start("in the record");
             let context = opentelemetry::Context::current_with_span(span);
-            let task = {
+            let here = || (context::trace_id(), current_span());
+            let (task, thread) = {
                 let _current = context.clone().attach();
-                context::spawn(async { (context::trace_id(), current_span()) })
+                (context::spawn(async move { here() }), std::thread::spawn(context::carry_fn(here)))
             };
-            (context.span().span_context().clone(), task.await.unwrap())
+            let task = task.await.unwrap();
+            assert_eq!(thread.join().unwrap(), task);
+            (context.span().span_context().clone(), task)
         },
         record.clone(),
     );
