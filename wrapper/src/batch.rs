@@ -17,6 +17,11 @@
 //! The event source mapping needs `ReportBatchItemFailures` among its `FunctionResponseTypes`, else Lambda takes
 //! a partial failure for a success. SNS knows no partial failures: [`sns`] gives a `Result`.
 //!
+//! # What a record failed of
+//!
+//! The error of a record is whatever becomes a `Box<dyn Error + Send + Sync>`: any error, a text, `anyhow::Error`. The log
+//! line and the record's span say it with its causes, `charging: service error: AccessDenied`, the first 8 KiB of it.
+//!
 //! # Whose trace is a batch?
 //!
 //! The messages of a batch usually belong to different transactions. Inside the closure that these functions call for
@@ -47,10 +52,10 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
+use lambda_runtime::Error;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
@@ -61,6 +66,7 @@ pub use sns::sns;
 pub use sqs::sqs;
 pub use streams::{dynamodb, kinesis};
 
+use crate::diagnostics::causes;
 use crate::outside;
 use crate::scope::{Scope, Scoped};
 use crate::subscriber::MARKER;
@@ -81,14 +87,14 @@ where
 async fn run<F, E>(id: &str, process: impl FnOnce() -> F) -> bool
 where
     F: Future<Output = Result<(), E>>,
-    E: Display,
+    E: Into<Error>,
 {
     attempt(id, process).await.is_ok()
 }
 
 /// Why a record failed.
-enum Failure<E> {
-    Error(E),
+enum Failure {
+    Error(Error),
     /// What the panic said.
     Panic(String),
 }
@@ -96,10 +102,10 @@ enum Failure<E> {
 /// The same, with the reason.
 ///
 /// A panic is a failed record: the others of the batch still have their turn.
-async fn attempt<F, E>(id: &str, process: impl FnOnce() -> F) -> Result<(), Failure<E>>
+async fn attempt<F, E>(id: &str, process: impl FnOnce() -> F) -> Result<(), Failure>
 where
     F: Future<Output = Result<(), E>>,
-    E: Display,
+    E: Into<Error>,
 {
     let scope = Scope::current().map(|outer| outer.invocation().open_record(id, &outer));
     // `async` delays the call of `process` itself until it is polled inside the scope.
@@ -111,12 +117,12 @@ where
         None => work.await,
     };
     let result = match result {
-        Ok(done) => done.map_err(Failure::Error),
+        Ok(done) => done.map_err(|error| Failure::Error(error.into())),
         Err(panic) => Err(Failure::Panic(crate::runtime::panic_message(&*panic))),
     };
     let failed = match &result {
         Ok(()) => None,
-        Err(Failure::Error(error)) => Some((std::any::type_name::<E>(), error.to_string())),
+        Err(Failure::Error(error)) => Some((std::any::type_name::<E>(), causes(&**error))),
         Err(Failure::Panic(message)) => Some(("panic", message.clone())),
     };
     if let Some((error_type, message)) = &failed {

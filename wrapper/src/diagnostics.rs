@@ -2,7 +2,9 @@
 //! there stdout is the program's own.
 
 use std::collections::HashSet;
+use std::error::Error;
 use std::io::Write;
+use std::iter::successors;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
@@ -10,6 +12,11 @@ use crate::settings::in_lambda;
 
 /// The most different lines that one process says: a broken surrounding must not flood the log.
 const MAX_LINES: usize = 64;
+
+/// The most bytes that are told of an error.
+const MAX_ERROR: usize = 8 * 1024;
+/// The most causes that are told of an error.
+const MAX_CAUSES: usize = 32;
 
 static SAID: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
@@ -32,8 +39,66 @@ pub(crate) fn warn(message: &str) {
     };
 }
 
+/// An error with its causes: `outer: inner: innermost`. A cause that the one before ends with is not said again.
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    for cause in successors(error.source(), |&error| error.source()).take(MAX_CAUSES) {
+        let cause = cause.to_string();
+        if !text.ends_with(&cause) {
+            text.extend([": ", &cause]);
+        }
+    }
+    text.truncate(text.floor_char_boundary(MAX_ERROR));
+    text
+}
+
 /// Runs `work` of ours in the user's call: if it panics, the call goes on without, and `what` is said to have failed.
 pub(crate) fn guarded<T>(what: &str, work: impl FnOnce() -> T) -> Option<T> {
     let done = catch_unwind(AssertUnwindSafe(work));
     done.inspect_err(|_| warn_once(&format!("{what} panicked: calls go on without it"))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    /// An error with as many causes, each of which says the same.
+    #[derive(Debug)]
+    struct Nested(&'static str, Option<Box<Self>>);
+
+    impl fmt::Display for Nested {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Nested {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_ref().map(|cause| &**cause as _)
+        }
+    }
+
+    fn nested(texts: &[&'static str]) -> Nested {
+        let cause = texts[1..].first().map(|_| Box::new(nested(&texts[1..])));
+        Nested(texts[0], cause)
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_each_once() {
+        assert_eq!(
+            causes(&nested(&["service error", "unhandled", "denied"])),
+            "service error: unhandled: denied"
+        );
+        assert_eq!(causes(&nested(&["charging: denied", "denied"])), "charging: denied");
+        assert_eq!(causes(&nested(&["alone"])), "alone");
+    }
+
+    #[test]
+    fn what_is_told_of_an_error_is_bounded() {
+        let long: &'static str = "é".repeat(MAX_ERROR).leak();
+        assert_eq!(causes(&nested(&[long, "cause"])).len(), MAX_ERROR);
+        assert_eq!(causes(&nested(&["a", "b"].repeat(100))).len(), 1 + 3 * MAX_CAUSES);
+    }
 }

@@ -1,8 +1,7 @@
 //! SNS.
 
-use std::fmt::Display;
-
 use aws_lambda_events::event::sns::{SnsEvent, SnsRecord};
+use lambda_runtime::Error;
 
 use super::Failure;
 
@@ -33,20 +32,20 @@ use super::Failure;
 ///     Ok(())
 /// }
 /// ```
-pub async fn sns<P, F, E>(event: SnsEvent, process: P) -> Result<(), E>
+pub async fn sns<P, F, E>(event: SnsEvent, process: P) -> Result<(), Error>
 where
     P: Fn(SnsRecord) -> F,
     F: Future<Output = Result<(), E>>,
-    E: Display,
+    E: Into<Error>,
 {
     super::within(event, |event| in_order(event.records, process)).await
 }
 
-async fn in_order<P, F, E>(records: Vec<SnsRecord>, process: P) -> Result<(), E>
+async fn in_order<P, F, E>(records: Vec<SnsRecord>, process: P) -> Result<(), Error>
 where
     P: Fn(SnsRecord) -> F,
     F: Future<Output = Result<(), E>>,
-    E: Display,
+    E: Into<Error>,
 {
     for record in records {
         let id = record.sns.message_id.clone();
@@ -94,9 +93,9 @@ mod tests {
             async move { if id == "b" { Err("b fails") } else { Ok(()) } }
         })
         .await;
-        assert_eq!(result, Err("b fails"));
+        assert_eq!(result.unwrap_err().to_string(), "b fails");
         assert_eq!(processed.into_inner().unwrap(), ["a", "b"]);
-        assert_eq!(sns(event(&["a"]), |_| async { Ok::<_, &str>(()) }).await, Ok(()));
+        sns(event(&["a"]), |_| async { Ok::<_, &str>(()) }).await.unwrap();
     }
 
     #[tokio::test]

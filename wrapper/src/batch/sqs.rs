@@ -1,11 +1,11 @@
 //! SQS.
 
 use std::collections::HashSet;
-use std::fmt::Display;
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use lambda_runtime::Error;
 
 /// How many messages of a standard queue are processed at once.
 const CONCURRENCY: usize = 10;
@@ -22,7 +22,7 @@ pub async fn sqs<P, F, E>(event: SqsEvent, process: P) -> SqsBatchResponse
 where
     P: Fn(SqsMessage) -> F,
     F: Future<Output = Result<(), E>>,
-    E: Display,
+    E: Into<Error>,
 {
     let process = &process;
     let failed: Vec<Vec<String>> = super::within(event, |event| {
@@ -57,7 +57,7 @@ async fn in_order<P, F, E>(group: Vec<SqsMessage>, process: &P) -> Vec<String>
 where
     P: Fn(SqsMessage) -> F,
     F: Future<Output = Result<(), E>>,
-    E: Display,
+    E: Into<Error>,
 {
     let mut failed = Vec::new();
     let mut seen = HashSet::new();

@@ -4,13 +4,12 @@
 //! Lambda makes that its checkpoint and delivers from there again
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html>).
 
-use std::fmt::Display;
-
 use aws_lambda_events::event::dynamodb::{Event as DynamoDbEvent, EventRecord};
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
 use aws_lambda_events::event::streams::{
     DynamoDbBatchItemFailure, DynamoDbEventResponse, KinesisEventResponse,
 };
+use lambda_runtime::Error;
 
 /// Processes the records of a Kinesis event, in order, and says where it failed.
 ///
@@ -20,7 +19,7 @@ pub async fn kinesis<P, F, E>(event: KinesisEvent, process: P) -> KinesisEventRe
 where
     P: Fn(KinesisEventRecord) -> F,
     F: Future<Output = Result<(), E>>,
-    E: Display,
+    E: Into<Error>,
 {
     let mut response = KinesisEventResponse::default();
     let id = |record: &KinesisEventRecord| record.kinesis.sequence_number.clone();
@@ -39,7 +38,7 @@ pub async fn dynamodb<P, F, E>(event: DynamoDbEvent, process: P) -> DynamoDbEven
 where
     P: Fn(EventRecord) -> F,
     F: Future<Output = Result<(), E>>,
-    E: Display,
+    E: Into<Error>,
 {
     let mut response = DynamoDbEventResponse::default();
     let id = |record: &EventRecord| record.change.sequence_number.clone().unwrap_or_default();
@@ -56,7 +55,7 @@ async fn first_failure<T, P, F, E>(records: Vec<T>, id: impl Fn(&T) -> String, p
 where
     P: Fn(T) -> F,
     F: Future<Output = Result<(), E>>,
-    E: Display,
+    E: Into<Error>,
 {
     for record in records {
         let id = id(&record);

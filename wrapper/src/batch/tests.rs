@@ -40,3 +40,33 @@ async fn the_log_lines_of_a_record_carry_its_own_ids() {
     }
     assert!(lines[1].contains("a record failed") && lines[3].contains("a record failed"));
 }
+
+#[tokio::test]
+async fn a_record_that_failed_says_the_cause() {
+    let written = Written::default();
+    let _guard = subscribe(written.subscriber());
+    let tracer = Tracer::new(&|_| None, now);
+    let reading = triggers::read(&EVENT.into(), &Caller::default(), tracer.settings());
+    let (invocation, scope) = Invocation::open(tracer, call(), reading);
+    let process = || async { Err(std::io::Error::other(Charging(std::fmt::Error))) };
+    assert!(!Scoped::new(run("m-1", process), scope).await);
+    let said = format!("charging: {}", std::fmt::Error);
+    assert!(written.lines()[0].contains(&said), "{:?}", written.lines());
+    assert_eq!(invocation.close()[0].status.as_ref().unwrap().message, said);
+}
+
+/// An error that tells what was tried, not why it failed.
+#[derive(Debug)]
+struct Charging(std::fmt::Error);
+
+impl std::fmt::Display for Charging {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("charging")
+    }
+}
+
+impl std::error::Error for Charging {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}

@@ -11,7 +11,7 @@ use hyper_util::client::legacy::{Client as HttpClient, ResponseFuture};
 use hyper_util::rt::TokioExecutor;
 use percent_encoding::percent_decode_str;
 
-use crate::diagnostics::warn_once;
+use crate::diagnostics::{causes, warn_once};
 
 /// Where requests go, and with which headers.
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ impl Client {
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
         let response = self.http.request(request).await.map_err(|error| {
             let sent = if error.is_connect() { Sent::Unreachable } else { Sent::Refused };
-            (sent, chain(&error))
+            (sent, causes(&error))
         })?;
         let status = response.status();
         // A connection is used again only when its answer was read.
@@ -147,12 +147,6 @@ impl Client {
         };
         Err((sent, format!("it answered {status}")))
     }
-}
-
-/// An error with all its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn http_connector() -> HttpConnector {
