@@ -32,8 +32,8 @@ use crate::scope::{Scope, Scoped};
 use crate::span::attribute;
 use crate::subscriber::MARKER;
 
-/// The longest name or variant of a flag, in bytes.
-const MAX_FLAG: usize = 256;
+/// The longest name or variant of a flag and type of an error, in bytes.
+const MAX_NAME: usize = 256;
 
 /// The id that names the transaction from its first function to its last; made from the API's request id, or
 /// the first function's.
@@ -94,7 +94,6 @@ pub fn set_account(id: &str, plan: &str) -> bool {
 ///
 /// `false` if there is no invocation. Names and variants are cut at 256 bytes, and a span has 128 events at most.
 pub fn set_flag(name: &str, variant: &str) -> bool {
-    let cut = |text: &str| text[..text.floor_char_boundary(MAX_FLAG)].to_owned();
     let Some(scope) = Scope::current() else { return false };
     let attributes = vec![
         attribute("feature_flag.key", cut(name)),
@@ -103,6 +102,37 @@ pub fn set_flag(name: &str, variant: &str) -> bool {
     let now = scope.invocation().now();
     scope.with_span(|span| span.event("feature_flag.evaluation", now, attributes));
     true
+}
+
+/// Says that what runs here has failed, though it returns no error: a transaction, a handler that answers politely, a
+/// record whose failure is not worth another try. The span of the invocation, record or transaction is marked and has
+/// an `exception` event, as if an `Err` had been returned; what is returned, and so whether Lambda tries again, stays as
+/// it is.
+///
+/// `error_type` is a name that one can count by, such as `CardDeclined`: at most 256 bytes of it are kept, `_OTHER` if it
+/// is empty. Of `message` 8 KiB are kept. Said again, the last one stands. `false` if nothing runs here, or it has ended.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// throughline::transaction("charge cards", async {
+///     if let Err(error) = "fifty".parse::<u32>() {
+///         throughline::context::set_error("BadAmount", &error.to_string());
+///     }
+/// })
+/// .await;
+/// # }
+/// ```
+pub fn set_error(error_type: &str, message: &str) -> bool {
+    let Some(scope) = Scope::current() else { return false };
+    let error_type = if error_type.is_empty() { "_OTHER" } else { cut(error_type) };
+    let now = scope.invocation().now();
+    let mut is_open = false;
+    scope.with_span(|span| {
+        span.fail(error_type, message, now);
+        is_open = true;
+    });
+    is_open
 }
 
 /// Marks the transaction as one to be debugged, from here on. Call it after the caller was authorized: the mark is
@@ -221,6 +251,10 @@ fn log_span(scope: &Scope) -> tracing::Span {
             correlation_id = scope.correlation_id(),
         )
     })
+}
+
+fn cut(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MAX_NAME)]
 }
 
 fn set(key: &str, value: &str) -> bool {

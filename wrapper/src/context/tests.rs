@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use tracing::Instrument as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -97,9 +98,29 @@ fn a_flag_is_an_event_and_a_long_one_is_cut() {
 }
 
 #[test]
+fn what_failed_without_an_error_is_marked_as_if_with_one() {
+    let (invocation, scope) = open(EVENT);
+    let record = invocation.open_record("m-1", &scope);
+    record.enter(|| assert!(set_error("CardDeclined", "no more credit")));
+    record.end_record();
+    record.enter(|| assert!(!set_error("TooLate", "the record has ended")));
+    scope.enter(|| assert!(set_error("", &"é".repeat(5000)) && set_error(&"é".repeat(200), "last")));
+    invocation.reach("shop::handle");
+    invocation.answer_status(500);
+    let [record, span] = invocation.close().try_into().unwrap();
+    assert_eq!(text(&record, "error.type").as_deref(), Some("CardDeclined"));
+    let status = record.status.unwrap();
+    assert_eq!((status.code(), status.message.as_str()), (StatusCode::Error, "no more credit"));
+    assert_eq!((record.events.len(), record.events[0].name.as_str()), (1, "exception"));
+    assert_eq!(span.events[0].attributes[0], attribute("exception.type", "_OTHER"));
+    assert_eq!(text(&span, "error.type"), Some("é".repeat(128)));
+    assert_eq!(span.status.unwrap().message, "last", "an answer of 500 says less");
+}
+
+#[test]
 fn where_no_transaction_runs_nothing_is_said() {
     assert!(!set_user("u") && !set_account("a", "p") && !set_test_user() && !set_flag("f", "v"));
-    assert!(!set_debug() && !set_dry_run() && !set_baggage("k", "v"));
+    assert!(!set_debug() && !set_dry_run() && !set_baggage("k", "v") && !set_error("E", "why"));
     assert_eq!((entry(), baggage("k"), is_debug(), is_dry_run()), (None, None, false, false));
 }
 

@@ -39,7 +39,8 @@ pub(super) fn describe_failure(span: &mut Span, answers: Answers, records: usize
 /// (<https://opentelemetry.io/docs/specs/semconv/http/http-spans/#status>).
 pub(super) fn describe_status(span: &mut Span, status: u16) {
     span.set("http.response.status_code", i64::from(status));
-    if status >= 500 {
+    // What the program has said of its failure says more.
+    if status >= 500 && !span.is_failed() {
         span.set("error.type", status.to_string());
         span.set_error("");
     }

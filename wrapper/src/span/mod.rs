@@ -126,6 +126,10 @@ impl Span {
             Some(otlp::Status { message: cut(message.to_owned()), code: StatusCode::Error.into() });
     }
 
+    pub(crate) fn is_failed(&self) -> bool {
+        self.inner.status.is_some()
+    }
+
     /// Bytes on the wire as it stands.
     pub(crate) fn size(&self) -> usize {
         self.inner.encoded_len()
