@@ -6,7 +6,7 @@ use crate::instructions::Instructions;
 use crate::latency::{Latency, Variant};
 use crate::memory::{Memory, Resident};
 use crate::reading::Reading;
-use crate::sending::Sending;
+use crate::sending::{Counted, Sending};
 use crate::size::Bytes;
 use crate::stats::Samples;
 
@@ -16,7 +16,7 @@ pub(crate) struct Report {
     pub(crate) latency: Vec<Latency>,
     pub(crate) instructions: Vec<Instructions>,
     pub(crate) sending: Option<Sending>,
-    pub(crate) sending_instructions: Option<u64>,
+    pub(crate) sending_instructions: Option<Counted>,
     pub(crate) reading: Vec<Reading>,
     pub(crate) startup: Vec<(&'static str, Samples)>,
     pub(crate) memory: Option<Memory>,
@@ -48,8 +48,13 @@ impl Report {
             json!({ "trigger": of.trigger.variable(), "counts": counts.collect::<Vec<_>>() })
         };
         let sending = self.sending.as_ref().map(|sending| {
-            let added = sending.traced.median_added_to(&sending.plain);
-            json!({ "plain_ms": samples(&sending.plain), "traced_ms": samples(&sending.traced), "p50_added_ms": added })
+            json!({
+                "plain_ms": samples(&sending.plain),
+                "by_hand_ms": samples(&sending.by_hand),
+                "traced_ms": samples(&sending.traced),
+                "p50_added_ms": sending.traced.median_added_to(&sending.plain),
+                "p50_injecting_ms": sending.traced.median_added_to(&sending.by_hand),
+            })
         });
         let startup = self.startup.iter().map(|(name, of)| json!({ "name": name, "ms": samples(of) }));
         let memory = self.memory.as_ref().map(|memory| {
@@ -62,7 +67,9 @@ impl Report {
             "latency": self.latency.iter().map(latency).collect::<Vec<_>>(),
             "instructions": self.instructions.iter().map(instructions).collect::<Vec<_>>(),
             "sending": sending,
-            "sending_instructions_added": self.sending_instructions,
+            "sending_instructions_added": self.sending_instructions.as_ref().map(|of| json!({
+                "by_hand": of.by_hand, "traced": of.traced
+            })),
             "reading": self.reading,
             "startup": startup.collect::<Vec<_>>(),
             "memory": memory,

@@ -1,4 +1,5 @@
-//! What the interceptor adds to sending one SQS message, over a connection that answers at once.
+//! What the interceptor adds to sending one SQS message, over a connection that answers at once; and what it adds to a
+//! message that carries as much already, by hand: that is injecting alone, without the SDK's work for a longer message.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,34 +21,52 @@ const SENDS: u64 = 50;
 #[derive(Debug, Default)]
 pub(crate) struct Sending {
     pub(crate) plain: Samples,
+    pub(crate) by_hand: Samples,
     pub(crate) traced: Samples,
 }
 
-/// The instructions that the interceptor adds to sending one message.
-pub(crate) async fn count(sender: &Path, folder: &Path) -> anyhow::Result<u64> {
-    let mut counts = [0, 0];
-    for (traced, counted) in [false, true].into_iter().zip(&mut counts) {
-        let event = json!({ "sends": SENDS, "traced": traced }).to_string().into();
-        let files = folder.join(format!("sender-{traced}"));
-        *counted = instructions::count(&Contender::sender(sender), Trigger::Http, &event, &files).await?;
-    }
-    Ok(counts[1].saturating_sub(counts[0]) / SENDS)
+/// Instructions of sending one message, beside a plain one.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    pub(crate) by_hand: u64,
+    pub(crate) traced: u64,
 }
 
-/// Has a function send through either client in turn, `rounds` times.
+/// The function's clients, the plain one first.
+const CLIENTS: [&str; 3] = ["plain", "by hand", "traced"];
+
+/// The instructions that a longer message and the interceptor add to sending one message.
+pub(crate) async fn count(sender: &Path, folder: &Path) -> anyhow::Result<Counted> {
+    let mut counts = [0; CLIENTS.len()];
+    for (client, counted) in CLIENTS.into_iter().zip(&mut counts) {
+        let event = json!({ "sends": SENDS, "client": client }).to_string().into();
+        let files = folder.join(format!("sender-{}", client.replace(' ', "-")));
+        *counted = instructions::count(&Contender::sender(sender), Trigger::Http, &event, &files).await?;
+    }
+    let [plain, by_hand, traced] = counts;
+    let added = |count: u64| count.saturating_sub(plain) / SENDS;
+    Ok(Counted { by_hand: added(by_hand), traced: added(traced) })
+}
+
+/// Has a function send through each client in turn, `rounds` times.
 pub(crate) async fn measure(sender: &Path, rounds: u32, progress: &Progress) -> anyhow::Result<Sending> {
     let sandbox = Sandbox::start(SandboxConfig::new("sender", sender).freeze(false)).await?;
     let mut sending = Sending::default();
     progress.begin("sending a message", rounds + 10);
     for round in 0..rounds + 10 {
         progress.inc(1);
-        for traced in [false, true] {
-            let reply = sandbox.invoke(json!({ "sends": SENDS, "traced": traced })).await;
+        for client in CLIENTS {
+            let reply = sandbox.invoke(json!({ "sends": SENDS, "client": client })).await;
             let nanos = reply.outcome.json().and_then(|nanos| nanos.as_u64());
             let took = nanos.with_context(|| format!("{:?}", reply.outcome)).map(Duration::from_nanos)?;
             sandbox.settled().await;
             if round >= 10 {
-                if traced { &mut sending.traced } else { &mut sending.plain }.push(took);
+                let samples = match client {
+                    "traced" => &mut sending.traced,
+                    "by hand" => &mut sending.by_hand,
+                    _ => &mut sending.plain,
+                };
+                samples.push(took);
             }
         }
     }

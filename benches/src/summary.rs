@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::event::Trigger;
 use crate::report::Report;
+use crate::sending::Counted;
 
 /// The name of ours among those of others.
 const OURS: &str = "throughline";
@@ -87,11 +88,13 @@ fn alone(report: &Report) -> Vec<Row> {
         |what: String, unit, aim, figure| Row { what, unit, aim, figures: vec![(OURS.to_owned(), figure)] };
     let mut rows = Vec::new();
     if let Some(sending) = &report.sending {
-        let micros = sending.traced.median_added_to(&sending.plain) * 1000.0;
-        rows.push(ours("Injecting a message".to_owned(), "µs", Some(5.0), micros));
+        let micros = |of| sending.traced.median_added_to(of) * 1000.0;
+        rows.push(ours("Injecting a message".to_owned(), "µs", Some(5.0), micros(&sending.by_hand)));
+        rows.push(ours("Sending it, all in all".to_owned(), "µs", None, micros(&sending.plain)));
     }
-    if let Some(count) = report.sending_instructions {
-        rows.push(ours("Injecting a message".to_owned(), "thousand instructions", None, count as f64 / 1e3));
+    if let Some(Counted { by_hand, traced }) = &report.sending_instructions {
+        let injecting = traced.saturating_sub(*by_hand) as f64 / 1e3;
+        rows.push(ours("Injecting a message".to_owned(), "thousand instructions", None, injecting));
     }
     let slowest = report.reading.iter().filter(|of| of.shape != "string");
     if let Some(of) = slowest.max_by(|a, b| a.begin_ms.total_cmp(&b.begin_ms)) {

@@ -26,6 +26,13 @@ pub(crate) fn tables(report: &Report) -> String {
         head(&mut text, "Sending an SQS message (µs)", &["p50", "p50 added"]);
         let added = sending.traced.median_added_to(&sending.plain);
         row(&mut text, "plain client", 1, &[micros(sending.plain.percentile(50)), 0.0]);
+        let by_hand = sending.by_hand.median_added_to(&sending.plain);
+        row(
+            &mut text,
+            "plain, as much by hand",
+            1,
+            &[micros(sending.by_hand.percentile(50)), micros(by_hand)],
+        );
         row(&mut text, "instrumented client", 1, &[micros(sending.traced.percentile(50)), micros(added)]);
     }
     if !report.reading.is_empty() {
