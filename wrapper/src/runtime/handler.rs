@@ -1,6 +1,7 @@
 //! The inner layer: what the handler did.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,9 +15,21 @@ use super::{ObservedResponse, ObservedStream};
 use crate::invocation::Invocation;
 use crate::scope::Scope;
 
+thread_local! {
+    static ASKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a [`Handler`] is among those that `poll_ready` asks. A service asks the one that it wraps, and so on.
+pub(super) fn is_asked<T>(poll_ready: impl FnOnce() -> T) -> (bool, T) {
+    ASKED.set(false);
+    let ready = poll_ready();
+    (ASKED.get(), ready)
+}
+
 /// Wraps a handler, for programs that build their `lambda_runtime::Runtime` themselves.
 ///
-/// It needs [`InvocationLayer`](super::InvocationLayer) round it; without that layer it does nothing.
+/// It needs [`InvocationLayer`](super::InvocationLayer) round it; without that layer it does nothing. That layer without
+/// this traces invocations, but not what the handler answered, and says so in the log.
 ///
 /// ```no_run
 /// use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
@@ -65,6 +78,7 @@ where
     type Future = HandlerFuture<H::Future, B, S>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        ASKED.set(true);
         self.handler.poll_ready(cx).map_err(Into::into)
     }
 

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod answer_tests;
 mod handler;
+#[cfg(test)]
+mod layer_tests;
 mod outer;
 mod response;
 mod stream;

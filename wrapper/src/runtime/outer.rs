@@ -13,6 +13,7 @@ use tower::{Layer, Service};
 use tracing::Instrument as _;
 use tracing::instrument::Instrumented;
 
+use super::handler::is_asked;
 use crate::diagnostics::warn_once;
 use crate::invocation::{Call, Invocation};
 use crate::propagation::XrayHeader;
@@ -22,8 +23,12 @@ use crate::subscriber::MARKER;
 use crate::tracer::Tracer;
 use crate::triggers;
 
+const UNOBSERVED: &str = "InvocationLayer without throughline::handler: what the handler answers, its errors among it, \
+                          is not on the spans";
+
 /// The layer for `lambda_runtime::Runtime::layer`: reads the context from the event, and hands the spans over
-/// after the response was posted. The handler must be wrapped by [`handler`](super::handler).
+/// after the response was posted. The handler must be wrapped by [`handler`](super::handler): else its errors are not on
+/// the spans. A second layer round the first changes nothing.
 #[derive(Clone, Debug)]
 pub struct InvocationLayer {
     tracer: Arc<Tracer>,
@@ -67,7 +72,7 @@ impl<S> Layer<S> for InvocationLayer {
     type Service = InvocationService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        InvocationService { inner, tracer: self.tracer.clone() }
+        InvocationService { inner, tracer: self.tracer.clone(), observes: false }
     }
 }
 
@@ -76,6 +81,8 @@ impl<S> Layer<S> for InvocationLayer {
 pub struct InvocationService<S> {
     inner: S,
     tracer: Arc<Tracer>,
+    /// Whether there is a [`Handler`](super::Handler) inside, which tells of the handler.
+    observes: bool,
 }
 
 impl<S> Service<LambdaInvocation> for InvocationService<S>
@@ -87,10 +94,17 @@ where
     type Future = InvocationFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx)
+        let (observes, ready) = is_asked(|| self.inner.poll_ready(cx));
+        self.observes |= observes;
+        ready
     }
 
     fn call(&mut self, mut event: LambdaInvocation) -> Self::Future {
+        // A layer outside has begun it already, and has taken from the event what tells whose it is.
+        if Scope::current().is_some_and(|scope| scope.invocation().request_id() == event.context.request_id) {
+            let future = self.inner.call(event).instrument(tracing::Span::none());
+            return InvocationFuture { state: State::Untraced { future } };
+        }
         let opened = catch_unwind(AssertUnwindSafe(|| open(&self.tracer, &mut event)));
         let Some((invocation, scope)) = opened.unwrap_or_else(|_| {
             warn_once("tracing failed to begin an invocation: it goes on without");
@@ -105,7 +119,13 @@ where
         let future = span.in_scope(|| scope.enter(|| self.inner.call(event)));
         let future = Scoped::new(future, scope).instrument(span);
         InvocationFuture {
-            state: State::Running { future, tracer: self.tracer.clone(), invocation, deadline },
+            state: State::Running {
+                future,
+                tracer: self.tracer.clone(),
+                invocation,
+                observes: self.observes,
+                deadline,
+            },
         }
     }
 }
@@ -178,13 +198,14 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F> {
-        /// Tracing is off.
+        /// Tracing is off, or another layer's.
         Untraced { #[pin] future: Instrumented<F> },
         /// The handler runs, or its response is being posted.
         Running {
             #[pin] future: Instrumented<Scoped<F>>,
             tracer: Arc<Tracer>,
             invocation: Arc<Invocation>,
+            observes: bool,
             deadline: SystemTime,
         },
         /// The response was posted; `result` is what the runtime gets once the spans are away.
@@ -206,8 +227,11 @@ impl<F: Future<Output = Result<(), Error>>> Future for InvocationFuture<F> {
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Untraced { future } => return future.poll(cx),
-                StateProj::Running { future, tracer, invocation, deadline } => {
+                StateProj::Running { future, tracer, invocation, observes, deadline } => {
                     let result = ready!(future.poll(cx));
+                    if !*observes && invocation.presume_reached() {
+                        warn_once(UNOBSERVED);
+                    }
                     let (tracer, invocation, deadline) = (tracer.clone(), invocation.clone(), *deadline);
                     let hand_over = async move { tracer.hand_over(invocation.close(), deadline).await };
                     State::HandingOver { future: Box::pin(hand_over), result: Some(result) }

@@ -1,5 +1,5 @@
 use std::sync::{Arc, Mutex};
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -20,8 +20,8 @@ use crate::tracer::Tracer;
 /// Stands for the runtime's own services: deserializes the event, calls the handler, posts the response.
 #[derive(Clone)]
 pub(super) struct Platform<H> {
-    handler: H,
-    posted: Arc<Mutex<Vec<Result<Value, Diagnostic>>>>,
+    pub(super) handler: H,
+    pub(super) posted: Arc<Mutex<Vec<Result<Value, Diagnostic>>>>,
 }
 
 impl<H, S> Service<LambdaInvocation> for Platform<H>
@@ -82,13 +82,17 @@ where
     let platform =
         Platform { handler: handler::<_, Value, S>(service_fn(handle)), posted: Arc::clone(&posted) };
     let mut service = InvocationLayer::with(tracer.clone()).layer(platform);
+    assert!(service.poll_ready(&mut TaskContext::from_waker(Waker::noop())).is_ready());
+    service.call(invocation(request_id, event)).await.unwrap();
+    posted.lock().unwrap().drain(..).collect()
+}
+
+pub(super) fn invocation(request_id: &str, event: &[u8]) -> LambdaInvocation {
     let (parts, ()) = http::Response::new(()).into_parts();
     let mut context = Context::default();
     context.request_id = request_id.to_owned();
     context.deadline = crate::span::unix_nanos(crate::testing::now()) / 1_000_000 + 60_000;
-    let event = LambdaInvocation { parts, body: Bytes::copy_from_slice(event), context };
-    service.call(event).await.unwrap();
-    posted.lock().unwrap().drain(..).collect()
+    LambdaInvocation { parts, body: Bytes::copy_from_slice(event), context }
 }
 
 pub(super) async fn answer(event: LambdaEvent<Value>) -> Result<FunctionResponse<Value, NoStream>, Error> {
