@@ -69,7 +69,7 @@ pub use streams::{dynamodb, kinesis};
 use crate::diagnostics::causes;
 use crate::outside;
 use crate::scope::{Scope, Scoped};
-use crate::subscriber::MARKER;
+use crate::subscriber::log_span;
 
 /// Runs `work` for the batch of `event`. In an invocation that knows its records already; outside Lambda the event tells.
 async fn within<T, F>(mut event: T, work: impl FnOnce(T) -> F) -> F::Output
@@ -111,7 +111,8 @@ where
     // `async` delays the call of `process` itself until it is polled inside the scope.
     // Boxed, so that what a handler does per record doesn't add to the depth of its own future's type.
     let work = Box::pin(AssertUnwindSafe(async move { process().await }).catch_unwind());
-    let span = scope.as_ref().map_or_else(tracing::Span::none, |scope| log_span(scope, id));
+    let span =
+        scope.as_ref().map_or_else(tracing::Span::none, |scope| log_span!(scope, "record", record = id));
     let result = match &scope {
         Some(scope) => Scoped::new(work, scope.clone()).instrument(span.clone()).await,
         None => work.await,
@@ -139,18 +140,4 @@ where
         scope.end_record();
     }
     result
-}
-
-/// The `tracing` span that gives the record's log lines their ids, whatever subscriber the program installed.
-fn log_span(scope: &Scope, id: &str) -> tracing::Span {
-    scope.enter(|| {
-        tracing::info_span!(
-            target: MARKER,
-            "record",
-            record = id,
-            trace_id = %scope.span().trace_id(),
-            span_id = %scope.span().span_id(),
-            correlation_id = scope.correlation_id(),
-        )
-    })
 }

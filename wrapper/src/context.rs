@@ -30,7 +30,7 @@ use tracing::Instrument as _;
 use crate::propagation::Baggage;
 use crate::scope::{Scope, Scoped};
 use crate::span::attribute;
-use crate::subscriber::MARKER;
+use crate::subscriber::log_span;
 
 /// The longest name or variant of a flag and type of an error, in bytes.
 const MAX_NAME: usize = 256;
@@ -65,7 +65,8 @@ pub fn baggage(key: &str) -> Option<String> {
 ///
 /// `false`, and nothing is set, if there is no invocation, `key` is no token (letters, digits, `.-_` …), the member
 /// does not fit beside those that are there (1 KiB travels in all), or there are 64 already. Neither can
-/// `correlation.id` be set, which never changes after the first function, nor a key that begins with `throughline.`: those have functions of their own here.
+/// `correlation.id` be set, which never changes after the first function, nor a key that begins with `throughline.`:
+/// those have functions of their own here.
 pub fn set_baggage(key: &str, value: &str) -> bool {
     key != Baggage::CORRELATION_ID && !Baggage::is_ours(key) && set(key, value)
 }
@@ -207,7 +208,7 @@ pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
         match scope {
             Some(scope) => {
                 // Made where the task runs: inside the spans that the program put round it.
-                let span = log_span(&scope);
+                let span = log_span!(&scope, "carried");
                 Scoped::new(future, scope).instrument(span).await
             }
             None => future.await,
@@ -235,22 +236,9 @@ pub fn carry_fn<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     #[cfg(feature = "otel")]
     let work = crate::otel::carry_fn(work);
     move || match scope {
-        Some(scope) => log_span(&scope).in_scope(|| scope.enter(work)),
+        Some(scope) => log_span!(&scope, "carried").in_scope(|| scope.enter(work)),
         None => work(),
     }
-}
-
-/// The `tracing` span that gives the log lines of a task their ids.
-fn log_span(scope: &Scope) -> tracing::Span {
-    scope.enter(|| {
-        tracing::info_span!(
-            target: MARKER,
-            "carried",
-            trace_id = %scope.span().trace_id(),
-            span_id = %scope.span().span_id(),
-            correlation_id = scope.correlation_id(),
-        )
-    })
 }
 
 fn cut(name: &str) -> &str {

@@ -22,7 +22,7 @@ use crate::invocation::{Call, Invocation};
 use crate::propagation::{Context, root};
 use crate::scope::{Scope, Scoped};
 use crate::span::SpanKind;
-use crate::subscriber::MARKER;
+use crate::subscriber::log_span;
 use crate::tracer::Tracer;
 use crate::triggers::{self, Caller, Reading, Sender};
 
@@ -161,7 +161,7 @@ impl Unit {
 
     /// Runs `future` inside; its end is the end of the unit.
     pub(crate) async fn run<F: Future>(self, future: F) -> F::Output {
-        let span = self.scope.enter(|| self.log_span());
+        let span = log_span!(&self.scope, "transaction");
         let work = AssertUnwindSafe(future).catch_unwind();
         match Scoped::new(work, self.scope.clone()).instrument(span).await {
             Ok(output) => output,
@@ -172,17 +172,6 @@ impl Unit {
                 std::panic::resume_unwind(panic)
             }
         }
-    }
-
-    /// The `tracing` span that gives its log lines their ids.
-    fn log_span(&self) -> tracing::Span {
-        tracing::info_span!(
-            target: MARKER,
-            "transaction",
-            trace_id = %self.scope.span().trace_id(),
-            span_id = %self.scope.span().span_id(),
-            correlation_id = self.scope.correlation_id(),
-        )
     }
 }
 

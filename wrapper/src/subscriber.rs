@@ -98,6 +98,26 @@ pub(crate) fn install() {
 /// they are no spans of the transaction, which has its own.
 pub(crate) const MARKER: &str = "throughline::scope";
 
+/// The `tracing` span that gives the log lines of a scope their ids, whatever subscriber the program installed.
+///
+/// A macro, since `tracing` wants names and fields where a span is written down.
+macro_rules! log_span {
+    ($scope:expr, $name:literal $(, $field:ident = $value:expr)*) => {{
+        let scope: &$crate::scope::Scope = $scope;
+        scope.enter(|| {
+            tracing::info_span!(
+                target: $crate::subscriber::MARKER,
+                $name,
+                $($field = $value,)*
+                trace_id = %scope.span().trace_id(),
+                span_id = %scope.span().span_id(),
+                correlation_id = scope.correlation_id(),
+            )
+        })
+    }};
+}
+pub(crate) use log_span;
+
 /// What a `tracing` span is to us.
 struct Traced {
     scope: Scope,

@@ -20,6 +20,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use crate::handover::port_file_of;
@@ -202,6 +203,22 @@ impl Write for Written {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A span as the tables in `tests/spans` have it.
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expected {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) attributes: Vec<String>,
+}
+
+impl From<&Span> for Expected {
+    fn from(span: &Span) -> Self {
+        let kind = format!("{:?}", span.kind()).to_uppercase();
+        Self { name: span.name.clone(), kind, attributes: lines(&span.attributes) }
     }
 }
 

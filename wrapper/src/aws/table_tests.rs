@@ -5,27 +5,9 @@
 use std::collections::BTreeMap;
 
 use aws_smithy_types::Blob;
-use opentelemetry_proto::tonic::trace::v1::Span;
-use serde::{Deserialize, Serialize};
 
 use super::testing::{Lambda, Service, client};
-use crate::testing::lines;
-
-/// A span as the table has it.
-#[derive(Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Expected {
-    name: String,
-    kind: String,
-    attributes: Vec<String>,
-}
-
-impl From<Span> for Expected {
-    fn from(span: Span) -> Self {
-        let kind = format!("{:?}", span.kind()).to_uppercase();
-        Self { name: span.name, kind, attributes: lines(span.attributes.iter()) }
-    }
-}
+use crate::testing::Expected;
 
 /// Calls of one operation each, in a table of their names. An answer that the SDK can't read fails the test.
 macro_rules! operations {
@@ -35,7 +17,7 @@ macro_rules! operations {
             let $client = client!($sdk, service);
             lambda.run($call).await.unwrap_or_else(|error| panic!("{}: {error:?}", $name));
             keeps_lineage($name, &service);
-            $rows.insert($name, lambda.spans().into_iter().map(Expected::from).collect());
+            $rows.insert($name, lambda.spans().iter().map(Expected::from).collect());
         })+)+
     };
 }

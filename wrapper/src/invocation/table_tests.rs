@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use opentelemetry_proto::tonic::trace::v1::Span as Ended;
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::testing::{self, lines};
+use crate::testing::{self, Expected};
 use crate::triggers::{self, Caller};
 
 #[derive(Debug, Deserialize)]
@@ -26,21 +25,6 @@ struct Row {
     span: Expected,
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<Expected>,
-}
-
-#[derive(Debug, Deserialize, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Expected {
-    name: String,
-    kind: String,
-    attributes: Vec<String>,
-}
-
-impl From<&Ended> for Expected {
-    fn from(span: &Ended) -> Self {
-        let kind = format!("{:?}", span.kind()).to_uppercase();
-        Self { name: span.name.clone(), kind, attributes: lines(span.attributes.iter()) }
-    }
 }
 
 fn folder(name: &str) -> PathBuf {
