@@ -31,8 +31,8 @@ pub(super) struct Call {
     span: OpenSpan,
     /// The request is signed for somebody else to send: nothing may be added to it.
     presigned: bool,
-    /// The request gets our X-Ray header.
-    with_header: bool,
+    /// The X-Ray header of the request, unless it must stay as it is.
+    header: Option<String>,
     /// The request gets our metadata before it is signed.
     with_metadata: bool,
     /// Attempts that the service refused because there were too many.
@@ -77,21 +77,22 @@ impl Call {
         };
         let name = match kind {
             SpanKind::Producer => named("send", destination.as_deref()),
-            _ => format!("{service_name}.{operation}"),
+            _ => [service_name, ".", &operation].concat(),
         };
         let mut span = scope.start_span(kind, name);
         span.set("rpc.system.name", "aws-api");
-        span.set("rpc.method", format!("{service_name}/{operation}"));
+        span.set("rpc.method", [service_name, "/", &operation].concat());
         if let Some(region) = cfg.load::<Region>() {
             span.set("cloud.region", region.as_ref());
         }
+        let header = (!presigned).then(|| XrayHeader::for_span(&span.context(), scope.invocation().xray()));
         Self {
             scope,
             service,
             operation,
             span,
             presigned,
-            with_header: !presigned,
+            header,
             with_metadata: false,
             throttled: 0,
             request_id: None,
@@ -147,12 +148,16 @@ impl Call {
     /// The context that travels with the message at hand.
     pub(super) fn hop(&self) -> Hop {
         let span = self.entries.last().map_or(&self.span, |entry| &entry.span).context();
+        let xray = match &self.header {
+            Some(header) if self.entries.is_empty() => header.clone(),
+            _ => XrayHeader::for_span(&span, self.scope.invocation().xray()),
+        };
         let mut carrier = self.scope.context(&span).to_carrier();
         // A foreign tracer's state may hold what SQS and SNS refuse, and quotes break SNS filter policies.
         carrier.tracestate.take_if(|state| {
             state.bytes().any(|byte| !(b' '..=b'~').contains(&byte) || byte == b'"' || byte == b'\\')
         });
-        Hop { carrier, xray: XrayHeader::for_span(&span, self.scope.invocation().xray()) }
+        Hop { carrier, xray }
     }
 
     /// Records what became of the context of the message at hand.
@@ -166,13 +171,12 @@ impl Call {
 
     /// The X-Ray header of the request, unless it must stay as it is.
     pub(super) fn xray(&self) -> Option<String> {
-        let header = || XrayHeader::for_span(&self.span.context(), self.scope.invocation().xray());
-        self.with_header.then(header)
+        self.header.clone()
     }
 
     /// Leaves the X-Ray header of the request as it is.
     pub(super) fn leave_header(&mut self) {
-        self.with_header = false;
+        self.header = None;
     }
 
     /// Whether nothing may be added to the request.
@@ -295,5 +299,5 @@ fn describe(span: &mut OpenSpan, operation: &str, system: &str, destination: Opt
 }
 
 fn named(operation: &str, destination: Option<&str>) -> String {
-    destination.map_or_else(|| operation.to_owned(), |destination| format!("{operation} {destination}"))
+    destination.map_or_else(|| operation.to_owned(), |destination| [operation, " ", destination].concat())
 }

@@ -114,7 +114,8 @@ impl Baggage {
     /// The header, or `None` if nothing travels. Members that don't fit are left out: others first,
     /// then reserved ones.
     pub(crate) fn header(&self) -> Option<String> {
-        let mut header = String::new();
+        let plain = |(key, value): &Member| key.len() + value.len() + "=,".len();
+        let mut header = String::with_capacity(self.members.iter().map(plain).sum());
         let reserved = RESERVED.iter().filter_map(|key| self.members.iter().find(|(known, _)| known == key));
         append(&mut header, reserved, MAX_RESERVED);
         let others = self.members.iter().filter(|(key, _)| !is_reserved(key));

@@ -19,12 +19,10 @@ pub(super) fn read<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
 }
 
 /// Appends bytes as two lower-case hex digits each.
-pub(super) fn push(text: &mut String, bytes: &[u8]) {
-    let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { b'a' - 10 + half });
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 0x0f));
-    }
+pub(super) fn push<const N: usize>(text: &mut String, bytes: [u8; N]) {
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' - 10 + half };
+    let digits = bytes.map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]);
+    text.push_str(str::from_utf8(digits.as_flattened()).unwrap_or_default());
 }
 
 #[cfg(test)]
@@ -35,7 +33,7 @@ mod tests {
     fn every_byte_is_written_as_it_is_read() {
         for byte in 0..=u8::MAX {
             let mut text = String::from("-");
-            push(&mut text, &[byte]);
+            push(&mut text, [byte]);
             assert_eq!(text, format!("-{byte:02x}"));
             assert_eq!(read(&text.as_bytes()[1..]), Some([byte]));
         }

@@ -11,37 +11,37 @@ use crate::fnv::fnv1a;
 
 /// `sqs:<MessageId>`.
 pub(crate) fn sqs(message_id: &str) -> String {
-    format!("sqs:{message_id}")
+    ["sqs:", message_id].concat()
 }
 
 /// `sns:<MessageId>`.
 pub(crate) fn sns(message_id: &str) -> String {
-    format!("sns:{message_id}")
+    ["sns:", message_id].concat()
 }
 
 /// `eventbridge:<EventId>`.
 pub(crate) fn eventbridge(event_id: &str) -> String {
-    format!("eventbridge:{event_id}")
+    ["eventbridge:", event_id].concat()
 }
 
 /// `kinesis:<stream>/<shard>:<sequence number>`.
 pub(crate) fn kinesis(stream: &str, shard: &str, sequence_number: &str) -> String {
-    format!("kinesis:{stream}/{shard}:{sequence_number}")
+    ["kinesis:", stream, "/", shard, ":", sequence_number].concat()
 }
 
 /// `lambda:<request id>`, of the invocation, which is also what `Invoke` answers.
 pub(crate) fn lambda(request_id: &str) -> String {
-    format!("lambda:{request_id}")
+    ["lambda:", request_id].concat()
 }
 
 /// `sfn:<execution ARN>`.
 pub(crate) fn step_functions(execution_arn: &str) -> String {
-    format!("sfn:{execution_arn}")
+    ["sfn:", execution_arn].concat()
 }
 
 /// `s3:<x-amz-request-id>`, of the request that changed the object.
 pub(crate) fn s3(request_id: &str) -> String {
-    format!("s3:{request_id}")
+    ["s3:", request_id].concat()
 }
 
 /// `dynamodb:<hash>`, the same for every write of the item with this key: a weak link.

@@ -43,12 +43,12 @@ pub(super) fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<SpanC
 pub(super) fn format(span: &SpanContext) -> String {
     let mut header = String::with_capacity(55);
     header.push_str("00-");
-    hex::push(&mut header, &span.trace_id().to_bytes());
+    hex::push(&mut header, span.trace_id().to_bytes());
     header.push('-');
-    hex::push(&mut header, &span.span_id().to_bytes());
+    hex::push(&mut header, span.span_id().to_bytes());
     header.push('-');
     // Only the two flags that version 00 knows (sampled, random) are passed on.
-    hex::push(&mut header, &[span.trace_flags().to_u8() & 0x03]);
+    hex::push(&mut header, [span.trace_flags().to_u8() & 0x03]);
     header
 }
 

@@ -47,16 +47,15 @@ impl XrayHeader {
     /// The header that makes `span` the parent and keeps every other member of `incoming`, the header that
     /// this invocation was called with.
     pub(crate) fn for_span(span: &SpanContext, incoming: Option<&Self>) -> String {
-        let trace = span.trace_id().to_bytes();
-        let (time, rest) = trace.split_at(4);
+        let [t1, t2, t3, t4, rest @ ..] = span.trace_id().to_bytes();
         // With the mark that most have and AWS's own count of hops.
         let mut header = String::with_capacity(128);
         header.push_str("Root=1-");
-        hex::push(&mut header, time);
+        hex::push(&mut header, [t1, t2, t3, t4]);
         header.push('-');
         hex::push(&mut header, rest);
         header.push_str(";Parent=");
-        hex::push(&mut header, &span.span_id().to_bytes());
+        hex::push(&mut header, span.span_id().to_bytes());
         match incoming {
             Some(incoming) if !incoming.others.is_empty() => {
                 for member in &incoming.others {
