@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr2};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 /// The longest header that is read, in bytes; a longer one is not read at all.
@@ -89,23 +89,24 @@ impl Baggage {
 
     /// Reads a header. Members that break the grammar are left out; properties after `;` are dropped.
     pub(crate) fn parse(header: &str) -> Self {
-        let mut baggage = Self::default();
         // What is read but too long to travel on is not kept either.
-        if header.len() > MAX_READ || memchr_iter(b',', header.as_bytes()).count() >= MAX_MEMBERS {
-            return baggage;
+        let members = 1 + header.bytes().filter(|b| *b == b',').count();
+        if header.len() > MAX_READ || members > MAX_MEMBERS {
+            return Self::default();
         }
+        let mut baggage = Self { members: Vec::with_capacity(members) };
+        // Most have neither properties nor escapes: they are looked for in all members at once.
+        let is_plain = memchr2(b';', b'%', header.as_bytes()).is_none();
         let mut rest = Some(header);
         while let Some(text) = rest {
             let (member, after) = cut(text, b',');
             rest = after;
-            let (key, Some(value)) = cut(cut(member, b';').0, b'=') else {
-                continue;
-            };
-            let value = value.trim();
-            if memchr(b'%', value.as_bytes()).is_none() {
-                baggage.set(key.trim(), value);
-            } else if let Ok(value) = percent_decode_str(value).decode_utf8() {
-                baggage.set(key.trim(), &value);
+            let (key, Some(value)) = cut(member, b'=') else { continue };
+            let (key, value) = (key.trim_ascii(), value.trim_ascii());
+            if is_plain {
+                baggage.set(key, value);
+            } else if let Ok(value) = percent_decode_str(cut(value, b';').0.trim_ascii()).decode_utf8() {
+                baggage.set(key, &value);
             }
         }
         baggage
@@ -202,7 +203,7 @@ impl Baggage {
     /// kind, or there are too many members: of the reserved ones there are never too many.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> bool {
         let known = self.members.iter().position(|(known, _)| known == key);
-        let reserved = RESERVED.into_iter().find(|reserved| *reserved == key);
+        let reserved = RESERVED.iter().find(|reserved| **reserved == key);
         let room = known.is_some() || reserved.is_some() || self.members.len() < MAX_MEMBERS;
         if !room || reserved.is_none() && !is_token(key) || !self.fits(key, value) {
             return false;
@@ -210,7 +211,7 @@ impl Baggage {
         match known.and_then(|at| self.members.get_mut(at)) {
             Some((_, old)) => *old = value.into(),
             None => {
-                let key = reserved.map_or_else(|| Cow::Owned(key.to_owned()), Cow::Borrowed);
+                let key = reserved.map_or_else(|| Cow::Owned(key.to_owned()), |key| Cow::Borrowed(*key));
                 self.members.push((key, value.into()));
             }
         }
@@ -235,22 +236,23 @@ impl Baggage {
     /// Whether a member is short enough to travel, beside those that are reserved as it is.
     fn fits(&self, key: &str, value: &str) -> bool {
         match key {
-            Self::CORRELATION_ID => written(value) <= MAX_ID,
-            Self::ENTRY => written(value) <= MAX_ENTRY,
-            Self::HOPS | Self::DEBUG | Self::DRY_RUN => written(value) <= MAX_MARK,
+            Self::CORRELATION_ID => is_written_in(value, MAX_ID),
+            Self::ENTRY => is_written_in(value, MAX_ENTRY),
+            Self::HOPS | Self::DEBUG | Self::DRY_RUN => is_written_in(value, MAX_MARK),
             _ if WHO.contains(&key) => {
                 let others = WHO.into_iter().filter(|who| *who != key);
+                let size = |key: &str, value| key.len() + "=".len() + written(value);
                 let others = others.filter_map(|who| Some(size(who, self.get(who)?) + ",".len()));
                 size(key, value) + others.sum::<usize>() <= MAX_WHO
             }
-            _ => size(key, value) <= MAX_WRITTEN,
+            _ => is_written_in(value, MAX_WRITTEN.saturating_sub(key.len() + "=".len())),
         }
     }
 }
 
-/// How long a member is as it is written.
-fn size(key: &str, value: &str) -> usize {
-    key.len() + "=".len() + written(value)
+/// Whether a value is at most so long as it is written; each of its bytes is three, at most.
+fn is_written_in(value: &str, limit: usize) -> bool {
+    value.len() <= limit / 3 || written(value) <= limit
 }
 
 /// How long a value is as it is written.

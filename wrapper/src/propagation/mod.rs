@@ -9,7 +9,6 @@ mod dazn;
 mod hex;
 pub(crate) mod join;
 mod named;
-mod repeated;
 mod traceparent;
 mod xray;
 
@@ -17,7 +16,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState}
 
 pub(crate) use baggage::Baggage;
 pub(crate) use carrier::{Carrier, MEMBER};
-pub(crate) use named::Named;
+pub(crate) use named::{Meaning, Named};
 pub(crate) use xray::XrayHeader;
 
 /// What crosses a hop: the span that caused it and the baggage that travels with the transaction.
@@ -37,7 +36,7 @@ impl Context {
         baggage: Option<&str>,
     ) -> Option<Self> {
         let span = traceparent::parse(traceparent, tracestate)?;
-        let baggage = baggage.map(repeated::parse).unwrap_or_default();
+        let baggage = baggage.map(Baggage::parse).unwrap_or_default();
         Some(Self { span, baggage })
     }
 

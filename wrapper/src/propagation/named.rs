@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Baggage, Context, XrayHeader, datadog, dazn, repeated};
+use super::{Baggage, Context, XrayHeader, datadog, dazn};
 
 /// What a name may begin with that people chose.
 const PREFIXES: [&str; 2] = [dazn::PREFIX, datadog::BAGGAGE_PREFIX];
@@ -17,6 +17,15 @@ const MAX_CHOSEN: usize = 64;
 pub(crate) struct Named<'a> {
     values: [Option<Cow<'a, str>>; Named::NAMES.len()],
     chosen: Vec<(String, Cow<'a, str>)>,
+}
+
+/// What a name says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Meaning {
+    /// It is this one of [`Named::NAMES`].
+    Known(usize),
+    /// It begins with one of [`PREFIXES`].
+    Chosen,
 }
 
 impl<'a> Named<'a> {
@@ -36,7 +45,13 @@ impl<'a> Named<'a> {
 
     /// Whether a value of this name would be kept.
     pub(crate) fn knows(name: &str) -> bool {
-        position(name).is_some() || Self::is_chosen(name)
+        Self::meaning(name).is_some()
+    }
+
+    /// What a name says, if it is one of those that one looks for.
+    pub(crate) fn meaning(name: &str) -> Option<Meaning> {
+        let of_many = || Self::is_chosen(name).then_some(Meaning::Chosen);
+        position(name).map(Meaning::Known).or_else(of_many)
     }
 
     /// Whether people choose what such a name ends in, so that there may be many.
@@ -48,13 +63,26 @@ impl<'a> Named<'a> {
 
     /// Keeps a value, if its name says something and it is not too long. The last of a name wins.
     pub(crate) fn add(&mut self, name: &str, value: Cow<'a, str>) {
+        if let Some(meaning) = Self::meaning(name) {
+            self.put(meaning, name, value);
+        }
+    }
+
+    /// [`Self::add`] with a name whose meaning is known already.
+    pub(crate) fn put(&mut self, meaning: Meaning, name: &str, value: Cow<'a, str>) {
         if value.len() > MAX_VALUE {
             return;
         }
-        if let Some(slot) = position(name).and_then(|at| self.values.get_mut(at)) {
-            *slot = Some(value);
-        } else if Self::is_chosen(name) && self.chosen.len() < MAX_CHOSEN {
-            self.chosen.push((name.to_ascii_lowercase(), value));
+        match meaning {
+            Meaning::Known(at) => {
+                if let Some(slot) = self.values.get_mut(at) {
+                    *slot = Some(value);
+                }
+            }
+            Meaning::Chosen if self.chosen.len() < MAX_CHOSEN => {
+                self.chosen.push((name.to_ascii_lowercase(), value));
+            }
+            Meaning::Chosen => {}
         }
     }
 
@@ -80,7 +108,7 @@ impl<'a> Named<'a> {
             self.get("x-datadog-sampling-priority"),
             self.get("x-datadog-tags"),
         )?;
-        let baggage = self.get("baggage").map(repeated::parse).unwrap_or_default();
+        let baggage = self.get("baggage").map(Baggage::parse).unwrap_or_default();
         Some(Context { span, baggage: self.with_ot_baggage(baggage) })
     }
 
@@ -88,17 +116,16 @@ impl<'a> Named<'a> {
     /// (<https://www.w3.org/TR/baggage/>).
     pub(crate) fn beside(&self, span: Option<&Context>) -> Baggage {
         let is_read = span.is_some_and(|span| !span.baggage.is_empty());
-        let baggage = self.get("baggage").filter(|_| !is_read).map(repeated::parse);
+        let baggage = self.get("baggage").filter(|_| !is_read).map(Baggage::parse);
         baggage.unwrap_or_default().and(&self.ids())
     }
 
     /// DAZN's lambda-powertools: `x-correlation-*`, `debug-log-enabled` and `call-chain-length`.
     pub(crate) fn ids(&self) -> Baggage {
         let mut ids = Baggage::default();
-        for name in ["debug-log-enabled", "call-chain-length"] {
-            dazn::read(name, self.get(name).unwrap_or_default(), &mut ids);
-        }
-        for (name, value) in &self.chosen {
+        let named = ["debug-log-enabled", "call-chain-length"].map(|name| Some((name, self.get(name)?)));
+        let chosen = self.chosen.iter().map(|(name, value)| (name.as_str(), &**value));
+        for (name, value) in named.into_iter().flatten().chain(chosen) {
             dazn::read(name, value, &mut ids);
         }
         ids

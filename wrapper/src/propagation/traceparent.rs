@@ -14,7 +14,7 @@ const MAX_TRACESTATE: usize = 512;
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`; later versions may append members after a dash, version 00 may not.
 pub(super) fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<SpanContext> {
-    let value = traceparent.trim();
+    let value = traceparent.trim_ascii();
     if !value.is_ascii() || value.len() < 55 {
         return None;
     }

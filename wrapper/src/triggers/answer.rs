@@ -1,8 +1,6 @@
 //! What a handler answered, as far as its trigger understands it.
 
-use serde::Deserialize;
-
-use super::json::{self, Part};
+use super::json::{self, shape};
 
 /// An answer to an HTTP request, or to a batch.
 #[derive(Debug, Default, PartialEq)]
@@ -13,17 +11,17 @@ pub(crate) struct Answer {
     pub(crate) failures: Vec<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct Response<'a> {
-    status_code: Part<'a>,
-    batch_item_failures: Part<'a>,
+shape! {
+    struct Response {
+        status_code: "statusCode",
+        batch_item_failures: "batchItemFailures",
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct Failure<'a> {
-    item_identifier: Part<'a>,
+shape! {
+    struct Failure {
+        item_identifier: "itemIdentifier",
+    }
 }
 
 impl Answer {

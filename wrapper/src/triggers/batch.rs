@@ -6,43 +6,136 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use super::event::{Event, RawRecord};
+use super::json::{Json as _, Part};
+use super::scan::{self, Scanner};
 use super::strip::Edits;
 use super::{Answers, Reading, Record, dynamodb, kinesis, s3, sns, sqs};
 use crate::span::{SpanKind, attribute};
 
-/// Reads an event that is a batch of a service that we know.
+/// Reads an event that is a batch of a service that we know, and nothing else, as Lambda sends it: in one pass.
+pub(super) fn alone(event: &str) -> Option<Reading> {
+    let mut reading = None;
+    scan::whole(event, |scanner| {
+        scanner.object(|name, scanner| {
+            let is_all = name == "Records" && reading.is_none();
+            reading = is_all.then(|| records(event, scanner)).flatten();
+            reading.is_some().then_some(())
+        })
+    })?;
+    reading
+}
+
+/// The same of an event that has more members, as only somebody else makes it.
 pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
-    let raw_records: Vec<RawRecord<'_>> = event.records.list()?;
-    let service = raw_records.first()?.event_source.text()?;
-    if raw_records.iter().any(|record| record.event_source.text().as_ref() != Some(&service)) {
-        return None;
+    scan::whole(event.records.raw()?, |scanner| records(event.text, scanner))
+}
+
+/// Reads the list that begins here, a part of `event`: all of one service.
+fn records<'a>(event: &'a str, scanner: &mut Scanner<'a>) -> Option<Reading> {
+    let mut edits = Edits::new(event);
+    let mut batch: Option<Batch<'a>> = None;
+    scanner.list(|scanner| {
+        let raw = RawRecord::read(scanner)?;
+        let batch = match &mut batch {
+            Some(batch) => batch,
+            none => none.insert(Batch::of(&raw)?),
+        };
+        batch.add(&raw, &mut edits)
+    })?;
+    let Batch { service, first, records, .. } = batch?;
+    Some(Reading { answers: service.answers(), ..reading(service.trigger(), &first, records, edits)? })
+}
+
+/// What was read so far.
+struct Batch<'a> {
+    service: Service,
+    /// `eventSource` and `eventSourceARN` of the last record.
+    source: Part<'a>,
+    arn: Part<'a>,
+    channel: Arc<Channel>,
+    /// The channel of the first record.
+    first: Arc<Channel>,
+    records: Vec<Record>,
+}
+
+impl<'a> Batch<'a> {
+    fn of(raw: &RawRecord<'a>) -> Option<Self> {
+        let service = Service::of(&raw.event_source.text()?)?;
+        let channel = service.channel(raw);
+        let (source, arn) = (raw.event_source, raw.event_source_arn);
+        Some(Self { service, source, arn, first: channel.clone(), channel, records: Vec::new() })
     }
-    let (trigger, channel_of, read): (_, fn(&RawRecord<'_>) -> Arc<Channel>, Read<'_>) = match &*service {
-        "aws:sqs" => ("pubsub", sqs::channel, sqs::record),
-        "aws:sns" => ("pubsub", sns::channel, |raw, _, edits| sns::record(raw, edits)),
-        "aws:kinesis" => ("pubsub", kinesis::channel, kinesis::record),
-        "aws:dynamodb" => ("datasource", dynamodb::channel, dynamodb::record),
-        "aws:s3" => ("datasource", s3::channel, |raw, channel, _| s3::record(raw, channel)),
-        _ => return None,
-    };
-    let answers = match &*service {
-        "aws:sqs" => Answers::FailedMessages,
-        "aws:kinesis" | "aws:dynamodb" => Answers::FirstFailedRecord,
-        _ => Answers::Opaque,
-    };
-    let mut last = raw_records.first()?;
-    let mut channel = channel_of(last);
-    let first = channel.clone();
-    let mut edits = Edits::new(event.text);
-    let mut records = Vec::with_capacity(raw_records.len());
-    for raw in &raw_records {
-        // One channel for all: Lambda makes a batch of one source.
-        if !raw.same_source(last) {
-            (last, channel) = (raw, channel_of(raw));
+
+    /// `None` if it is of another service.
+    fn add(&mut self, raw: &RawRecord<'a>, edits: &mut Edits<'a>) -> Option<()> {
+        if raw.event_source != self.source {
+            return None;
         }
-        records.push(read(raw, &channel, &mut edits));
+        // One channel for all: Lambda makes a batch of one source.
+        if raw.event_source_arn != self.arn {
+            (self.arn, self.channel) = (raw.event_source_arn, self.service.channel(raw));
+        }
+        self.records.push(self.service.record(raw, &self.channel, edits));
+        Some(())
     }
-    Some(Reading { answers, ..reading(trigger, &first, records, edits)? })
+}
+
+/// A service that makes batches.
+#[derive(Clone, Copy)]
+enum Service {
+    Sqs,
+    Sns,
+    Kinesis,
+    DynamoDb,
+    S3,
+}
+
+impl Service {
+    fn of(event_source: &str) -> Option<Self> {
+        match event_source {
+            "aws:sqs" => Some(Self::Sqs),
+            "aws:sns" => Some(Self::Sns),
+            "aws:kinesis" => Some(Self::Kinesis),
+            "aws:dynamodb" => Some(Self::DynamoDb),
+            "aws:s3" => Some(Self::S3),
+            _ => None,
+        }
+    }
+
+    fn trigger(self) -> &'static str {
+        match self {
+            Self::Sqs | Self::Sns | Self::Kinesis => "pubsub",
+            Self::DynamoDb | Self::S3 => "datasource",
+        }
+    }
+
+    fn answers(self) -> Answers {
+        match self {
+            Self::Sqs => Answers::FailedMessages,
+            Self::Kinesis | Self::DynamoDb => Answers::FirstFailedRecord,
+            Self::Sns | Self::S3 => Answers::Opaque,
+        }
+    }
+
+    fn channel(self, raw: &RawRecord<'_>) -> Arc<Channel> {
+        match self {
+            Self::Sqs => sqs::channel(raw),
+            Self::Sns => sns::channel(raw),
+            Self::Kinesis => kinesis::channel(raw),
+            Self::DynamoDb => dynamodb::channel(raw),
+            Self::S3 => s3::channel(raw),
+        }
+    }
+
+    fn record<'a>(self, raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edits<'a>) -> Record {
+        match self {
+            Self::Sqs => sqs::record(raw, channel, edits),
+            Self::Sns => sns::record(raw, edits),
+            Self::Kinesis => kinesis::record(raw, channel, edits),
+            Self::DynamoDb => dynamodb::record(raw, channel, edits),
+            Self::S3 => s3::record(raw, channel),
+        }
+    }
 }
 
 /// The reading of a batch that came through `channel`; `None` of nothing.
@@ -72,9 +165,6 @@ pub(super) fn reading(
         stripped: edits.apply(),
     })
 }
-
-/// Reads one record, out of its channel.
-type Read<'a> = fn(&RawRecord<'a>, &Channel, &mut Edits<'a>) -> Record;
 
 /// What records come through: a queue, topic, stream or table. Its records share its texts: there may be 10,000.
 #[derive(Debug)]

@@ -12,10 +12,9 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
-use serde::Deserialize;
 
 use super::Sender;
-use super::json::{self, MAX_HEADER, Part};
+use super::json::{self, MAX_HEADER, Part, shape};
 use crate::propagation::{Baggage, Context, MEMBER, Named, XrayHeader};
 pub(super) use members::Carrier;
 
@@ -26,12 +25,11 @@ const DATADOG: &str = "_datadog";
 /// What the context of DAZN's lambda-powertools is called in a document.
 const DAZN: &str = "__context__";
 
-/// An object that may have our member.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-pub(super) struct Body<'a> {
-    #[serde(rename = "_throughline")]
-    pub(super) throughline: Part<'a>,
+shape! {
+    /// An object that may have our member.
+    pub(super) struct Body {
+        pub(super) throughline: "_throughline",
+    }
 }
 
 /// The sender that an object of named values tells, with `value` to unwrap each of them: `traceparent`, else

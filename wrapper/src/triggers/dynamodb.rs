@@ -3,17 +3,15 @@
 //! An item keeps the attribute until the next instrumented write. After an uninstrumented one, or a removal, it
 //! still names the *previous* writer, who did not cause this record: a link.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
-
 use super::batch::Channel;
 use super::carrier::{self, Body, Carrier};
 use super::event::RawRecord;
-use super::json::{self, Part};
+use super::json::{self, Part, shape};
+use super::members::Members;
 use super::strip::Edits;
 use super::{Record, Sender};
 use crate::propagation::join::{self, KeyValue};
@@ -60,15 +58,14 @@ fn table(resource: &str) -> Option<&str> {
     resource.strip_prefix("table/")?.split('/').next()
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase", bound(deserialize = "'de: 'a"))]
-struct Change<'a> {
-    #[serde(rename = "ApproximateCreationDateTime")]
-    created: Part<'a>,
-    keys: Part<'a>,
-    new_image: Part<'a>,
-    old_image: Part<'a>,
-    sequence_number: Part<'a>,
+shape! {
+    struct Change {
+        created: "ApproximateCreationDateTime",
+        keys: "Keys",
+        new_image: "NewImage",
+        old_image: "OldImage",
+        sequence_number: "SequenceNumber",
+    }
 }
 
 impl Change<'_> {
@@ -88,17 +85,13 @@ impl Change<'_> {
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>).
 fn key(keys: Part<'_>, table: &str) -> Option<String> {
     keys.raw().filter(|raw| raw.len() <= MAX_ATTRIBUTE)?;
-    let attributes: BTreeMap<Cow<'_, str>, Value<'_>> = keys.object()?;
-    let text = |part: Part<'_>| part.text().map(Cow::into_owned);
-    let texts = attributes
-        .into_iter()
-        .map(|(name, value)| (name, (text(value.string), text(value.number), text(value.binary))));
-    let texts: Vec<_> = texts.collect();
+    let attributes: Members<'_> = keys.object()?;
     let mut key = BTreeMap::new();
-    for (name, value) in &texts {
-        let value = match value {
+    for (name, value) in &attributes.0 {
+        let value: Value<'_> = value.object()?;
+        let value = match (value.string.text(), value.number.text(), value.binary.text()) {
             (Some(text), None, None) => KeyValue::S(text),
-            (None, Some(digits), None) => KeyValue::N(join::number(digits)?),
+            (None, Some(digits), None) => KeyValue::N(join::number(&digits)?),
             (None, None, Some(base64)) => KeyValue::B(base64),
             _ => return None,
         };
@@ -122,24 +115,20 @@ struct Writer {
     at: Option<SystemTime>,
 }
 
-/// A value of DynamoDB's JSON, of the types that we write and that keys have.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-struct Value<'a> {
-    #[serde(rename = "B")]
-    binary: Part<'a>,
-    #[serde(rename = "M")]
-    map: Part<'a>,
-    #[serde(rename = "N")]
-    number: Part<'a>,
-    #[serde(rename = "S")]
-    string: Part<'a>,
+shape! {
+    /// A value of DynamoDB's JSON, of the types that we write and that keys have.
+    struct Value {
+        binary: "B",
+        map: "M",
+        number: "N",
+        string: "S",
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-struct Written<'a> {
-    at: Part<'a>,
+shape! {
+    struct Written {
+        at: "at",
+    }
 }
 
 impl Writer {

@@ -1,101 +1,99 @@
 //! The members of an event that any trigger asks for, found in one pass and left unread.
 
-use serde::Deserialize;
+use std::ops::Deref;
 
-use super::json::{self, Part};
+use super::json::{self, shape};
 
-/// The top level of an event.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+/// An event, by its members.
+#[derive(Debug, Default)]
 pub(super) struct Event<'a> {
     /// The whole of it.
-    #[serde(skip)]
     pub(super) text: &'a str,
+    top: TopLevel<'a>,
+}
 
-    #[serde(rename = "Records")]
-    pub(super) records: Part<'a>,
+shape! {
+    /// The members at its top level.
+    pub(super) struct TopLevel {
+        pub(super) records: "Records",
 
-    pub(super) authorization_token: Part<'a>,
-    pub(super) headers: Part<'a>,
-    pub(super) http_method: Part<'a>,
-    pub(super) info: Part<'a>,
-    #[serde(rename = "type")]
-    pub(super) kind: Part<'a>,
-    pub(super) method: Part<'a>,
-    pub(super) method_arn: Part<'a>,
-    pub(super) multi_value_headers: Part<'a>,
-    pub(super) path: Part<'a>,
-    pub(super) protocol_data: Part<'a>,
-    pub(super) raw_path: Part<'a>,
-    /// As VPC Lattice spells it.
-    #[serde(rename = "raw_path")]
-    pub(super) raw_path_v1: Part<'a>,
-    pub(super) request: Part<'a>,
-    pub(super) request_context: Part<'a>,
-    pub(super) request_headers: Part<'a>,
-    pub(super) resource: Part<'a>,
-    pub(super) route_arn: Part<'a>,
-    pub(super) route_key: Part<'a>,
-    pub(super) signature_verified: Part<'a>,
+        pub(super) authorization_token: "authorizationToken",
+        pub(super) headers: "headers",
+        pub(super) http_method: "httpMethod",
+        pub(super) info: "info",
+        pub(super) kind: "type",
+        pub(super) method: "method",
+        pub(super) method_arn: "methodArn",
+        pub(super) multi_value_headers: "multiValueHeaders",
+        pub(super) path: "path",
+        pub(super) protocol_data: "protocolData",
+        pub(super) raw_path: "rawPath",
+        /// As VPC Lattice spells it.
+        pub(super) raw_path_v1: "raw_path",
+        pub(super) request: "request",
+        pub(super) request_context: "requestContext",
+        pub(super) request_headers: "requestHeaders",
+        pub(super) resource: "resource",
+        pub(super) route_arn: "routeArn",
+        pub(super) route_key: "routeKey",
+        pub(super) signature_verified: "signatureVerified",
 
-    pub(super) detail: Part<'a>,
-    #[serde(rename = "detail-type")]
-    pub(super) detail_type: Part<'a>,
-    pub(super) id: Part<'a>,
-    pub(super) resources: Part<'a>,
-    pub(super) source: Part<'a>,
+        pub(super) detail: "detail",
+        pub(super) detail_type: "detail-type",
+        pub(super) id: "id",
+        pub(super) resources: "resources",
+        pub(super) source: "source",
 
-    pub(super) awslogs: Part<'a>,
-    pub(super) delivery_stream_arn: Part<'a>,
-    pub(super) event_source: Part<'a>,
-    /// Firehose's list, Kafka's object.
-    #[serde(rename = "records")]
-    pub(super) items: Part<'a>,
-    pub(super) messages: Part<'a>,
-    pub(super) rmq_messages_by_queue: Part<'a>,
-    pub(super) source_kinesis_stream_arn: Part<'a>,
+        pub(super) awslogs: "awslogs",
+        pub(super) delivery_stream_arn: "deliveryStreamArn",
+        pub(super) event_source: "eventSource",
+        /// Firehose's list, Kafka's object.
+        pub(super) items: "records",
+        pub(super) messages: "messages",
+        pub(super) rmq_messages_by_queue: "rmqMessagesByQueue",
+        pub(super) source_kinesis_stream_arn: "sourceKinesisStreamArn",
+    }
 }
 
 impl<'a> Event<'a> {
     /// Finds the members; none, if `text` is not a JSON object.
     pub(super) fn parse(text: &'a str) -> Self {
-        Self { text, ..json::object(text).unwrap_or_default() }
+        Self { text, top: json::object(text).unwrap_or_default() }
     }
 }
 
-/// A member of `Records`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-pub(super) struct RawRecord<'a> {
-    #[serde(rename = "eventID")]
-    pub(super) event_id: Part<'a>,
-    pub(super) event_name: Part<'a>,
-    // SNS spells it otherwise than all others.
-    #[serde(alias = "EventSource")]
-    pub(super) event_source: Part<'a>,
-    #[serde(rename = "eventSourceARN")]
-    pub(super) event_source_arn: Part<'a>,
-    pub(super) event_time: Part<'a>,
+impl<'a> Deref for Event<'a> {
+    type Target = TopLevel<'a>;
 
-    pub(super) attributes: Part<'a>,
-    pub(super) body: Part<'a>,
-    pub(super) message_attributes: Part<'a>,
-    pub(super) message_id: Part<'a>,
+    fn deref(&self) -> &Self::Target {
+        &self.top
+    }
+}
 
-    pub(super) dynamodb: Part<'a>,
-    pub(super) kinesis: Part<'a>,
-    pub(super) response_elements: Part<'a>,
-    pub(super) s3: Part<'a>,
-    #[serde(rename = "Sns")]
-    pub(super) sns: Part<'a>,
+shape! {
+    /// A member of `Records`.
+    pub(super) struct RawRecord {
+        pub(super) event_id: "eventID",
+        pub(super) event_name: "eventName",
+        // SNS spells it otherwise than all others.
+        pub(super) event_source: "eventSource" | "EventSource",
+        pub(super) event_source_arn: "eventSourceARN",
+        pub(super) event_time: "eventTime",
+
+        pub(super) attributes: "attributes",
+        pub(super) body: "body",
+        pub(super) message_attributes: "messageAttributes",
+        pub(super) message_id: "messageId",
+
+        pub(super) dynamodb: "dynamodb",
+        pub(super) kinesis: "kinesis",
+        pub(super) response_elements: "responseElements",
+        pub(super) s3: "s3",
+        pub(super) sns: "Sns",
+    }
 }
 
 impl RawRecord<'_> {
-    /// Whether both name the same source.
-    pub(super) fn same_source(&self, other: &Self) -> bool {
-        self.event_source_arn.raw() == other.event_source_arn.raw()
-    }
-
     /// The name in the ARN of where it comes from, by `of`, which takes it out of the ARN's last part.
     pub(super) fn resource(&self, of: impl Fn(&str) -> Option<&str>) -> Option<String> {
         let arn = self.event_source_arn.text()?;

@@ -4,13 +4,14 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
-use serde::Deserialize;
 
 use super::carrier;
 use super::event::Event;
-use super::json::{self, Part};
+use super::json::{self, Part, shape};
 use super::s3::Object;
 use super::strip::{self, Edits};
 use super::{Answers, Reading, Sender};
@@ -54,21 +55,23 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
     Some(reading)
 }
 
-/// An event as a rule delivers it
-/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-pub(super) struct BusEvent<'a> {
-    pub(super) detail: Part<'a>,
-    #[serde(rename = "detail-type")]
-    detail_type: Part<'a>,
-    id: Part<'a>,
-    source: Part<'a>,
+shape! {
+    /// An event as a rule delivers it
+    /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>).
+    pub(super) struct BusEvent {
+        pub(super) detail: "detail",
+        detail_type: "detail-type",
+        id: "id",
+        source: "source",
+    }
 }
 
 impl<'a> BusEvent<'a> {
     /// The event that a message consists of; `None` for what only looks like one.
     pub(super) fn envelope(body: &'a str) -> Option<Self> {
+        // Made once: that costs more than to search a short text.
+        static MARK: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("detail-type"));
+        MARK.find(body.as_bytes())?;
         let event: Self = json::object(body)?;
         let is_one = event.names().is_some() && event.id.text().is_some();
         is_one.then_some(event)

@@ -4,12 +4,11 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde::Deserialize;
 
 use super::Reading;
 use super::batch::{self, Channel};
 use super::event::Event;
-use super::json::Part;
+use super::json::shape;
 use super::payload::Payload;
 use super::strip::Edits;
 use crate::propagation::join;
@@ -39,22 +38,20 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
     batch::reading("pubsub", &channel, records, edits)
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct Item<'a> {
-    #[serde(rename = "approximateArrivalTimestamp")]
-    arrival: Part<'a>,
-    data: Part<'a>,
-    #[serde(rename = "kinesisRecordMetadata")]
-    metadata: Part<'a>,
-    record_id: Part<'a>,
+shape! {
+    struct Item {
+        arrival: "approximateArrivalTimestamp",
+        data: "data",
+        metadata: "kinesisRecordMetadata",
+        record_id: "recordId",
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct Metadata<'a> {
-    sequence_number: Part<'a>,
-    shard_id: Part<'a>,
+shape! {
+    struct Metadata {
+        sequence_number: "sequenceNumber",
+        shard_id: "shardId",
+    }
 }
 
 impl Item<'_> {

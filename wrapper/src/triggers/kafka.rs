@@ -3,12 +3,10 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-
 use super::batch::{self, Channel};
 use super::carrier;
 use super::event::Event;
-use super::json::Part;
+use super::json::{Part, shape};
 use super::members::Members;
 use super::strip::Edits;
 use super::{Reading, Record};
@@ -38,13 +36,13 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
     batch::reading("pubsub", &*first?, records, Edits::new(event.text))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-struct Message<'a> {
-    headers: Part<'a>,
-    offset: Part<'a>,
-    partition: Part<'a>,
-    timestamp: Part<'a>,
+shape! {
+    struct Message {
+        headers: "headers",
+        offset: "offset",
+        partition: "partition",
+        timestamp: "timestamp",
+    }
 }
 
 impl Message<'_> {

@@ -11,11 +11,10 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde::Deserialize;
 
 use super::batch::Channel;
 use super::event::RawRecord;
-use super::json::Part;
+use super::json::shape;
 use super::payload::Payload;
 use super::strip::Edits;
 use super::{Record, Sender, carrier};
@@ -75,13 +74,12 @@ fn longest_way(senders: &[Option<Sender>]) -> Option<Sender> {
     Some(Sender::Ids(baggage))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct Kinesis<'a> {
-    #[serde(rename = "approximateArrivalTimestamp")]
-    arrival: Part<'a>,
-    data: Part<'a>,
-    sequence_number: Part<'a>,
+shape! {
+    struct Kinesis {
+        arrival: "approximateArrivalTimestamp",
+        data: "data",
+        sequence_number: "sequenceNumber",
+    }
 }
 
 /// `stream/<name>`, with `/consumer/…` after it for an enhanced fan-out.

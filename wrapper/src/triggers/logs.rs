@@ -6,11 +6,10 @@ use std::io::Read as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use flate2::bufread::GzDecoder;
-use serde::Deserialize;
 
 use super::batch::Channel;
 use super::event::Event;
-use super::json::Part;
+use super::json::shape;
 use super::{Answers, Reading};
 use crate::span::SpanKind;
 
@@ -38,10 +37,10 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
     })
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-struct Data<'a> {
-    data: Part<'a>,
+shape! {
+    struct Data {
+        data: "data",
+    }
 }
 
 /// The log group, by the beginning of the data alone.

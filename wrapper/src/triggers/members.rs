@@ -1,39 +1,23 @@
 //! The members of an object whose names nobody knows beforehand.
 
-use std::fmt;
+use std::borrow::Cow;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
-
-use super::json::Part;
+use super::json::{Part, Shape};
 
 /// The most members that are read; an object with more is not read at all.
 const MAX: usize = 10_000;
 
 /// The members of an object by name, in the order they stand.
 #[derive(Debug, Default)]
-pub(super) struct Members<'a>(pub(super) Vec<(String, Part<'a>)>);
+pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, Part<'a>)>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Self::default())
-    }
-}
-
-impl<'de: 'a, 'a> Visitor<'de> for Members<'a> {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
-        while let Some((name, value)) = map.next_entry::<String, Part<'a>>()? {
-            if self.0.len() == MAX {
-                return Err(A::Error::custom("too many members"));
-            }
-            self.0.push((name, value));
+impl<'a> Shape<'a> for Members<'a> {
+    fn take(&mut self, name: Cow<'a, str>, value: Part<'a>) -> Option<()> {
+        if self.0.len() == MAX {
+            return None;
         }
-        Ok(self)
+        self.0.push((name, value));
+        Some(())
     }
 }
 

@@ -58,15 +58,19 @@ pub(crate) use kinesis::Aggregated;
 /// Reads an event, whatever its bytes are.
 pub(crate) fn read(event: &Bytes, caller: &Caller<'_>, settings: &Settings) -> Reading {
     // JSON is UTF-8: what is not, no handler can read either.
-    let event = Event::parse(std::str::from_utf8(event).unwrap_or_default());
-    batch::read(&event)
-        .or_else(|| http::read(&event, settings.trust))
-        .or_else(|| eventbridge::read(&event))
-        .or_else(|| kafka::read(&event))
-        .or_else(|| firehose::read(&event))
-        .or_else(|| mq::read(&event))
-        .or_else(|| logs::read(&event))
-        .unwrap_or_else(|| invoke::read(&event, caller, settings.trust))
+    let text = std::str::from_utf8(event).unwrap_or_default();
+    batch::alone(text).unwrap_or_else(|| by_members(&Event::parse(text), caller, settings))
+}
+
+fn by_members(event: &Event<'_>, caller: &Caller<'_>, settings: &Settings) -> Reading {
+    batch::read(event)
+        .or_else(|| http::read(event, settings.trust))
+        .or_else(|| eventbridge::read(event))
+        .or_else(|| kafka::read(event))
+        .or_else(|| firehose::read(event))
+        .or_else(|| mq::read(event))
+        .or_else(|| logs::read(event))
+        .unwrap_or_else(|| invoke::read(event, caller, settings.trust))
 }
 
 /// What the Runtime API says of the caller, beside the event.

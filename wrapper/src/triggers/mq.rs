@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::batch::{self, Channel};
 use super::carrier;
 use super::event::Event;
-use super::json::Part;
+use super::json::{Part, shape};
 use super::kafka;
 use super::members::Members;
 use super::strip::Edits;
@@ -26,20 +24,19 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
     batch::reading("pubsub", &channel, records, Edits::new(event.text))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct ActiveMessage<'a> {
-    #[serde(rename = "messageID")]
-    id: Part<'a>,
-    broker_in_time: Part<'a>,
-    destination: Part<'a>,
-    properties: Part<'a>,
+shape! {
+    struct ActiveMessage {
+        id: "messageID",
+        broker_in_time: "brokerInTime",
+        destination: "destination",
+        properties: "properties",
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct Destination<'a> {
-    physical_name: Part<'a>,
+shape! {
+    struct Destination {
+        physical_name: "physicalName",
+    }
 }
 
 fn active(event: &Event<'_>) -> Option<(Arc<Channel>, Vec<Record>)> {
@@ -57,24 +54,24 @@ fn active(event: &Event<'_>) -> Option<(Arc<Channel>, Vec<Record>)> {
     Some((channel, records))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct RabbitMessage<'a> {
-    basic_properties: Part<'a>,
+shape! {
+    struct RabbitMessage {
+        basic_properties: "basicProperties",
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct BasicProperties<'a> {
-    headers: Part<'a>,
-    message_id: Part<'a>,
+shape! {
+    struct BasicProperties {
+        headers: "headers",
+        message_id: "messageId",
+    }
 }
 
-/// Text in a RabbitMQ header.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-struct LongString<'a> {
-    bytes: Part<'a>,
+shape! {
+    /// Text in a RabbitMQ header.
+    struct LongString {
+        bytes: "bytes",
+    }
 }
 
 fn rabbit(event: &Event<'_>) -> Option<(Arc<Channel>, Vec<Record>)> {

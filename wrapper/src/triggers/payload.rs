@@ -2,7 +2,6 @@
 //! its target.
 
 use bytes::Bytes;
-use memchr::memmem;
 
 use super::carrier::{self, mentions_ours};
 use super::eventbridge::BusEvent;
@@ -29,7 +28,7 @@ impl Payload {
         else {
             return Self::default();
         };
-        let event = memmem::find(data, b"detail-type").and_then(|_| BusEvent::envelope(text));
+        let event = BusEvent::envelope(text);
         let mut edits = Edits::new(text);
         if mentions_ours(text) {
             let detail = event.as_ref().and_then(|event| event.detail.raw());

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
 
 use super::Record;
 use super::batch::Channel;
 use super::event::{Event, RawRecord};
-use super::json::Part;
+use super::json::{Part, shape};
 use crate::propagation::join;
 use crate::span::attribute;
 
@@ -83,20 +82,18 @@ impl Object {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-struct ResponseElements<'a> {
-    #[serde(rename = "x-amz-request-id")]
-    request_id: Part<'a>,
+shape! {
+    struct ResponseElements {
+        request_id: "x-amz-request-id",
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-struct Pointer<'a> {
-    bucket: Part<'a>,
-    object: Part<'a>,
-    #[serde(rename = "request-id")]
-    request_id: Part<'a>,
+shape! {
+    struct Pointer {
+        bucket: "bucket",
+        object: "object",
+        request_id: "request-id",
+    }
 }
 
 impl Pointer<'_> {
@@ -106,18 +103,17 @@ impl Pointer<'_> {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-struct Bucket<'a> {
-    name: Part<'a>,
+shape! {
+    struct Bucket {
+        name: "name",
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-struct ObjectPart<'a> {
-    // As each of the two kinds of events spells it.
-    #[serde(alias = "eTag")]
-    etag: Part<'a>,
-    key: Part<'a>,
-    size: Part<'a>,
+shape! {
+    struct ObjectPart {
+        // As each of the two kinds of events spells it.
+        etag: "etag" | "eTag",
+        key: "key",
+        size: "size",
+    }
 }

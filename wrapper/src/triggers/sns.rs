@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::batch::Channel;
 use super::carrier;
 use super::event::RawRecord;
-use super::json::{self, Part};
+use super::json::{self, shape};
 use super::strip::Edits;
 use super::{Record, Sender, envelope, time};
 use crate::propagation::join;
@@ -27,25 +25,23 @@ pub(super) fn record<'a>(raw: &RawRecord<'a>, edits: &mut Edits<'a>) -> Record {
     record
 }
 
-/// A message as a topic delivers it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase", bound(deserialize = "'de: 'a"))]
-pub(super) struct Notification<'a> {
-    #[serde(rename = "Type")]
-    kind: Part<'a>,
-    pub(super) message: Part<'a>,
-    message_attributes: Part<'a>,
-    message_id: Part<'a>,
-    timestamp: Part<'a>,
-    topic_arn: Part<'a>,
+shape! {
+    /// A message as a topic delivers it.
+    pub(super) struct Notification {
+        kind: "Type",
+        pub(super) message: "Message",
+        message_attributes: "MessageAttributes",
+        message_id: "MessageId",
+        timestamp: "Timestamp",
+        topic_arn: "TopicArn",
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase", bound(deserialize = "'de: 'a"))]
-struct MessageAttribute<'a> {
-    #[serde(rename = "Type")]
-    kind: Part<'a>,
-    value: Part<'a>,
+shape! {
+    struct MessageAttribute {
+        kind: "Type",
+        value: "Value",
+    }
 }
 
 impl<'a> Notification<'a> {

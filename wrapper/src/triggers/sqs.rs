@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
-use serde::Deserialize;
 
 use super::batch::Channel;
 use super::carrier;
 use super::event::RawRecord;
-use super::json::Part;
+use super::json::{Part, shape};
 use super::strip::Edits;
 use super::{Record, Sender, envelope};
 use crate::propagation::join;
@@ -37,19 +36,14 @@ fn queue(resource: &str) -> Option<&str> {
     Some(resource)
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-struct SystemAttributes<'a> {
-    #[serde(rename = "ApproximateReceiveCount")]
-    receive_count: Part<'a>,
-    #[serde(rename = "SentTimestamp")]
-    sent: Part<'a>,
-    #[serde(rename = "AWSTraceHeader")]
-    trace_header: Part<'a>,
-    #[serde(rename = "DeadLetterQueueSourceArn")]
-    dead_letter_source: Part<'a>,
-    #[serde(rename = "MessageGroupId")]
-    group: Part<'a>,
+shape! {
+    struct SystemAttributes {
+        receive_count: "ApproximateReceiveCount",
+        sent: "SentTimestamp",
+        trace_header: "AWSTraceHeader",
+        dead_letter_source: "DeadLetterQueueSourceArn",
+        group: "MessageGroupId",
+    }
 }
 
 impl SystemAttributes<'_> {
@@ -70,11 +64,11 @@ impl SystemAttributes<'_> {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct MessageAttribute<'a> {
-    string_value: Part<'a>,
-    binary_value: Part<'a>,
+shape! {
+    struct MessageAttribute {
+        string_value: "stringValue",
+        binary_value: "binaryValue",
+    }
 }
 
 /// The context in the attributes of the message itself; with raw delivery they are the topic's.

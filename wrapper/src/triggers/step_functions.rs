@@ -14,10 +14,9 @@ use std::borrow::Cow;
 use memchr::memmem;
 use opentelemetry::trace::TraceId;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::json::{self, Part};
+use super::json::{self, Part, shape};
 use crate::propagation::join;
 use crate::span::attribute;
 
@@ -67,27 +66,25 @@ impl Execution {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase", bound(deserialize = "'de: 'a"))]
-struct Input<'a> {
-    #[serde(rename = "_datadog")]
-    datadog: Part<'a>,
-    execution: Part<'a>,
-    execution_arn: Part<'a>,
-    payload: Part<'a>,
-    root_execution_id: Part<'a>,
-    #[serde(rename = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID")]
-    started_by: Part<'a>,
-    state: Part<'a>,
+shape! {
+    struct Input {
+        datadog: "_datadog",
+        execution: "Execution",
+        execution_arn: "ExecutionArn",
+        payload: "Payload",
+        root_execution_id: "RootExecutionId",
+        started_by: "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID",
+        state: "State",
+    }
 }
 
-/// A part of the context object
-/// (<https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html>).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase", bound(deserialize = "'de: 'a"))]
-struct Named<'a> {
-    id: Part<'a>,
-    name: Part<'a>,
+shape! {
+    /// A part of the context object
+    /// (<https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html>).
+    struct Named {
+        id: "Id",
+        name: "Name",
+    }
 }
 
 impl Input<'_> {

@@ -1,13 +1,11 @@
 //! Takes members out of a JSON text and leaves every other byte as it was: the handler must not see what we
 //! injected, and must see all else exactly as it was sent.
 
-use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
-use super::scan::{self, Text};
+use super::scan;
 
 /// Changes to an event, gathered while it is read.
 #[derive(Debug)]
@@ -63,83 +61,36 @@ pub(super) fn offset(whole: &str, part: &str) -> Option<usize> {
 /// What to take out of `object` so that it has no member `name`: each with the comma before it, or, if nothing
 /// is left before it, the one after it. Nothing, if `object` is not a JSON object.
 pub(super) fn members(object: &str, name: &str) -> Vec<Range<usize>> {
-    let finder = Finder { object, name, found: Vec::new() };
-    scan::read_as(object, finder).unwrap_or_default()
-}
-
-struct Finder<'a> {
-    object: &'a str,
-    name: &'a str,
-    found: Vec<Range<usize>>,
-}
-
-impl<'de> DeserializeSeed<'de> for Finder<'de> {
-    type Value = Vec<Range<usize>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Finder<'de> {
-    type Value = Vec<Range<usize>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
-        let outside = || A::Error::custom("a value outside its object");
-        let skip_space = |at: usize| {
-            let rest = self.object.get(at..).unwrap_or_default();
-            at + (rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len())
-        };
-        // The object's first key, then the one after each member that was taken out with its comma.
-        let mut begin = skip_space(skip_space(0) + 1);
-        let mut kept_one = false;
-        let mut end_of_last = 0;
-        while let Some(hit) = map.next_key_seed(Is(self.name))? {
-            let Text(value) = map.next_value()?;
-            let end = offset(self.object, value).ok_or_else(outside)? + value.len();
-            match (hit, kept_one) {
+    let skip_space = |at: usize| {
+        let rest = object.get(at..).unwrap_or_default();
+        at + (rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len())
+    };
+    let mut found = Vec::new();
+    // The object's first key, then the one after each member that was taken out with its comma.
+    let mut begin = skip_space(skip_space(0) + 1);
+    let mut kept_one = false;
+    let mut end_of_last = 0;
+    let is_read = scan::whole(object, |scanner| {
+        scanner.object(|key, scanner| {
+            let value = scanner.value()?;
+            let end = offset(object, value)? + value.len();
+            match (key == name, kept_one) {
                 (false, _) => kept_one = true,
                 // From the comma on: the white space before it was there before the member was.
-                (true, true) => self.found.push(skip_space(end_of_last)..end),
+                (true, true) => found.push(skip_space(end_of_last)..end),
                 (true, false) => {
                     let comma = skip_space(end);
-                    let followed = self.object.as_bytes().get(comma) == Some(&b',');
+                    let followed = object.as_bytes().get(comma) == Some(&b',');
                     let until = if followed { comma + 1 } else { end };
-                    self.found.push(begin..until);
+                    found.push(begin..until);
                     begin = until;
                 }
             }
             end_of_last = end;
-        }
-        Ok(self.found)
-    }
-}
-
-/// Whether a key is this one.
-struct Is<'a>(&'a str);
-
-impl<'de> DeserializeSeed<'de> for Is<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Is<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        Ok(key == self.0)
-    }
+            Some(())
+        })
+    });
+    if is_read.is_some() { found } else { Vec::new() }
 }
 
 #[cfg(test)]

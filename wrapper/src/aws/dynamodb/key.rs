@@ -151,9 +151,9 @@ fn of<'a>(table: &str, key: impl IntoIterator<Item = (&'a String, &'a AttributeV
     let key: Vec<_> = key.into_iter().map(|(name, value)| (name, value, base64(value))).collect();
     let values = key.iter().map(|(name, value, base64)| {
         let value = match value {
-            AttributeValue::S(text) => KeyValue::S(text),
+            AttributeValue::S(text) => KeyValue::S(text.into()),
             AttributeValue::N(number) => KeyValue::N(join::number(number)?),
-            AttributeValue::B(_) => KeyValue::B(base64),
+            AttributeValue::B(_) => KeyValue::B(base64.into()),
             _ => return None,
         };
         Some((name.as_str(), value))

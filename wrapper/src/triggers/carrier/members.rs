@@ -1,14 +1,11 @@
 //! The members of an object whose names say something, found in one pass and left unread.
 
 use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::{DATADOG, DAZN};
-use crate::propagation::{Context, MEMBER, Named};
+use crate::propagation::{Context, MEMBER, Meaning, Named};
 use crate::triggers::headers::REQUEST;
-use crate::triggers::json::Part;
+use crate::triggers::json::{Part, Shape};
 
 /// The most members with names that people choose (`x-correlation-…`).
 const MAX_CHOSEN: usize = 64;
@@ -52,10 +49,11 @@ impl<'a> Carrier<'a> {
     pub(in crate::triggers) fn named(&self, value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>) -> Named<'a> {
         let mut named = Named::default();
         let has_capitals = |name: &str| name.bytes().any(|b| b.is_ascii_uppercase());
-        let is_written_so = |name: &str| name == XRAY || Named::is_chosen(name) || !has_capitals(name);
-        for (name, part) in self.0.iter().filter(|(name, _)| Named::knows(name) && is_written_so(name)) {
-            if let Some(value) = value(*part) {
-                named.add(name, value);
+        for (name, part) in &self.0 {
+            let Some(meaning) = Named::meaning(name) else { continue };
+            let is_written_so = matches!(meaning, Meaning::Chosen) || name == XRAY || !has_capitals(name);
+            if let Some(value) = is_written_so.then(|| value(*part)).flatten() {
+                named.put(meaning, name, value);
             }
         }
         named
@@ -86,57 +84,12 @@ fn knows(name: &str) -> bool {
             || REQUEST.iter().any(|known| name.eq_ignore_ascii_case(known)))
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Carrier<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Self::default())
-    }
-}
-
-impl<'de: 'a, 'a> Visitor<'de> for Carrier<'a> {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
-        while let Some(Known(name)) = map.next_key()? {
-            match name {
-                Some(name) => {
-                    let value = map.next_value()?;
-                    self.add(name, value);
-                }
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
+impl<'a> Shape<'a> for Carrier<'a> {
+    fn take(&mut self, name: Cow<'a, str>, value: Part<'a>) -> Option<()> {
+        if knows(&name) {
+            self.add(name, value);
         }
-        Ok(self)
-    }
-}
-
-/// A key, if it is known: most are not, and are not copied.
-struct Known<'a>(Option<Cow<'a, str>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Known<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Self(None))
-    }
-}
-
-impl<'de: 'a, 'a> Visitor<'de> for Known<'a> {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, key: &'de str) -> Result<Self, E> {
-        Ok(Self(knows(key).then_some(Cow::Borrowed(key))))
-    }
-
-    fn visit_str<E: Error>(self, key: &str) -> Result<Self, E> {
-        Ok(Self(knows(key).then(|| Cow::Owned(key.to_owned()))))
+        Some(())
     }
 }
 

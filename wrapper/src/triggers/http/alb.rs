@@ -2,11 +2,9 @@
 //! (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html>). It has no routes
 //! that one could see: what is low in number is the target group.
 
-use serde::Deserialize;
-
 use super::{Request, RequestContext};
 use crate::triggers::event::Event;
-use crate::triggers::json::Part;
+use crate::triggers::json::shape;
 
 pub(super) fn read<'a>(event: &Event<'a>, context: &RequestContext<'a>) -> Option<Request<'a>> {
     let balancer: Balancer<'a> = context.elb.object()?;
@@ -21,8 +19,8 @@ fn group(arn: &str) -> Option<&str> {
     arn.split_once(":targetgroup/")?.1.split('/').next().filter(|name| !name.is_empty())
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct Balancer<'a> {
-    target_group_arn: Part<'a>,
+shape! {
+    struct Balancer {
+        target_group_arn: "targetGroupArn",
+    }
 }

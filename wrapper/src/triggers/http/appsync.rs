@@ -3,13 +3,11 @@
 //!
 //! With a request mapping an event has any shape: see `triggers::invoke`.
 
-use serde::Deserialize;
-
 use super::Request;
 use crate::span::attribute;
 use crate::triggers::event::Event;
 use crate::triggers::headers::Headers;
-use crate::triggers::json::Part;
+use crate::triggers::json::shape;
 use crate::triggers::scan::first_item;
 
 pub(super) fn read<'a>(event: &Event<'a>) -> Option<Request<'a>> {
@@ -39,16 +37,16 @@ fn resolver<'a>(event: &Event<'a>) -> Option<Request<'a>> {
     })
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct Info<'a> {
-    field_name: Part<'a>,
-    parent_type_name: Part<'a>,
+shape! {
+    struct Info {
+        field_name: "fieldName",
+        parent_type_name: "parentTypeName",
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct Http<'a> {
-    domain_name: Part<'a>,
-    headers: Part<'a>,
+shape! {
+    struct Http {
+        domain_name: "domainName",
+        headers: "headers",
+    }
 }

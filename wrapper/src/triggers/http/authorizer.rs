@@ -5,13 +5,11 @@
 //! (<https://docs.aws.amazon.com/iot/latest/developerguide/custom-auth-lambda.html>). What is in their events is of
 //! the request that they guard, and read as that. The token is not looked at.
 
-use serde::Deserialize;
-
 use super::{Identity, Request, RequestContext, http_api, known_method, rest_api};
 use crate::triggers::Answers;
 use crate::triggers::event::Event;
 use crate::triggers::headers::Headers;
-use crate::triggers::json::Part;
+use crate::triggers::json::shape;
 
 pub(super) fn read<'a>(event: &Event<'a>, context: &RequestContext<'a>) -> Option<Request<'a>> {
     api_gateway(event, context).or_else(|| appsync(event, context)).or_else(|| iot(event))
@@ -72,14 +70,14 @@ fn named<'a>(guarded: Request<'a>, what: &str) -> Request<'a> {
     Request { name: source.clone(), source, answers: Answers::Opaque, ..guarded }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-struct Protocols<'a> {
-    http: Part<'a>,
+shape! {
+    struct Protocols {
+        http: "http",
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
-struct IotHttp<'a> {
-    headers: Part<'a>,
+shape! {
+    struct IotHttp {
+        headers: "headers",
+    }
 }

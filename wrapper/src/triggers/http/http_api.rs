@@ -2,12 +2,10 @@
 //! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>,
 //! <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>).
 
-use serde::Deserialize;
-
 use super::{Request, RequestContext};
 use crate::triggers::Answers;
 use crate::triggers::event::Event;
-use crate::triggers::json::Part;
+use crate::triggers::json::shape;
 
 pub(super) fn read<'a>(event: &Event<'a>, context: &RequestContext<'a>) -> Option<Request<'a>> {
     let http: Http<'a> = context.http.object()?;
@@ -28,11 +26,11 @@ pub(super) fn read<'a>(event: &Event<'a>, context: &RequestContext<'a>) -> Optio
     })
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-pub(super) struct Http<'a> {
-    pub(super) method: Part<'a>,
-    protocol: Part<'a>,
-    source_ip: Part<'a>,
-    user_agent: Part<'a>,
+shape! {
+    pub(super) struct Http {
+        pub(super) method: "method",
+        protocol: "protocol",
+        source_ip: "sourceIp",
+        user_agent: "userAgent",
+    }
 }

@@ -16,11 +16,10 @@ mod websocket;
 use std::net::{IpAddr, SocketAddr};
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
-use serde::Deserialize;
 
 use super::event::Event;
 use super::headers::Headers;
-use super::json::Part;
+use super::json::{Part, shape};
 use super::{Answers, Reading};
 use crate::settings::Trust;
 use crate::span::{SpanKind, Value, attribute};
@@ -41,35 +40,35 @@ pub(super) fn read(event: &Event<'_>, trust: Trust) -> Option<Reading> {
     Some(request.reading(trust))
 }
 
-/// What API Gateway, load balancers, VPC Lattice and AppSync know of a request.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct RequestContext<'a> {
-    api_id: Part<'a>,
-    connection_id: Part<'a>,
-    domain_name: Part<'a>,
-    elb: Part<'a>,
-    event_type: Part<'a>,
-    /// What the API itself calls the request. In place of a REST API's `requestId` the client may send one
-    /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-access-logging.html>), and the correlation
-    /// id is nobody's to choose.
-    extended_request_id: Part<'a>,
-    http: Part<'a>,
-    identity: Part<'a>,
-    protocol: Part<'a>,
-    /// Where there is no other, as in an HTTP API: the service's own.
-    request_id: Part<'a>,
-    route_key: Part<'a>,
-    service_arn: Part<'a>,
-    service_network_arn: Part<'a>,
+shape! {
+    /// What API Gateway, load balancers, VPC Lattice and AppSync know of a request.
+    struct RequestContext {
+        api_id: "apiId",
+        connection_id: "connectionId",
+        domain_name: "domainName",
+        elb: "elb",
+        event_type: "eventType",
+        /// What the API itself calls the request. In place of a REST API's `requestId` the client may send one
+        /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-access-logging.html>), and the correlation
+        /// id is nobody's to choose.
+        extended_request_id: "extendedRequestId",
+        http: "http",
+        identity: "identity",
+        protocol: "protocol",
+        /// Where there is no other, as in an HTTP API: the service's own.
+        request_id: "requestId",
+        route_key: "routeKey",
+        service_arn: "serviceArn",
+        service_network_arn: "serviceNetworkArn",
+    }
 }
 
-/// `identity` of a request context.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct Identity<'a> {
-    source_ip: Part<'a>,
-    user_agent: Part<'a>,
+shape! {
+    /// `identity` of a request context.
+    struct Identity {
+        source_ip: "sourceIp",
+        user_agent: "userAgent",
+    }
 }
 
 /// A request, wherever its parts stand in the event.

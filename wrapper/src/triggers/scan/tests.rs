@@ -1,72 +1,34 @@
+use std::fmt;
+
 use proptest::prelude::*;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::*;
-use crate::triggers::json::Part;
+use crate::triggers::json::{Json as _, Part};
 
 /// Keys, of an object, and values.
 type Found<'a> = Vec<(Option<Cow<'a, str>>, &'a str)>;
 
 /// Everything that stands in an object or a list, as text.
-#[derive(Debug, Default, PartialEq)]
-struct All<'a>(Found<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for All<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Self::default())
-    }
-}
-
-impl<'de: 'a, 'a> Visitor<'de> for All<'a> {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or a list")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
-        while let Some(Key(key)) = map.next_key()? {
-            let Text(value) = map.next_value()?;
-            self.0.push((Some(key), value));
-        }
-        Ok(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
-        while let Some(Text(item)) = list.next_element()? {
-            self.0.push((None, item));
-        }
-        Ok(self)
-    }
-}
-
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Self(Cow::Borrowed("")))
-    }
-}
-
-impl<'de: 'a, 'a> Visitor<'de> for Key<'a> {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_borrowed_str<E: de::Error>(self, key: &'de str) -> Result<Self, E> {
-        Ok(Self(Cow::Borrowed(key)))
-    }
-
-    fn visit_str<E: de::Error>(self, key: &str) -> Result<Self, E> {
-        Ok(Self(Cow::Owned(key.to_owned())))
-    }
-}
-
 fn all(text: &str) -> Option<Found<'_>> {
-    read::<All<'_>>(text).map(|All(found)| found)
+    let mut found = Vec::new();
+    whole(text, |scanner| match scanner.peek()? {
+        b'{' => scanner.object(|name, scanner| {
+            found.push((Some(name), scanner.value()?));
+            Some(())
+        }),
+        _ => scanner.list(|scanner| {
+            found.push((None, scanner.value()?));
+            Some(())
+        }),
+    })?;
+    Some(found)
+}
+
+fn part(text: &str) -> Option<Part<'_>> {
+    whole(text, Part::read)
 }
 
 #[test]
@@ -239,7 +201,7 @@ proptest! {
             prop_assert_eq!(found(&text).unwrap(), expected(&text));
         } else {
             let value: Option<Value> = serde_json::from_str(&text).ok();
-            let string = read::<Part<'_>>(&text).unwrap().text();
+            let string = part(&text).unwrap().text();
             prop_assert_eq!(string.as_deref(), value.as_ref().and_then(Value::as_str));
         }
     }
@@ -254,7 +216,7 @@ proptest! {
 
     #[test]
     fn any_text_is_survived(text in ".*", json in "[\\[\\]{}\",:\\\\ a1]{0,200}") {
-        let _ = (all(&text), read::<Part<'_>>(&text));
+        let _ = (all(&text), part(&text));
         if let Some(found) = all(&json) {
             // What is given out are slices of it, in order.
             let mut rest = json.as_str();
