@@ -36,10 +36,14 @@ shape! {
 /// `_datadog`, else `x-datadog-*`, else `X-Amzn-Trace-Id` (which OpenTelemetry's propagator for X-Ray puts there, the
 /// only one that AWS's layer for Python has by default); and `x-correlation-*`.
 pub(super) fn values<'a>(
-    object: Part<'a>,
+    carrier: &Carrier<'a>,
     value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>,
 ) -> Option<Sender> {
-    of_values(&object.object()?, value)
+    let named = carrier.named(&value);
+    let datadog = || datadog(&value(carrier.get(DATADOG))?);
+    let span = span(&named, datadog);
+    let beside = named.beside(span.as_ref());
+    sender(span, beside)
 }
 
 /// The same of a list of objects, with a value each.
@@ -48,15 +52,7 @@ pub(super) fn listed<'a>(list: Part<'a>, value: impl Fn(Part<'a>) -> Option<Cow<
     for one in list.list()? {
         all.append(one);
     }
-    of_values(&all, value)
-}
-
-fn of_values<'a>(carrier: &Carrier<'a>, value: impl Fn(Part<'a>) -> Option<Cow<'a, str>>) -> Option<Sender> {
-    let named = carrier.named(&value);
-    let datadog = || datadog(&value(carrier.get(DATADOG))?);
-    let span = span(&named, datadog);
-    let beside = named.beside(span.as_ref());
-    sender(span, beside)
+    values(&all, value)
 }
 
 /// The sender that the custom values of a client context tell, as [`values`] does, and `__context__` in them.

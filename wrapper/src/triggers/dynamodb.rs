@@ -28,7 +28,7 @@ pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
 }
 
 pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edits<'a>) -> Record {
-    let change: Change<'a> = raw.dynamodb.object().unwrap_or_default();
+    let change = &raw.dynamodb;
     let mut record = channel.record(change.sequence_number.text());
     let created = change.created.seconds();
     (record.sender, record.sent) = match change.writer() {
@@ -59,7 +59,7 @@ fn table(resource: &str) -> Option<&str> {
 }
 
 shape! {
-    struct Change {
+    pub(super) struct Change {
         created: "ApproximateCreationDateTime",
         keys: "Keys",
         new_image: "NewImage",

@@ -2,7 +2,13 @@
 
 use std::ops::Deref;
 
+use super::carrier::Carrier;
+use super::dynamodb::Change;
 use super::json::{self, shape};
+use super::kinesis::Kinesis;
+use super::s3::{Pointer, ResponseElements};
+use super::sns::Notification;
+use super::sqs::SystemAttributes;
 
 /// An event, by its members.
 #[derive(Debug, Default)]
@@ -80,16 +86,16 @@ shape! {
         pub(super) event_source_arn: "eventSourceARN",
         pub(super) event_time: "eventTime",
 
-        pub(super) attributes: "attributes",
+        pub(super) attributes: "attributes" as SystemAttributes,
         pub(super) body: "body",
-        pub(super) message_attributes: "messageAttributes",
+        pub(super) message_attributes: "messageAttributes" as Carrier,
         pub(super) message_id: "messageId",
 
-        pub(super) dynamodb: "dynamodb",
-        pub(super) kinesis: "kinesis",
-        pub(super) response_elements: "responseElements",
-        pub(super) s3: "s3",
-        pub(super) sns: "Sns",
+        pub(super) dynamodb: "dynamodb" as Change,
+        pub(super) kinesis: "kinesis" as Kinesis,
+        pub(super) response_elements: "responseElements" as ResponseElements,
+        pub(super) s3: "s3" as Pointer,
+        pub(super) sns: "Sns" as Notification,
     }
 }
 

@@ -97,9 +97,14 @@ pub(super) trait Json<'a>: Sized {
 
 /// What an object is read into, member by member. Most are declared with [`shape!`].
 pub(super) trait Shape<'a>: Default {
-    /// Takes a member, if one of that name is asked for; of several the last counts, as it does for whoever reads a
-    /// map. With `None` the object is not read at all.
-    fn take(&mut self, name: Cow<'a, str>, value: Part<'a>) -> Option<()>;
+    /// Reads the value of a member, whether one of that name is asked for or not; of several the last counts, as it
+    /// does for whoever reads a map. With `None` the object is not read at all.
+    fn take(&mut self, name: Cow<'a, str>, value: &mut Scanner<'a>) -> Option<()>;
+}
+
+/// Reads an object within another, where it stands; of what is no object nothing is known.
+pub(super) fn inner<'a, T: Shape<'a>>(scanner: &mut Scanner<'a>) -> Option<T> {
+    if scanner.is_object() { T::read(scanner) } else { scanner.value().map(|_| T::default()) }
 }
 
 impl<'a> Json<'a> for Part<'a> {
@@ -111,39 +116,44 @@ impl<'a> Json<'a> for Part<'a> {
 impl<'a, T: Shape<'a>> Json<'a> for T {
     fn read(scanner: &mut Scanner<'a>) -> Option<Self> {
         let mut shape = T::default();
-        scanner.object(|name, scanner| shape.take(name, Part::new(scanner.value()?)))?;
+        scanner.object(|name, value| shape.take(name, value))?;
         Some(shape)
     }
 }
 
-/// Declares the members that are read of an object, each with its name there, or its names.
+/// Declares the members that are read of an object, each with its name there, or its names: left unread, or, with `as`,
+/// the members of an object inside.
 macro_rules! shape {
     (
         $(#[$about:meta])*
         $vis:vis struct $shape:ident {
-            $($(#[$about_member:meta])* $member_vis:vis $member:ident: $($name:literal)|+,)+
+            $($(#[$about_member:meta])* $member_vis:vis $member:ident: $($name:literal)|+ $(as $inner:ident)?,)+
         }
     ) => {
         $(#[$about])*
         #[derive(Debug, Default)]
         $vis struct $shape<'a> {
-            $($(#[$about_member])* $member_vis $member: $crate::triggers::json::Part<'a>,)+
+            $($(#[$about_member])* $member_vis $member: $crate::triggers::json::shape!(@type $($inner)?),)+
         }
 
         impl<'a> $crate::triggers::json::Shape<'a> for $shape<'a> {
             fn take(
                 &mut self,
                 name: std::borrow::Cow<'a, str>,
-                value: $crate::triggers::json::Part<'a>,
+                value: &mut $crate::triggers::scan::Scanner<'a>,
             ) -> Option<()> {
                 match &*name {
-                    $($($name)|+ => self.$member = value,)+
-                    _ => {}
+                    $($($name)|+ => self.$member = $crate::triggers::json::shape!(@read value $($inner)?)?,)+
+                    _ => drop(value.value()?),
                 }
                 Some(())
             }
         }
     };
+    (@type) => { $crate::triggers::json::Part<'a> };
+    (@type $inner:ident) => { $inner<'a> };
+    (@read $value:ident) => { $crate::triggers::json::Json::read($value) };
+    (@read $value:ident $inner:ident) => { $crate::triggers::json::inner($value) };
 }
 pub(super) use shape;
 

@@ -32,7 +32,7 @@ pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
 }
 
 pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edits<'a>) -> Record {
-    let kinesis: Kinesis<'a> = raw.kinesis.object().unwrap_or_default();
+    let kinesis = &raw.kinesis;
     let mut record = channel.record(kinesis.sequence_number.text());
     record.sent = kinesis.arrival.seconds();
     if let Some(shard) = raw.event_id.text().and_then(|id| Some(id.split_once(':')?.0.to_owned())) {
@@ -75,7 +75,8 @@ fn longest_way(senders: &[Option<Sender>]) -> Option<Sender> {
 }
 
 shape! {
-    struct Kinesis {
+    /// A record of a stream.
+    pub(super) struct Kinesis {
         arrival: "approximateArrivalTimestamp",
         data: "data",
         sequence_number: "sequenceNumber",

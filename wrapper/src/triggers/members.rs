@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::json::{Part, Shape};
+use super::json::{Json as _, Part, Shape};
+use super::scan::Scanner;
 
 /// The most members that are read; an object with more is not read at all.
 const MAX: usize = 10_000;
@@ -12,11 +13,11 @@ const MAX: usize = 10_000;
 pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, Part<'a>)>);
 
 impl<'a> Shape<'a> for Members<'a> {
-    fn take(&mut self, name: Cow<'a, str>, value: Part<'a>) -> Option<()> {
+    fn take(&mut self, name: Cow<'a, str>, value: &mut Scanner<'a>) -> Option<()> {
         if self.0.len() == MAX {
             return None;
         }
-        self.0.push((name, value));
+        self.0.push((name, Part::read(value)?));
         Some(())
     }
 }

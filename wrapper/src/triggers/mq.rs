@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::batch::{self, Channel};
-use super::carrier;
+use super::carrier::{self, Carrier};
 use super::event::Event;
 use super::json::{Part, shape};
 use super::kafka;
@@ -28,8 +28,8 @@ shape! {
     struct ActiveMessage {
         id: "messageID",
         broker_in_time: "brokerInTime",
-        destination: "destination",
-        properties: "properties",
+        destination: "destination" as Destination,
+        properties: "properties" as Carrier,
     }
 }
 
@@ -41,13 +41,12 @@ shape! {
 
 fn active(event: &Event<'_>) -> Option<(Arc<Channel>, Vec<Record>)> {
     let messages: Vec<ActiveMessage<'_>> = event.messages.list()?;
-    let destination: Destination<'_> = messages.first()?.destination.object().unwrap_or_default();
-    let name = destination.physical_name.header().map(Into::into);
+    let name = messages.first()?.destination.physical_name.header().map(Into::into);
     let channel = Channel::new("activemq", "activemq", name);
     let record = |message: &ActiveMessage<'_>| {
         let mut record = channel.record(message.id.header());
         record.sent = message.broker_in_time.millis();
-        record.sender = carrier::values(message.properties, Part::header);
+        record.sender = carrier::values(&message.properties, Part::header);
         record
     };
     let records = messages.iter().map(record).collect();
@@ -56,13 +55,13 @@ fn active(event: &Event<'_>) -> Option<(Arc<Channel>, Vec<Record>)> {
 
 shape! {
     struct RabbitMessage {
-        basic_properties: "basicProperties",
+        basic_properties: "basicProperties" as BasicProperties,
     }
 }
 
 shape! {
     struct BasicProperties {
-        headers: "headers",
+        headers: "headers" as Carrier,
         message_id: "messageId",
     }
 }
@@ -87,9 +86,9 @@ fn rabbit(event: &Event<'_>) -> Option<(Arc<Channel>, Vec<Record>)> {
         let queue = name.split("::").next().map(str::to_owned);
         let channel = Channel::new("rabbitmq", "rabbitmq", queue);
         records.extend(messages.iter().map(|message| {
-            let properties: BasicProperties<'_> = message.basic_properties.object().unwrap_or_default();
+            let properties = &message.basic_properties;
             let mut record = channel.record(properties.message_id.header());
-            record.sender = carrier::values(properties.headers, |value| {
+            record.sender = carrier::values(&properties.headers, |value| {
                 let bytes = || kafka::bytes(value.object::<LongString<'_>>()?.bytes);
                 value.header().or_else(bytes)
             });

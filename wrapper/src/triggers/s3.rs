@@ -14,8 +14,7 @@ use crate::propagation::join;
 use crate::span::attribute;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
-    let bucket = raw.s3.object::<Pointer<'_>>().and_then(|pointer| pointer.bucket());
-    Channel::new("s3", "aws.s3", bucket)
+    Channel::new("s3", "aws.s3", raw.s3.bucket())
 }
 
 pub(super) fn record(raw: &RawRecord<'_>, channel: &Channel) -> Record {
@@ -43,7 +42,7 @@ pub(super) fn envelope(body: &str) -> Option<Notified> {
     if first.event_source.text()? != "aws:s3" {
         return None;
     }
-    let name = first.s3.object::<Pointer<'_>>()?.bucket()?;
+    let name = first.s3.bucket()?;
     Some(Notified { name, join: Object::of_record(first).join })
 }
 
@@ -56,11 +55,9 @@ pub(super) struct Object {
 
 impl Object {
     fn of_record(raw: &RawRecord<'_>) -> Self {
-        let pointer: Pointer<'_> = raw.s3.object().unwrap_or_default();
-        let request = raw.response_elements.object::<ResponseElements<'_>>().unwrap_or_default().request_id;
         // In these events, and not in those of EventBridge, the key is encoded as in a form.
         let decoded = |key: &str| percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned();
-        Self::new(&pointer, request, decoded)
+        Self::new(&raw.s3, raw.response_elements.request_id, decoded)
     }
 
     /// From an event of EventBridge
@@ -71,7 +68,7 @@ impl Object {
     }
 
     fn new(pointer: &Pointer<'_>, request: Part<'_>, key: impl Fn(&str) -> String) -> Self {
-        let object: ObjectPart<'_> = pointer.object.object().unwrap_or_default();
+        let object = &pointer.object;
         let mut attributes = Vec::new();
         attributes.extend(pointer.bucket().map(|name| attribute("aws.s3.bucket", name)));
         attributes.extend(object.key.header().map(|name| attribute("aws.s3.key", key(&name))));
@@ -83,22 +80,24 @@ impl Object {
 }
 
 shape! {
-    struct ResponseElements {
+    /// What S3 answered to the request that changed an object.
+    pub(super) struct ResponseElements {
         request_id: "x-amz-request-id",
     }
 }
 
 shape! {
-    struct Pointer {
-        bucket: "bucket",
-        object: "object",
+    /// Which object it is.
+    pub(super) struct Pointer {
+        bucket: "bucket" as Bucket,
+        object: "object" as ObjectPart,
         request_id: "request-id",
     }
 }
 
 impl Pointer<'_> {
     fn bucket(&self) -> Option<String> {
-        let name = self.bucket.object::<Bucket<'_>>()?.name.header()?;
+        let name = self.bucket.name.header()?;
         (!name.is_empty()).then(|| name.into_owned())
     }
 }

@@ -75,6 +75,11 @@ impl<'a> Scanner<'a> {
         Some(value)
     }
 
+    /// Whether an object begins here.
+    pub(super) fn is_object(&self) -> bool {
+        self.peek() == Some(b'{')
+    }
+
     /// The object that begins here: `member` is given each of its names in order, and reads the value from here.
     pub(super) fn object(
         &mut self,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::batch::Channel;
-use super::carrier;
+use super::carrier::{self, Carrier};
 use super::event::RawRecord;
 use super::json::{self, shape};
 use super::strip::Edits;
@@ -12,11 +12,11 @@ use super::{Record, Sender, envelope, time};
 use crate::propagation::join;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
-    raw.sns.object::<Notification<'_>>().unwrap_or_default().channel()
+    raw.sns.channel()
 }
 
 pub(super) fn record<'a>(raw: &RawRecord<'a>, edits: &mut Edits<'a>) -> Record {
-    let notification: Notification<'a> = raw.sns.object().unwrap_or_default();
+    let notification = &raw.sns;
     let mut record = notification.channel().record(notification.message_id.text());
     record.join = notification.join();
     record.sent = notification.timestamp.text().and_then(|text| time::parse(&text));
@@ -30,7 +30,7 @@ shape! {
     pub(super) struct Notification {
         kind: "Type",
         pub(super) message: "Message",
-        message_attributes: "MessageAttributes",
+        message_attributes: "MessageAttributes" as Carrier,
         message_id: "MessageId",
         timestamp: "Timestamp",
         topic_arn: "TopicArn",
@@ -64,7 +64,7 @@ impl<'a> Notification<'a> {
     }
 
     pub(super) fn sender(&self) -> Option<Sender> {
-        carrier::values(self.message_attributes, |value| {
+        carrier::values(&self.message_attributes, |value| {
             let value: MessageAttribute<'_> = value.object()?;
             match value.kind.text().as_deref() {
                 Some("Binary") => value.value.binary_header(),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use super::batch::Channel;
-use super::carrier;
+use super::carrier::{self, Carrier};
 use super::event::RawRecord;
-use super::json::{Part, shape};
+use super::json::shape;
 use super::strip::Edits;
 use super::{Record, Sender, envelope};
 use crate::propagation::join;
@@ -20,10 +20,10 @@ pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
 
 pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edits<'a>) -> Record {
     let mut record = channel.record(raw.message_id.text());
-    let system: SystemAttributes<'_> = raw.attributes.object().unwrap_or_default();
+    let system = &raw.attributes;
     record.join = Some(&record.id).filter(|id| !id.is_empty()).map(|id| join::sqs(id));
     record.sent = system.sent.millis();
-    let own = message_attributes(raw.message_attributes);
+    let own = message_attributes(&raw.message_attributes);
     envelope::read(raw.body).complete(own, raw.body, &mut record, edits);
     let header = || carrier::xray(&system.trace_header.header()?).map(Sender::Parent);
     record.sender = carrier::or_span(record.sender.take(), header);
@@ -37,7 +37,8 @@ fn queue(resource: &str) -> Option<&str> {
 }
 
 shape! {
-    struct SystemAttributes {
+    /// What the queue knows of a message.
+    pub(super) struct SystemAttributes {
         receive_count: "ApproximateReceiveCount",
         sent: "SentTimestamp",
         trace_header: "AWSTraceHeader",
@@ -72,7 +73,7 @@ shape! {
 }
 
 /// The context in the attributes of the message itself; with raw delivery they are the topic's.
-fn message_attributes(attributes: Part<'_>) -> Option<Sender> {
+fn message_attributes(attributes: &Carrier<'_>) -> Option<Sender> {
     carrier::values(attributes, |value| {
         let value: MessageAttribute<'_> = value.object()?;
         value.string_value.header().or_else(|| value.binary_value.binary_header())

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::{DATADOG, DAZN};
 use crate::propagation::{Context, MEMBER, Meaning, Named};
 use crate::triggers::headers::REQUEST;
-use crate::triggers::json::{Part, Shape};
+use crate::triggers::json::{Json as _, Part, Shape};
+use crate::triggers::scan::Scanner;
 
 /// The most members with names that people choose (`x-correlation-…`).
 const MAX_CHOSEN: usize = 64;
@@ -85,7 +86,8 @@ fn knows(name: &str) -> bool {
 }
 
 impl<'a> Shape<'a> for Carrier<'a> {
-    fn take(&mut self, name: Cow<'a, str>, value: Part<'a>) -> Option<()> {
+    fn take(&mut self, name: Cow<'a, str>, value: &mut Scanner<'a>) -> Option<()> {
+        let value = Part::read(value)?;
         if knows(&name) {
             self.add(name, value);
         }

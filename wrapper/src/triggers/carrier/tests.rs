@@ -53,7 +53,7 @@ fn ids() -> Option<Sender> {
 /// The values of an object by name, each a string.
 fn values(object: &Value) -> Option<Sender> {
     let text = object.to_string();
-    super::values(Part::new(&text), Part::header)
+    super::values(&json::object(&text).unwrap(), Part::header)
 }
 
 fn document(object: &Value) -> Option<Sender> {
