@@ -13,14 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceState};
-use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
-use prost::Message as _;
 
 use crate::diagnostics::warn;
 use crate::propagation::{Baggage, Context, XrayHeader, child_of, root};
 use crate::scope::Scope;
 use crate::settings::{Settings, Trust};
-use crate::span::{Span, SpanKind, attribute};
+use crate::span::{EndedSpan, Span, SpanKind, attribute};
 use crate::tracer::Tracer;
 use crate::triggers::{Answers, Reading};
 use describe::{describe, describe_baggage, describe_call, describe_record};
@@ -64,7 +62,7 @@ pub(crate) struct Invocation {
 struct State {
     /// The invocation span while it runs.
     open: Option<Span>,
-    ended: Vec<OtlpSpan>,
+    ended: Vec<EndedSpan>,
     bytes: usize,
     dropped: i64,
     /// The handler was called: the event could be deserialized.
@@ -86,7 +84,7 @@ impl Invocation {
         let parent = origin.parent;
         let context = parent.as_ref().map_or_else(|| root(trace), child_of);
 
-        let name = reading.name.clone().unwrap_or_else(|| call.function_name.clone());
+        let name = reading.name.as_deref().unwrap_or(&call.function_name);
         let mut span = Span::start(context.clone(), parent.as_ref(), reading.kind, name, call.received);
         let mut baggage = origin.baggage;
         // A message that comes again is of the same transaction, so the message names it where it is alone.
@@ -224,8 +222,8 @@ impl Invocation {
         let context = child_of(&parent);
         // `sqs payments < sns orders` is processed from `payments`.
         let from = record.and_then(|record| record.source.split(' ').nth(1)).unwrap_or("record");
-        let name = format!("process {from}");
-        let mut span = Span::start(context, Some(&parent), SpanKind::Consumer, name, self.now());
+        let name = ["process ", from].concat();
+        let mut span = Span::start(context, Some(&parent), SpanKind::Consumer, &name, self.now());
         span.set("messaging.operation.name", "process");
         span.set("messaging.operation.type", "process");
         describe_baggage(&mut span, &baggage);
@@ -241,8 +239,8 @@ impl Invocation {
     }
 
     /// Keeps an ended span for the hand-over.
-    pub(crate) fn keep(&self, span: OtlpSpan) {
-        let size = span.encoded_len();
+    pub(crate) fn keep(&self, span: EndedSpan) {
+        let size = span.size();
         let mut state = self.state();
         if state.open.is_none() {
             // The invocation was handed over: a task outlived it. Its spans leave with the next one.
@@ -257,7 +255,7 @@ impl Invocation {
     }
 
     /// Ends the invocation and gives all its spans. Later ones leave with the next invocation.
-    pub(crate) fn close(&self) -> Vec<OtlpSpan> {
+    pub(crate) fn close(&self) -> Vec<EndedSpan> {
         let now = self.now();
         let mut state = self.state();
         let mut spans = std::mem::take(&mut state.ended);

@@ -101,7 +101,7 @@ impl Scope {
     }
 
     /// Begins a span under the innermost one that runs here: the user's own, else the scope's.
-    pub(crate) fn start_span(&self, kind: SpanKind, name: impl Into<String>) -> OpenSpan {
+    pub(crate) fn start_span(&self, kind: SpanKind, name: &str) -> OpenSpan {
         let parent = subscriber::entered_span(self);
         #[cfg(feature = "otel")]
         let parent = parent.or_else(|| otel::span_in(self));
@@ -109,12 +109,7 @@ impl Scope {
     }
 
     /// Begins a span under `parent`.
-    pub(crate) fn start_child(
-        &self,
-        parent: &SpanContext,
-        kind: SpanKind,
-        name: impl Into<String>,
-    ) -> OpenSpan {
+    pub(crate) fn start_child(&self, parent: &SpanContext, kind: SpanKind, name: &str) -> OpenSpan {
         let context = child_of(parent);
         let mut span = Span::start(context, Some(parent), kind, name, self.invocation().now());
         if let Some(id) = self.correlation_id() {
@@ -161,7 +156,7 @@ impl OpenSpan {
         self.span.as_ref().map_or_else(SpanContext::empty_context, |span| span.context().clone())
     }
 
-    pub(crate) fn set(&mut self, key: &str, value: impl Into<Value>) {
+    pub(crate) fn set<'a>(&mut self, key: &str, value: impl Into<Value<'a>>) {
         if let Some(span) = &mut self.span {
             span.set(key, value);
         }
@@ -192,7 +187,7 @@ impl OpenSpan {
     /// Sets attributes that are made already.
     pub(crate) fn extend(&mut self, attributes: impl IntoIterator<Item = KeyValue>) {
         if let Some(span) = &mut self.span {
-            attributes.into_iter().for_each(|attribute| span.put(attribute));
+            attributes.into_iter().for_each(|attribute| span.put(&attribute));
         }
     }
 }

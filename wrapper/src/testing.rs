@@ -25,7 +25,9 @@ use tokio::net::TcpListener;
 
 use crate::handover::port_file_of;
 use crate::invocation::{Call, Invocation};
+use crate::propagation::root;
 use crate::scope::Scope;
+use crate::span::{self, EndedSpan, SpanKind};
 use crate::tracer::Tracer;
 use crate::triggers::{self, Caller};
 
@@ -169,6 +171,18 @@ pub(crate) fn scope() -> Scope {
     let tracer = Tracer::new(&|_| None, now);
     let reading = triggers::read(&Bytes::from_static(b"{}"), &Caller::default(), tracer.settings());
     Invocation::open(tracer, call(), reading).1
+}
+
+/// The spans of an invocation, which is over by that.
+pub(crate) fn close(invocation: &Invocation) -> Vec<Span> {
+    invocation.close().iter().map(EndedSpan::decode).collect()
+}
+
+/// A span that has ended.
+pub(crate) fn ended(name: &str, attributes: impl IntoIterator<Item = KeyValue>) -> EndedSpan {
+    let mut span = span::Span::start(root(None), None, SpanKind::Client, name, now());
+    attributes.into_iter().for_each(|attribute| span.put(&attribute));
+    span.end(now())
 }
 
 /// Makes `subscriber` the test's own, for as long as the guard lives.

@@ -5,13 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
-use prost::Message as _;
 
 use crate::diagnostics::warn;
-use crate::handover::{Background, HandOver, request};
+use crate::handover::{Background, HandOver};
 use crate::settings::{Env, Settings};
-use crate::span::resource;
+use crate::span::{EndedSpan, resource};
 
 /// The most bytes of spans that wait for the next invocation because their own was over.
 const MAX_LATE_BYTES: usize = 256 * 1024;
@@ -68,7 +66,7 @@ impl Initialized {
 
 #[derive(Debug, Default)]
 struct Late {
-    spans: Vec<OtlpSpan>,
+    spans: Vec<EndedSpan>,
     bytes: usize,
     dropped: usize,
 }
@@ -123,16 +121,15 @@ impl Tracer {
     }
 
     /// Keeps spans whose invocation is over for the next hand-over, or where there is none for the background.
-    pub(crate) fn keep_late(&self, spans: impl IntoIterator<Item = OtlpSpan>) {
+    pub(crate) fn keep_late(&self, spans: impl IntoIterator<Item = EndedSpan>) {
         for span in spans {
-            let size = span.encoded_len();
             if let Some(background) = &self.background {
-                background.add(span, size);
+                background.add(span);
                 continue;
             }
             let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-            if late.bytes + size <= MAX_LATE_BYTES {
-                late.bytes += size;
+            if late.bytes + span.size() <= MAX_LATE_BYTES {
+                late.bytes += span.size();
                 late.spans.push(span);
             } else {
                 late.dropped += 1;
@@ -147,7 +144,7 @@ impl Tracer {
 
     /// Gives the spans of an ended invocation to the extension, an endpoint or stdout, before `deadline`. Never
     /// fails: what could not be given elsewhere is on stdout.
-    pub(crate) async fn hand_over(&self, mut spans: Vec<OtlpSpan>, deadline: SystemTime) {
+    pub(crate) async fn hand_over(&self, mut spans: Vec<EndedSpan>, deadline: SystemTime) {
         let late = std::mem::take(&mut *self.late.lock().unwrap_or_else(PoisonError::into_inner));
         if late.dropped > 0 {
             let count = late.dropped;
@@ -160,7 +157,7 @@ impl Tracer {
             return;
         }
         let left = deadline.duration_since(self.now()).unwrap_or_default();
-        self.hand_over.send(request(&self.resource, spans), left).await;
+        self.hand_over.send(&self.resource, &spans, left).await;
     }
 }
 

@@ -79,7 +79,7 @@ impl Call {
             SpanKind::Producer => named("send", destination.as_deref()),
             _ => [service_name, ".", &operation].concat(),
         };
-        let mut span = scope.start_span(kind, name);
+        let mut span = scope.start_span(kind, &name);
         span.set("rpc.system.name", "aws-api");
         span.set("rpc.method", [service_name, "/", &operation].concat());
         if let Some(region) = cfg.load::<Region>() {
@@ -114,7 +114,7 @@ impl Call {
         &self.scope
     }
 
-    pub(super) fn set(&mut self, key: &str, value: impl Into<Value>) {
+    pub(super) fn set<'a>(&mut self, key: &str, value: impl Into<Value<'a>>) {
         self.span.set(key, value);
     }
 
@@ -140,7 +140,7 @@ impl Call {
     /// As [`create`](Self::create), for a batch whose messages may go to several destinations.
     pub(super) fn create_for(&mut self, destination: Option<&str>, id: impl Into<String>, system: &str) {
         let name = named("create", destination);
-        let mut span = self.scope.start_child(&self.span.context(), SpanKind::Producer, name);
+        let mut span = self.scope.start_child(&self.span.context(), SpanKind::Producer, &name);
         describe(&mut span, "create", system, destination);
         self.entries.push(Entry { id: id.into(), span });
     }

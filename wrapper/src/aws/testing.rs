@@ -26,6 +26,7 @@ use crate::invocation::{Call as LambdaCall, Invocation};
 use crate::propagation::{Context, XrayHeader};
 use crate::scope::{Scope, Scoped};
 use crate::settings::Settings;
+use crate::testing::close;
 use crate::tracer::Tracer;
 use crate::triggers::{Caller, Sender, read};
 
@@ -114,7 +115,7 @@ impl Lambda {
 
     /// Ends the invocation: the spans of its calls, those of a batch's messages last.
     pub(super) fn spans(&self) -> Vec<Span> {
-        let mut spans = self.invocation.close();
+        let mut spans = close(&self.invocation);
         spans.retain(|span| span.name != "checkout");
         spans.sort_by_key(|span| span.name.starts_with("create"));
         spans

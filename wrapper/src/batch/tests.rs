@@ -2,7 +2,7 @@ use super::run;
 use crate::context;
 use crate::invocation::Invocation;
 use crate::scope::Scoped;
-use crate::testing::{Written, call, now, subscribe};
+use crate::testing::{Written, call, close, now, subscribe};
 use crate::tracer::Tracer;
 use crate::triggers::{self, Caller};
 
@@ -52,7 +52,7 @@ async fn a_record_that_failed_says_the_cause() {
     assert!(!Scoped::new(run("m-1", process), scope).await);
     let said = format!("charging: {}", std::fmt::Error);
     assert!(written.lines()[0].contains(&said), "{:?}", written.lines());
-    assert_eq!(invocation.close()[0].status.as_ref().unwrap().message, said);
+    assert_eq!(close(&invocation)[0].status.as_ref().unwrap().message, said);
 }
 
 /// An error that tells what was tried, not why it failed.

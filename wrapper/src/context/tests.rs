@@ -6,7 +6,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
 use crate::invocation::Invocation;
-use crate::testing::{Written, call, now, subscribe, text};
+use crate::testing::{Written, call, close, now, subscribe, text};
 use crate::tracer::Tracer;
 use crate::triggers::{self, Caller};
 
@@ -31,7 +31,7 @@ fn who_is_told_is_on_the_span_and_travels() {
         assert!(set_baggage("tenant", "a"));
     });
     let baggage = scope.baggage();
-    let span = invocation.close().remove(0);
+    let span = close(&invocation).remove(0);
     for (key, value) in
         [("user.id", "u-1"), ("account.id", "acme"), ("account.plan", "pro"), ("user.test", "true")]
     {
@@ -60,7 +60,7 @@ fn a_record_has_its_senders_entry_user_and_count_and_the_next_its_own() {
     assert_eq!(scope.baggage().hops(), 4);
     first.end_record();
     second.end_record();
-    let spans = invocation.close();
+    let spans = close(&invocation);
     assert_eq!(text(&spans[0], "user.id").as_deref(), Some("u-7"));
     assert_eq!(text(&spans[0], "account.id").as_deref(), Some("a-8"));
     assert_eq!(text(&spans[0], "throughline.entry").as_deref(), Some("http POST /orders"));
@@ -88,7 +88,7 @@ fn marks_and_what_is_ours_are_not_for_set_baggage() {
 fn a_flag_is_an_event_and_a_long_one_is_cut() {
     let (invocation, scope) = open("{}");
     scope.enter(|| assert!(set_flag("new-checkout", "blue") && set_flag(&"é".repeat(300), "on")));
-    let span = invocation.close().remove(0);
+    let span = close(&invocation).remove(0);
     let event = &span.events[0];
     assert_eq!(event.name, "feature_flag.evaluation");
     let flag =
@@ -107,7 +107,7 @@ fn what_failed_without_an_error_is_marked_as_if_with_one() {
     scope.enter(|| assert!(set_error("", &"é".repeat(5000)) && set_error(&"é".repeat(200), "last")));
     invocation.reach("shop::handle");
     invocation.answer_status(500);
-    let [record, span] = invocation.close().try_into().unwrap();
+    let [record, span] = close(&invocation).try_into().unwrap();
     assert_eq!(text(&record, "error.type").as_deref(), Some("CardDeclined"));
     let status = record.status.unwrap();
     assert_eq!((status.code(), status.message.as_str()), (StatusCode::Error, "no more credit"));
@@ -175,7 +175,7 @@ async fn what_a_carried_task_says_is_on_the_programs_own_span_round_it() {
         tokio::spawn(carry(says).instrument(tracing::info_span!(target: "shop", "round")))
     });
     task.await.unwrap();
-    let spans = invocation.close();
+    let spans = close(&invocation);
     let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
     assert_eq!(named("round").events.len(), 1);
     assert_eq!(named("within").parent_span_id, named("round").span_id);

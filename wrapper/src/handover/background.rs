@@ -11,18 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message as _;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::client::{Client, Sent};
-use super::{Endpoint, endpoint, lines, request};
+use super::{Endpoint, endpoint, lines, wire};
 use crate::diagnostics::{warn, warn_once};
 use crate::settings::Env;
-use crate::span::resource;
+use crate::span::{EndedSpan, resource};
 
 /// The most bytes of spans that wait; more are dropped and counted.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -52,7 +49,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
-    spans: VecDeque<Span>,
+    spans: VecDeque<EndedSpan>,
     bytes: usize,
     dropped: usize,
     /// Whether the thread runs; `None` before its first span.
@@ -74,8 +71,8 @@ impl Background {
         Self(Arc::new(Shared { endpoint, resource, queue: Mutex::default(), news: Notify::new() }))
     }
 
-    /// Takes an ended span of `size` bytes, to be sent soon. Never waits.
-    pub(crate) fn add(&self, span: Span, size: usize) {
+    /// Takes an ended span, to be sent soon. Never waits.
+    pub(crate) fn add(&self, span: EndedSpan) {
         let Some(endpoint) = &self.0.endpoint else {
             self.0.queue().dropped += 1;
             return warn_once(
@@ -83,11 +80,13 @@ impl Background {
             );
         };
         let mut queue = self.0.queue();
-        if queue.bytes + size > MAX_BYTES || !*queue.thread.get_or_insert_with(|| start(&self.0, endpoint)) {
+        if queue.bytes + span.size() > MAX_BYTES
+            || !*queue.thread.get_or_insert_with(|| start(&self.0, endpoint))
+        {
             queue.dropped += 1;
             return;
         }
-        queue.bytes += size;
+        queue.bytes += span.size();
         queue.spans.push_back(span);
         let news = queue.spans.len() == 1 || queue.bytes >= REQUEST;
         drop(queue);
@@ -148,22 +147,22 @@ impl Shared {
     }
 
     /// As many spans as one request takes.
-    fn take(&self) -> Vec<Span> {
+    fn take(&self) -> Vec<EndedSpan> {
         let mut queue = self.queue();
         let mut bytes = 0;
         let mut taken = Vec::new();
         while let Some(span) = queue.spans.pop_front_if(|_| bytes < REQUEST) {
-            bytes += span.encoded_len();
+            bytes += span.size();
             taken.push(span);
         }
         queue.bytes = queue.bytes.saturating_sub(bytes);
         taken
     }
 
-    fn put_back(&self, spans: Vec<Span>) {
+    fn put_back(&self, spans: Vec<EndedSpan>) {
         let mut queue = self.queue();
         for span in spans.into_iter().rev() {
-            queue.bytes += span.encoded_len();
+            queue.bytes += span.size();
             queue.spans.push_front(span);
         }
     }
@@ -184,11 +183,11 @@ impl Exit {
         }
     }
 
-    async fn send(&self, request: ExportTraceServiceRequest, budget: Duration) -> Sent {
+    async fn send(&self, resource: &Resource, spans: &[EndedSpan], budget: Duration) -> Sent {
         match self {
-            Self::Collector(client) => client.send(Bytes::from(request.encode_to_vec()), budget).await,
+            Self::Collector(client) => client.send(Bytes::from(wire::encode(resource, spans)), budget).await,
             Self::Stdout => {
-                lines::write(request);
+                lines::write(resource, spans);
                 Sent::Accepted
             }
         }
@@ -250,8 +249,8 @@ impl Sender<'_> {
             if spans.is_empty() {
                 return true;
             }
-            let request = request(&self.shared.resource, spans.clone());
-            match self.exit.send(request, end.saturating_duration_since(Instant::now())).await {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.exit.send(&self.shared.resource, &spans, left).await {
                 Sent::Accepted => self.refusals = 0,
                 Sent::Refused if self.refusals + 1 >= MAX_REFUSALS => {
                     self.refusals = 0;

@@ -3,96 +3,75 @@
 use std::io::Write;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use prost::Message as _;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
+
+use super::instrumentation;
+use crate::span::EndedSpan;
 
 /// The most bytes of encoded spans in a line. CloudWatch cuts an event at 256 KiB, and JSON takes up to three times
 /// what protobuf does (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html>).
 const MAX_ENCODED: usize = 64 * 1024;
 
-/// Writes a request down, as one line or as several.
-pub(super) fn write(request: ExportTraceServiceRequest) {
-    for part in parts(request) {
-        if let Ok(line) = serde_json::to_string(&part) {
+/// Writes spans of `resource` down, as one line or as several.
+pub(super) fn write(resource: &Resource, spans: &[EndedSpan]) {
+    for portion in portions(spans) {
+        if let Ok(line) = serde_json::to_string(&request(resource, portion)) {
             // A closed stdout is no reason to disturb the function.
             let _ = writeln!(std::io::stdout().lock(), "{line}");
         }
     }
 }
 
-fn parts(request: ExportTraceServiceRequest) -> Vec<ExportTraceServiceRequest> {
-    if request.encoded_len() <= MAX_ENCODED {
-        return vec![request];
-    }
-    let mut parts = Vec::new();
-    for resource in request.resource_spans {
-        for mut scope in resource.scope_spans {
-            for spans in portions(std::mem::take(&mut scope.spans)) {
-                let scope_spans = vec![ScopeSpans { spans, ..scope.clone() }];
-                let resource = resource.resource.clone();
-                let resource_spans =
-                    vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }];
-                parts.push(ExportTraceServiceRequest { resource_spans });
-            }
-        }
-    }
-    parts
+/// Spans in portions of the size of a line, in order. A span that is larger has one of its own.
+fn portions(mut spans: &[EndedSpan]) -> impl Iterator<Item = &[EndedSpan]> {
+    std::iter::from_fn(move || {
+        let mut room = MAX_ENCODED;
+        let fit = |span: &EndedSpan| room.checked_sub(span.size()).map(|left| room = left);
+        let count = spans.iter().map_while(fit).count().max(1);
+        let portion;
+        (portion, spans) = spans.split_at_checked(count)?;
+        Some(portion)
+    })
 }
 
-/// Spans in portions of the size of a line, in order. A span that is larger has one of its own.
-fn portions(spans: Vec<Span>) -> Vec<Vec<Span>> {
-    let mut portions: Vec<Vec<Span>> = Vec::new();
-    let mut room = 0;
-    for span in spans {
-        let size = span.encoded_len();
-        match portions.last_mut() {
-            Some(portion) if size <= room => portion.push(span),
-            _ => {
-                room = MAX_ENCODED;
-                portions.push(vec![span]);
-            }
-        }
-        room = room.saturating_sub(size);
-    }
-    portions
+/// Spans of `resource` as a request.
+pub(super) fn request(resource: &Resource, spans: &[EndedSpan]) -> ExportTraceServiceRequest {
+    let spans = spans.iter().map(EndedSpan::decode).collect();
+    let scope_spans = vec![ScopeSpans { scope: Some(instrumentation()), spans, ..ScopeSpans::default() }];
+    let resource = Some(resource.clone());
+    let resource_spans = vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }];
+    ExportTraceServiceRequest { resource_spans }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::span::attribute;
+    use crate::testing::ended;
 
-    fn span(number: usize) -> Span {
-        let attributes =
-            (0..12).map(|n| attribute(&format!("an.attribute.{n}"), "and its value, not short")).collect();
-        Span {
-            trace_id: vec![7; 16],
-            span_id: vec![1; 8],
-            name: number.to_string(),
-            attributes,
-            ..Span::default()
-        }
+    fn span(number: usize, attributes: usize, text: &str) -> EndedSpan {
+        let attribute = |n: usize| attribute(&format!("an.attribute.{n}"), text);
+        ended(&number.to_string(), (0..attributes).map(attribute))
     }
 
     #[test]
     fn a_line_is_one_log_event_and_no_span_is_missing() {
-        let spans: Vec<_> = (0..600).map(span).collect();
-        let scope_spans = vec![ScopeSpans { spans: spans.clone(), ..ScopeSpans::default() }];
-        let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
-        let parts = parts(ExportTraceServiceRequest { resource_spans });
+        let spans: Vec<_> = (0..600).map(|n| span(n, 12, "and its value, not short")).collect();
+        let resource = Resource::default();
+        let parts: Vec<_> = portions(&spans).map(|portion| request(&resource, portion)).collect();
         assert!(parts.len() > 1);
         let lines = parts.iter().map(|part| serde_json::to_string(part).unwrap());
         assert!(lines.max_by_key(String::len).unwrap().len() < 256 * 1024);
         let written =
             parts.into_iter().flat_map(|part| part.resource_spans).flat_map(|spans| spans.scope_spans);
-        assert_eq!(written.flat_map(|scope| scope.spans).collect::<Vec<_>>(), spans);
+        let written: Vec<_> = written.flat_map(|scope| scope.spans).collect();
+        assert_eq!(written, spans.iter().map(EndedSpan::decode).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_span_larger_than_a_line_has_one_of_its_own() {
-        let mut large = span(1);
-        large.attributes.extend((0..20).map(|n| attribute(&n.to_string(), "x".repeat(8 * 1024))));
-        let sizes: Vec<_> = portions(vec![span(0), large, span(2)]).iter().map(Vec::len).collect();
-        assert_eq!(sizes, [1, 1, 1]);
+        let spans = [span(0, 1, ""), span(1, 20, &"x".repeat(8 * 1024)), span(2, 1, "")];
+        assert_eq!(portions(&spans).map(<[_]>::len).collect::<Vec<_>>(), [1, 1, 1]);
     }
 }

@@ -18,13 +18,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 
 use crate::diagnostics::warn_once;
 use crate::settings::Env;
+use crate::span::EndedSpan;
 pub(crate) use background::Background;
 use client::{Client, Sent, Target};
 #[cfg(test)]
@@ -67,24 +66,24 @@ impl HandOver {
         *self.port.get_or_init(|| self.port_file.as_deref().and_then(port_file::read))
     }
 
-    /// Delivers `request` within what is `left` until the function's deadline, or writes it on stdout as OTLP
-    /// JSON.
-    pub(crate) async fn send(&self, request: ExportTraceServiceRequest, left: Duration) {
-        if !self.delivered(&request, left.saturating_sub(MARGIN).min(BUDGET)).await {
-            lines::write(request);
+    /// Delivers spans of `resource` within what is `left` until the function's deadline, or writes them on stdout as
+    /// OTLP JSON.
+    pub(crate) async fn send(&self, resource: &Resource, spans: &[EndedSpan], left: Duration) {
+        if !self.delivered(resource, spans, left.saturating_sub(MARGIN).min(BUDGET)).await {
+            lines::write(resource, spans);
         }
     }
 
-    async fn delivered(&self, request: &ExportTraceServiceRequest, budget: Duration) -> bool {
+    async fn delivered(&self, resource: &Resource, spans: &[EndedSpan], budget: Duration) -> bool {
         let resume = |paused: u32| paused.checked_sub(1);
         if self.paused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, resume).is_ok() {
             return false;
         }
-        let body = Bytes::from(wire::encode(request));
+        let body = || Bytes::from(wire::encode(resource, spans));
         let sent = match self.chosen.get() {
-            Some(Some(client)) => client.send(body, budget).await,
+            Some(Some(client)) => client.send(body(), budget).await,
             Some(None) => Sent::Refused,
-            None => self.choose(body, budget).await,
+            None => self.choose(body(), budget).await,
         };
         if sent == Sent::Unanswered {
             self.paused.store(PAUSE, Ordering::Relaxed);
@@ -112,18 +111,13 @@ impl HandOver {
     }
 }
 
-/// What all spans of a request have in common, and the spans.
-pub(crate) fn request(resource: &Resource, spans: Vec<Span>) -> ExportTraceServiceRequest {
-    let scope = InstrumentationScope {
+/// Who made the spans.
+fn instrumentation() -> InstrumentationScope {
+    InstrumentationScope {
         name: "throughline".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..InstrumentationScope::default()
-    };
-    let scope_spans = ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() };
-    let resource = Some(resource.clone());
-    let resource_spans =
-        ResourceSpans { resource, scope_spans: vec![scope_spans], ..ResourceSpans::default() };
-    ExportTraceServiceRequest { resource_spans: vec![resource_spans] }
+    }
 }
 
 /// Where the environment has spans go.

@@ -1,20 +1,14 @@
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-
 use super::*;
-use crate::testing::Extension;
-
-fn request(name: &str) -> ExportTraceServiceRequest {
-    let spans = vec![Span { name: name.to_owned(), ..Span::default() }];
-    let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
-    ExportTraceServiceRequest {
-        resource_spans: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }],
-    }
-}
+use crate::testing::{Extension, ended};
 
 const LEFT: Duration = Duration::from_secs(60);
 
 fn hand_over(pairs: &[(&str, &str)]) -> HandOver {
     HandOver::new(&|key| pairs.iter().find(|(known, _)| *known == key).map(|(_, value)| (*value).to_owned()))
+}
+
+async fn send(hand_over: &HandOver, name: &str, left: Duration) {
+    hand_over.send(&Resource::default(), &[ended(name, [])], left).await;
 }
 
 #[tokio::test]
@@ -25,7 +19,7 @@ async fn without_an_extension_the_endpoint_is_used() {
     let hand_over =
         hand_over(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint), ("AWS_LAMBDA_RUNTIME_API", "nobody")]);
     for name in ["first", "second"] {
-        hand_over.send(request(name), LEFT).await;
+        send(&hand_over, name, LEFT).await;
     }
     assert_eq!(collector.names(), ["first", "second"]);
     assert_eq!(collector.connections(), 1);
@@ -40,7 +34,7 @@ async fn an_extension_that_does_not_listen_is_none() {
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &endpoint),
         ("AWS_LAMBDA_RUNTIME_API", extension.runtime_api()),
     ]);
-    hand_over.send(request("first"), LEFT).await;
+    send(&hand_over, "first", LEFT).await;
     assert_eq!(collector.names(), ["first"]);
 }
 
@@ -52,7 +46,7 @@ async fn the_extension_comes_first() {
         ("THROUGHLINE_EXPORT_ENDPOINT", &endpoint),
         ("AWS_LAMBDA_RUNTIME_API", extension.runtime_api()),
     ]);
-    hand_over.send(request("first"), LEFT).await;
+    send(&hand_over, "first", LEFT).await;
     assert_eq!((extension.names().len(), collector.names().len()), (1, 0));
 }
 
@@ -68,9 +62,9 @@ async fn an_extension_that_refuses_a_request_is_asked_again() {
     let extension = Extension::start().await;
     extension.answer(http::StatusCode::PAYLOAD_TOO_LARGE);
     let hand_over = hand_over(&[("AWS_LAMBDA_RUNTIME_API", extension.runtime_api())]);
-    hand_over.send(request("too large"), LEFT).await;
+    send(&hand_over, "too large", LEFT).await;
     extension.answer(http::StatusCode::OK);
-    hand_over.send(request("second"), LEFT).await;
+    send(&hand_over, "second", LEFT).await;
     assert_eq!(extension.requests(), 2);
 }
 
@@ -80,7 +74,7 @@ async fn a_port_file_that_the_handler_removes_was_read_before() {
     let hand_over = hand_over(&[("AWS_LAMBDA_RUNTIME_API", extension.runtime_api())]);
     hand_over.prepare();
     std::fs::remove_file(port_file::path(extension.runtime_api())).unwrap();
-    hand_over.send(request("first"), LEFT).await;
+    send(&hand_over, "first", LEFT).await;
     assert_eq!(extension.names(), ["first"]);
 }
 
@@ -90,12 +84,12 @@ async fn who_does_not_answer_is_waited_for_once_and_never_past_the_deadline() {
     let endpoint = format!("http://0.0.0.0:{}", listener.local_addr().unwrap().port());
     let hand_over = hand_over(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]);
     let begun = tokio::time::Instant::now();
-    hand_over.send(request("first"), Duration::from_millis(500)).await;
+    send(&hand_over, "first", Duration::from_millis(500)).await;
     assert_eq!(begun.elapsed().as_millis(), 450);
     for _ in 0..PAUSE {
-        hand_over.send(request("left out"), LEFT).await;
+        send(&hand_over, "left out", LEFT).await;
     }
     assert_eq!(begun.elapsed().as_millis(), 450);
-    hand_over.send(request("tried again"), LEFT).await;
+    send(&hand_over, "tried again", LEFT).await;
     assert_eq!(begun.elapsed().as_millis(), 2450);
 }

@@ -41,7 +41,7 @@ impl Call {
         let template = extensions.get::<Template>().map(|template| template.0.as_ref());
         let name = template.map_or_else(|| name.to_owned(), |template| format!("{name} {template}"));
 
-        let mut span = scope.start_span(SpanKind::Client, name);
+        let mut span = scope.start_span(SpanKind::Client, &name);
         span.set("http.request.method", if known { method.as_str() } else { "_OTHER" });
         if !known {
             span.set("http.request.method_original", method.as_str());

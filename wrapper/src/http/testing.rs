@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use crate::invocation::Invocation;
 use crate::propagation::Context;
 use crate::scope::{Scope, Scoped};
-use crate::testing::{call, now};
+use crate::testing::{call, close, now};
 use crate::tracer::Tracer;
 use crate::triggers::{Caller, Sender, read};
 
@@ -54,7 +54,7 @@ impl Function {
 
     /// The spans of its requests, in the order that they ended.
     pub(super) fn spans(&self) -> Vec<Span> {
-        let mut spans = self.invocation.close();
+        let mut spans = close(&self.invocation);
         spans.pop();
         spans
     }

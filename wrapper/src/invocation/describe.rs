@@ -31,7 +31,7 @@ pub(super) fn describe(
     baggage: &Baggage,
     settings: &Settings,
 ) {
-    span.extend(reading.attributes.iter().cloned());
+    reading.attributes.iter().for_each(|attribute| span.put(attribute));
     if let Some(build) = &settings.build_id {
         span.set("throughline.build_id", build.as_str());
     }
@@ -55,7 +55,7 @@ pub(super) fn describe_baggage(span: &mut Span, baggage: &Baggage) {
 
 pub(super) fn describe_record(span: &mut Span, record: &Record, received: SystemTime) {
     for attribute in record.attributes() {
-        span.put(attribute);
+        span.put(&attribute);
     }
     span.set("throughline.source", &*record.source);
     if let Some(id) = &record.join {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::testing::{self, Expected};
+use crate::testing::{self, Expected, close};
 use crate::triggers::{self, Caller};
 
 #[derive(Debug, Deserialize)]
@@ -44,7 +44,7 @@ fn row(sample: &str) -> Row {
     if let Some(id) = &first {
         invocation.open_record(id, &scope).end_record();
     }
-    let mut spans = invocation.close();
+    let mut spans = close(&invocation);
     let span = spans.pop().unwrap();
     Row { span: Expected::from(&span), record: spans.first().map(Expected::from) }
 }

@@ -7,7 +7,7 @@ use prost::Message;
 
 use super::*;
 use crate::propagation::Context;
-use crate::testing::{self, now, text};
+use crate::testing::{self, close, now, text};
 use crate::triggers::{Answers, Record, Sender};
 
 fn tracer() -> Arc<Tracer> {
@@ -75,7 +75,7 @@ fn spans_by(tracer: Arc<Tracer>, reading: Reading) -> (Ended, Vec<Ended>) {
     for id in ids {
         invocation.open_record(&id, &scope).end_record();
     }
-    let mut spans = invocation.close();
+    let mut spans = close(&invocation);
     (spans.pop().unwrap(), spans)
 }
 
@@ -191,7 +191,7 @@ fn a_sender_that_is_a_link_is_never_the_parent() {
 fn an_unknown_record_still_has_its_span() {
     let (invocation, scope) = Invocation::open(tracer(), call(), batch(Vec::new()));
     invocation.open_record("m-9", &scope).end_record();
-    let record = invocation.close().remove(0);
+    let record = close(&invocation).remove(0);
     assert_eq!(record.name, "process record");
     assert_eq!(number(&record.parent_span_id), number(&scope.span().span_id().to_bytes()));
 }
@@ -205,13 +205,13 @@ fn spans_beyond_the_bound_are_counted_and_late_ones_wait_for_the_next() {
         let mut span = scope.start_span(SpanKind::Internal, "big");
         span.extend((0..300).map(|n| attribute(&n.to_string(), "x".repeat(8 * 1024))));
     }
-    let spans = invocation.close();
+    let spans = close(&invocation);
     assert_eq!(spans.len(), 2);
     assert_eq!(text(&spans[1], "throughline.dropped_spans").as_deref(), Some("IntValue(2)"));
     let size: usize = spans.iter().map(Message::encoded_len).sum();
     assert!(size <= MAX_BYTES + 1024, "the invocation span counts too: {size}");
     drop(scope.start_span(SpanKind::Internal, "late"));
-    assert!(invocation.close().is_empty());
+    assert!(close(&invocation).is_empty());
 }
 
 #[test]

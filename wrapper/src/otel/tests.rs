@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use http::{Request, Response};
 use opentelemetry::trace::{Tracer as _, TracerProvider as _};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracer, SdkTracerProvider, SpanData};
@@ -8,7 +6,6 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 use super::*;
-use crate::invocation::Invocation;
 use crate::outside::tests::in_service;
 use crate::scope::Scoped;
 use crate::testing::{scope, subscribe};
@@ -44,8 +41,7 @@ async fn call() -> http::HeaderMap {
 }
 
 fn close(scope: &Scope) -> Vec<opentelemetry_proto::tonic::trace::v1::Span> {
-    let invocation: &Arc<Invocation> = scope.invocation();
-    invocation.close()
+    crate::testing::close(scope.invocation())
 }
 
 #[tokio::test]

@@ -1,33 +1,82 @@
-//! The span model: OTLP's own `Span`, built in place, so that an ended span needs no conversion.
+//! The span model: OTLP's own `Span`, written as the bytes that it is sent as while it runs, so that an attribute is
+//! copied once and an ended span needs no conversion.
 
 mod resource;
+#[cfg(test)]
+mod tests;
+mod value;
+mod wire;
 
+use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry::trace::{SpanContext, SpanId};
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::{self as otlp, status::StatusCode};
 use prost::Message as _;
+use prost::encoding::{fixed32, fixed64, int32, message, uint32};
 
 pub(crate) use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 pub(crate) use resource::resource;
+pub(crate) use value::{Value, attribute};
+pub(crate) use wire::put;
 
-/// The longest text of one attribute or status, in bytes; more is cut at a character.
-const MAX_TEXT: usize = 8 * 1024;
 /// The most links of one span: OpenTelemetry's own default
 /// (<https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-limits>).
-const MAX_LINKS: usize = 128;
-/// Room for as many attributes as most spans have, so that none moves while they are put.
-const ATTRIBUTES: usize = 16;
+const MAX_LINKS: u32 = 128;
 /// The most events of one span, likewise.
-const MAX_EVENTS: usize = 128;
+const MAX_EVENTS: u32 = 128;
+/// Room for what most spans have in bytes, so that none moves while it runs.
+const ROOM: usize = 1024;
+/// The same for the number of attributes.
+const ATTRIBUTES: usize = 16;
+
+/// Numbers of the fields of OTLP's `Span`
+/// (<https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto>).
+mod field {
+    pub(super) const TRACE_ID: u8 = 1;
+    pub(super) const SPAN_ID: u8 = 2;
+    pub(super) const TRACE_STATE: u8 = 3;
+    pub(super) const PARENT_SPAN_ID: u8 = 4;
+    pub(super) const NAME: u8 = 5;
+    pub(super) const KIND: u32 = 6;
+    pub(super) const START: u32 = 7;
+    pub(super) const END: u32 = 8;
+    pub(super) const ATTRIBUTES: u8 = 9;
+    pub(super) const EVENTS: u32 = 11;
+    pub(super) const DROPPED_EVENTS: u32 = 12;
+    pub(super) const LINKS: u32 = 13;
+    pub(super) const DROPPED_LINKS: u32 = 14;
+    pub(super) const STATUS: u32 = 15;
+    pub(super) const FLAGS: u32 = 16;
+}
 
 /// A span that has begun. It becomes an OTLP span when it is ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
     context: SpanContext,
-    inner: otlp::Span,
+    start: u64,
+    /// What never changes, then attributes, events and links as they come.
+    bytes: Vec<u8>,
+    attributes: Vec<Place>,
+    /// How many came, also those beyond the bound.
+    events: u32,
+    links: u32,
+    /// Why it failed, if it has.
+    failure: Option<String>,
 }
+
+/// Where an attribute stands in the bytes, and its key in it.
+#[derive(Clone, Debug)]
+struct Place {
+    start: usize,
+    key: Range<usize>,
+    end: usize,
+}
+
+/// A span that has ended: an OTLP `Span` in Protobuf.
+#[derive(Clone, Debug)]
+pub(crate) struct EndedSpan(Vec<u8>);
 
 impl Span {
     /// Begins a span with the ids of `context` under `parent`, at `start`.
@@ -35,25 +84,24 @@ impl Span {
         context: SpanContext,
         parent: Option<&SpanContext>,
         kind: SpanKind,
-        name: impl Into<String>,
+        name: &str,
         start: SystemTime,
     ) -> Self {
-        let inner = otlp::Span {
-            trace_id: context.trace_id().to_bytes().to_vec(),
-            span_id: context.span_id().to_bytes().to_vec(),
-            parent_span_id: parent
-                .filter(|parent| parent.span_id() != SpanId::INVALID)
-                .map(|parent| parent.span_id().to_bytes().to_vec())
-                .unwrap_or_default(),
-            trace_state: context.trace_state().header(),
-            flags: flags(&context, parent.is_some_and(SpanContext::is_remote)),
-            kind: kind.into(),
-            name: name.into(),
-            start_time_unix_nano: unix_nanos(start),
-            attributes: Vec::with_capacity(ATTRIBUTES),
-            ..otlp::Span::default()
-        };
-        Self { context, inner }
+        let mut bytes = Vec::with_capacity(ROOM);
+        put(field::TRACE_ID, &context.trace_id().to_bytes(), &mut bytes);
+        put(field::SPAN_ID, &context.span_id().to_bytes(), &mut bytes);
+        put(field::TRACE_STATE, context.trace_state().header().as_bytes(), &mut bytes);
+        if let Some(parent) = parent.map(SpanContext::span_id).filter(|id| *id != SpanId::INVALID) {
+            put(field::PARENT_SPAN_ID, &parent.to_bytes(), &mut bytes);
+        }
+        put(field::NAME, name.as_bytes(), &mut bytes);
+        int32::encode(field::KIND, &kind.into(), &mut bytes);
+        let start = unix_nanos(start);
+        fixed64::encode(field::START, &start, &mut bytes);
+        let flags = flags(&context, parent.is_some_and(SpanContext::is_remote));
+        fixed32::encode(field::FLAGS, &flags, &mut bytes);
+        let attributes = Vec::with_capacity(ATTRIBUTES);
+        Self { context, start, bytes, attributes, events: 0, links: 0, failure: None }
     }
 
     pub(crate) fn context(&self) -> &SpanContext {
@@ -61,50 +109,58 @@ impl Span {
     }
 
     /// Sets an attribute; a key that is there already gets the new value.
-    pub(crate) fn set(&mut self, key: &str, value: impl Into<Value>) {
-        self.put(attribute(key, value));
+    pub(crate) fn set<'a>(&mut self, key: &str, value: impl Into<Value<'a>>) {
+        if let Some(known) = self.attributes.iter().position(|known| known.has_key(key, &self.bytes)) {
+            self.remove(known);
+        }
+        let start = self.bytes.len();
+        let key = value::put(field::ATTRIBUTES, key, &value.into(), &mut self.bytes);
+        self.attributes.push(Place { start, key, end: self.bytes.len() });
     }
 
     /// Sets an attribute that is made already.
-    pub(crate) fn put(&mut self, attribute: KeyValue) {
-        match self.inner.attributes.iter_mut().find(|known| known.key == attribute.key) {
-            Some(known) => *known = attribute,
-            None => self.inner.attributes.push(attribute),
-        }
+    pub(crate) fn put(&mut self, attribute: &KeyValue) {
+        self.set(&attribute.key, attribute);
     }
 
-    pub(crate) fn extend(&mut self, attributes: impl IntoIterator<Item = KeyValue>) {
-        self.inner.attributes.extend(attributes);
+    fn remove(&mut self, attribute: usize) {
+        let Place { start, end, .. } = self.attributes.remove(attribute);
+        self.bytes.drain(start..end);
+        for later in self.attributes.iter_mut().skip(attribute) {
+            later.move_back(end - start);
+        }
     }
 
     /// Adds a link with an attribute, if it has one; a link beyond the bound is counted instead.
     pub(crate) fn link(&mut self, to: &SpanContext, attribute: impl FnOnce() -> Option<KeyValue>) {
-        if self.inner.links.len() >= MAX_LINKS {
-            self.inner.dropped_links_count += 1;
+        self.links += 1;
+        if self.links > MAX_LINKS {
             return;
         }
-        self.inner.links.push(otlp::span::Link {
+        let link = otlp::span::Link {
             trace_id: to.trace_id().to_bytes().to_vec(),
             span_id: to.span_id().to_bytes().to_vec(),
             trace_state: to.trace_state().header(),
             flags: flags(to, to.is_remote()),
             attributes: attribute().into_iter().collect(),
             ..otlp::span::Link::default()
-        });
+        };
+        message::encode(field::LINKS, &link, &mut self.bytes);
     }
 
     /// Adds an event; one beyond the bound is counted instead.
     pub(crate) fn event(&mut self, name: impl Into<String>, at: SystemTime, attributes: Vec<KeyValue>) {
-        if self.inner.events.len() >= MAX_EVENTS {
-            self.inner.dropped_events_count += 1;
+        self.events += 1;
+        if self.events > MAX_EVENTS {
             return;
         }
-        self.inner.events.push(otlp::span::Event {
+        let event = otlp::span::Event {
             time_unix_nano: unix_nanos(at),
             name: name.into(),
             attributes,
             ..otlp::span::Event::default()
-        });
+        };
+        message::encode(field::EVENTS, &event, &mut self.bytes);
     }
 
     /// Marks the span as failed, with an `exception` event
@@ -122,72 +178,61 @@ impl Span {
 
     /// Marks the span as failed.
     pub(crate) fn set_error(&mut self, message: &str) {
-        self.inner.status =
-            Some(otlp::Status { message: cut(message.to_owned()), code: StatusCode::Error.into() });
+        self.failure = Some(value::cut(message).to_owned());
     }
 
     pub(crate) fn is_failed(&self) -> bool {
-        self.inner.status.is_some()
+        self.failure.is_some()
     }
 
     /// Bytes on the wire as it stands.
     pub(crate) fn size(&self) -> usize {
-        self.inner.encoded_len()
+        self.bytes.len()
     }
 
-    pub(crate) fn end(mut self, at: SystemTime) -> otlp::Span {
-        self.inner.end_time_unix_nano = unix_nanos(at).max(self.inner.start_time_unix_nano);
-        self.inner
-    }
-}
-
-/// A value of an attribute.
-#[derive(Clone, Debug)]
-pub(crate) struct Value(any_value::Value);
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        text.to_owned().into()
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Self(any_value::Value::StringValue(cut(text)))
+    pub(crate) fn end(self, at: SystemTime) -> EndedSpan {
+        let mut bytes = self.bytes;
+        fixed64::encode(field::END, &unix_nanos(at).max(self.start), &mut bytes);
+        for (number, count, limit) in
+            [(field::DROPPED_EVENTS, self.events, MAX_EVENTS), (field::DROPPED_LINKS, self.links, MAX_LINKS)]
+        {
+            if count > limit {
+                uint32::encode(number, &(count - limit), &mut bytes);
+            }
+        }
+        if let Some(message) = self.failure {
+            let status = otlp::Status { message, code: StatusCode::Error.into() };
+            message::encode(field::STATUS, &status, &mut bytes);
+        }
+        EndedSpan(bytes)
     }
 }
 
-impl From<i64> for Value {
-    fn from(number: i64) -> Self {
-        Self(any_value::Value::IntValue(number))
+impl Place {
+    fn has_key(&self, key: &str, bytes: &[u8]) -> bool {
+        bytes.get(self.key.clone()) == Some(key.as_bytes())
+    }
+
+    fn move_back(&mut self, by: usize) {
+        self.start -= by;
+        self.key = self.key.start - by..self.key.end - by;
+        self.end -= by;
     }
 }
 
-impl From<f64> for Value {
-    fn from(number: f64) -> Self {
-        Self(any_value::Value::DoubleValue(number))
+impl EndedSpan {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
-}
 
-impl From<bool> for Value {
-    fn from(truth: bool) -> Self {
-        Self(any_value::Value::BoolValue(truth))
+    /// Bytes on the wire.
+    pub(crate) fn size(&self) -> usize {
+        self.0.len()
     }
-}
 
-impl From<Vec<String>> for Value {
-    fn from(texts: Vec<String>) -> Self {
-        let values = texts.into_iter().map(|text| AnyValue { value: Some(Self::from(text).0) }).collect();
-        Self(any_value::Value::ArrayValue(ArrayValue { values }))
-    }
-}
-
-/// An attribute as OTLP has it.
-pub(crate) fn attribute(key: &str, value: impl Into<Value>) -> KeyValue {
-    KeyValue {
-        key: key.to_owned(),
-        value: Some(AnyValue { value: Some(value.into().0) }),
-        ..KeyValue::default()
+    /// The span as OTLP's type.
+    pub(crate) fn decode(&self) -> otlp::Span {
+        otlp::Span::decode(self.bytes()).unwrap_or_default()
     }
 }
 
@@ -200,60 +245,4 @@ pub(crate) fn unix_nanos(at: SystemTime) -> u64 {
 /// W3C flags, and whether the parent is remote (bits 8 and 9 of OTLP's `flags`).
 fn flags(context: &SpanContext, remote: bool) -> u32 {
     u32::from(context.trace_flags().to_u8()) | 0x100 | if remote { 0x200 } else { 0 }
-}
-
-fn cut(mut text: String) -> String {
-    if text.len() > MAX_TEXT {
-        text.truncate(text.floor_char_boundary(MAX_TEXT));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::propagation::root;
-
-    #[test]
-    fn a_failed_span_says_why_and_a_long_text_is_cut_at_a_character() {
-        let context = root(None);
-        let mut span = Span::start(context, None, SpanKind::Server, "f", UNIX_EPOCH);
-        span.fail("E", &"é".repeat(MAX_TEXT), UNIX_EPOCH);
-        let ended = span.end(UNIX_EPOCH);
-        let status = ended.status.unwrap();
-        assert_eq!((status.code(), status.message.len()), (StatusCode::Error, MAX_TEXT));
-        assert_eq!(ended.events[0].name, "exception");
-        assert!(ended.parent_span_id.is_empty());
-    }
-
-    #[test]
-    fn events_beyond_the_bound_are_counted() {
-        let mut span = Span::start(SpanContext::empty_context(), None, SpanKind::Client, "c", UNIX_EPOCH);
-        (0..=MAX_EVENTS).for_each(|_| span.event("e", UNIX_EPOCH, Vec::new()));
-        let ended = span.end(UNIX_EPOCH);
-        assert_eq!((ended.events.len(), ended.dropped_events_count), (MAX_EVENTS, 1));
-    }
-
-    #[test]
-    fn setting_a_key_again_replaces_its_value() {
-        let mut span = Span::start(SpanContext::empty_context(), None, SpanKind::Client, "c", UNIX_EPOCH);
-        span.set("k", 1_i64);
-        span.set("k", 2_i64);
-        assert_eq!(span.end(UNIX_EPOCH).attributes, vec![attribute("k", 2_i64)]);
-    }
-
-    #[test]
-    fn a_type_that_says_nothing_is_another() {
-        let mut span = Span::start(SpanContext::empty_context(), None, SpanKind::Client, "c", UNIX_EPOCH);
-        span.fail("&alloc::boxed::Box<dyn core::error::Error>", "why", UNIX_EPOCH);
-        assert_eq!(span.end(UNIX_EPOCH).attributes, vec![attribute("error.type", "_OTHER")]);
-    }
-
-    #[test]
-    fn an_end_before_the_start_is_the_start() {
-        let start = UNIX_EPOCH + std::time::Duration::from_secs(9);
-        let span = Span::start(SpanContext::empty_context(), None, SpanKind::Client, "c", start);
-        let ended = span.end(UNIX_EPOCH);
-        assert_eq!(ended.start_time_unix_nano, ended.end_time_unix_nano);
-    }
 }

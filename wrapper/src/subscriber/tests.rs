@@ -8,7 +8,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use super::{entered_span, is_left_out};
 use crate::context;
 use crate::scope::{Scope, Scoped};
-use crate::testing::{scope, subscribe};
+use crate::testing::{close, scope, subscribe};
 
 /// A value that logs when it is formatted.
 struct Lazy;
@@ -46,7 +46,7 @@ fn a_field_that_is_recorded_later_is_on_the_span_if_it_was_declared() {
         let span = tracing::info_span!(target: "shop", "work", declared = tracing::field::Empty);
         span.record("declared", 7).record("undeclared", 8);
     });
-    let spans = scope.invocation().close();
+    let spans = close(scope.invocation());
     let work = spans.iter().find(|span| span.name == "work").unwrap();
     let keys: Vec<_> = work.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
     assert!(keys.contains(&"declared") && !keys.contains(&"undeclared"), "{keys:?}");
@@ -86,7 +86,7 @@ async fn a_spawned_task_in_the_current_span_belongs_to_the_invocation() {
     let work = async { tokio::spawn(async { context::correlation_id() }.in_current_span()).await.unwrap() };
     let id = Scoped::new(work, scope.clone()).instrument(marker).await;
     assert_eq!(id.as_deref(), Some("r-1"));
-    assert_eq!(scope.invocation().close().len(), 1, "a marker is no span");
+    assert_eq!(close(scope.invocation()).len(), 1, "a marker is no span");
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn a_guard_that_is_held_over_an_await_takes_no_other_task_along() {
     });
     assert_eq!(other.await, (None, None, None));
     assert_eq!(tasks.run_until(holds).await.unwrap().as_deref(), Some("r-1"), "its own task is believed");
-    let spans = one.invocation().close();
+    let spans = close(one.invocation());
     let work = spans.iter().find(|span| span.name == "work").unwrap();
     assert!(work.events.is_empty() && work.status.is_none(), "{work:?}");
     assert!(!spans.iter().any(|span| span.name == "other"));

@@ -3,7 +3,7 @@ use http::StatusCode;
 use super::super::client::Target;
 use super::*;
 use crate::span::attribute;
-use crate::testing::Extension;
+use crate::testing::{Extension, ended};
 
 fn to(port: u16) -> Background {
     let endpoint = format!("http://127.0.0.1:{port}");
@@ -11,10 +11,8 @@ fn to(port: u16) -> Background {
 }
 
 fn add(background: &Background, name: &str, bytes: usize) {
-    let attributes = (0..bytes / 8000).map(|n| attribute(&n.to_string(), "x".repeat(8000))).collect();
-    let span = Span { name: name.to_owned(), attributes, ..Span::default() };
-    let size = span.encoded_len();
-    background.add(span, size);
+    let attributes = (0..bytes / 8000).map(|n| attribute(&n.to_string(), "x".repeat(8000)));
+    background.add(ended(name, attributes));
 }
 
 #[tokio::test]

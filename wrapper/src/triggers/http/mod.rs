@@ -154,7 +154,8 @@ impl<'a> Request<'a> {
         let client = text(self.client).or_else(|| client_of(&header("x-forwarded-for")?));
         add("client.address", client.map(Value::from));
         add("user_agent.original", text(self.user_agent).or_else(|| header("user-agent")).map(Value::from));
-        let version = self.protocol.text().and_then(|protocol| Some(protocol.strip_prefix("HTTP/")?.into()));
+        let version =
+            self.protocol.text().and_then(|protocol| Some(protocol.strip_prefix("HTTP/")?.to_owned().into()));
         add("network.protocol.version", version);
         attributes
     }

@@ -1,0 +1,25 @@
+//! Protobuf's fields that say their length: texts, bytes and messages
+//! (<https://protobuf.dev/programming-guides/encoding/>).
+
+use prost::encoding::{encode_varint, encoded_len_varint};
+
+/// Appends a field, whose number must be below 16.
+pub(crate) fn put(number: u8, content: &[u8], bytes: &mut Vec<u8>) {
+    begin(number, content.len(), bytes);
+    bytes.extend_from_slice(content);
+}
+
+/// Appends what stands before the content of a field, which is so long.
+pub(super) fn begin(number: u8, length: usize, bytes: &mut Vec<u8>) {
+    bytes.push(number << 3 | 2);
+    match u8::try_from(length) {
+        // Most are short.
+        Ok(length @ ..0x80) => bytes.push(length),
+        _ => encode_varint(length as u64, bytes),
+    }
+}
+
+/// The size of a field whose content is so long.
+pub(super) fn size(length: usize) -> usize {
+    1 + encoded_len_varint(length as u64) + length
+}
