@@ -35,19 +35,19 @@ pub(super) struct Choice {
 
 /// Chooses the attributes: baggage is given up first, then `tracestate`, then `traceparent`. One that the
 /// caller set is left to the caller; with a `traceparent` of its own the message has a context already.
-pub(super) fn choose(carrier: &Carrier, set: impl Fn(&str) -> bool, taken: usize, room: usize) -> Choice {
+pub(super) fn choose(carrier: Carrier, set: impl Fn(&str) -> bool, taken: usize, room: usize) -> Choice {
     if set("traceparent") {
         return Choice { attributes: Vec::new(), skipped: Some(Skipped::CallerSet) };
     }
     let wanted = [
-        ("traceparent", Some(&carrier.traceparent)),
-        ("tracestate", carrier.tracestate.as_ref()),
-        ("baggage", carrier.baggage.as_ref()),
+        ("traceparent", Some(carrier.traceparent)),
+        ("tracestate", carrier.tracestate),
+        ("baggage", carrier.baggage),
     ];
     let mut attributes: Vec<_> = wanted
         .into_iter()
         .filter(|(name, _)| !set(name))
-        .filter_map(|(name, value)| Some((name, value?.clone())))
+        .filter_map(|(name, value)| Some((name, value?)))
         .collect();
     let mut skipped = None;
     while !attributes.is_empty() {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     fn names(taken: usize, room: usize) -> (Vec<&'static str>, Option<Skipped>) {
-        let choice = choose(&carrier(), |_| false, taken, room);
+        let choice = choose(carrier(), |_| false, taken, room);
         (choice.attributes.into_iter().map(|(name, _)| name).collect(), choice.skipped)
     }
 
@@ -104,9 +104,9 @@ mod tests {
 
     #[test]
     fn what_the_caller_set_stays() {
-        let choice = choose(&carrier(), |name| name == "traceparent", 1, usize::MAX);
+        let choice = choose(carrier(), |name| name == "traceparent", 1, usize::MAX);
         assert_eq!(choice, Choice { attributes: vec![], skipped: Some(Skipped::CallerSet) });
-        let choice = choose(&carrier(), |name| name == "baggage", 1, usize::MAX);
+        let choice = choose(carrier(), |name| name == "baggage", 1, usize::MAX);
         assert_eq!(
             choice.attributes.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
             ["traceparent", "tracestate"]

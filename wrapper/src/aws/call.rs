@@ -7,6 +7,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_types::region::Region;
 use aws_types::request_id::RequestId;
 
+use super::endpoint;
 use super::outcome::Outcome;
 use super::service::{self, Service};
 use crate::propagation::{Carrier, XrayHeader};
@@ -196,8 +197,7 @@ impl Call {
 
     /// Records where the request goes.
     pub(super) fn addressed(&mut self, uri: &str) {
-        let uri = uri.parse::<http::Uri>();
-        if let Some(host) = uri.as_ref().ok().and_then(http::Uri::host) {
+        if let Some(host) = endpoint::host(uri) {
             self.span.set("server.address", host);
         }
     }

@@ -99,6 +99,7 @@ mod call;
 mod dynamodb;
 #[cfg(all(feature = "dynamodb", feature = "internals"))]
 pub(crate) use dynamodb::with_assignment;
+mod endpoint;
 #[cfg(feature = "eventbridge")]
 mod eventbridge;
 mod failure;

@@ -12,10 +12,10 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::ErrorMetadata;
 
 use super::attributes::{STRING, choose, room, size};
-use super::call::{Call, Hop};
+use super::call::Call;
 use super::outcome::{Injected, Outcome, Skipped};
 use super::service::{Service, metadata_of};
-use crate::propagation::join;
+use crate::propagation::{Carrier, join};
 use crate::span::SpanKind;
 
 const SYSTEM: &str = "aws.sns";
@@ -74,7 +74,7 @@ fn inject(input: &mut Input, call: &mut Call) {
         }
         let text = input.message.as_deref().unwrap_or_default();
         let before = message_size(text, input.subject.as_deref(), &input.message_attributes);
-        let outcome = write(&mut input.message_attributes, &call.hop(), room(before));
+        let outcome = write(&mut input.message_attributes, call.hop().carrier, room(before));
         call.injected(outcome);
     } else if let Some(input) = input.downcast_mut::<PublishBatchInput>() {
         let entries = input.publish_batch_request_entries.as_deref_mut().unwrap_or_default();
@@ -84,7 +84,7 @@ fn inject(input: &mut Input, call: &mut Call) {
             call.create(&entry.id, SYSTEM);
             let before = entry_size(entry);
             let left = room(before).min(room(total));
-            let outcome = write(&mut entry.message_attributes, &call.hop(), left);
+            let outcome = write(&mut entry.message_attributes, call.hop().carrier, left);
             call.injected(outcome);
             total += entry_size(entry) - before;
         }
@@ -116,9 +116,9 @@ fn describe(call: &mut Call, arn: Option<&str>, batch: Option<usize>) {
 }
 
 /// Writes a context into the attributes of a message.
-fn write(attributes: &mut Attributes, hop: &Hop, room: usize) -> Outcome {
+fn write(attributes: &mut Attributes, carrier: Carrier, room: usize) -> Outcome {
     let set = |name: &str| attributes.as_ref().is_some_and(|known| known.contains_key(name));
-    let choice = choose(&hop.carrier, set, attributes.as_ref().map_or(0, HashMap::len), room);
+    let choice = choose(carrier, set, attributes.as_ref().map_or(0, HashMap::len), room);
     let mut injected = Injected::None;
     for (name, value) in choice.attributes {
         let value = MessageAttributeValue::builder().data_type(STRING).string_value(value).build();

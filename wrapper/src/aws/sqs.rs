@@ -73,7 +73,7 @@ fn inject(input: &mut Input, call: &mut Call) {
         let body = input.message_body.as_deref().unwrap_or_default().len();
         let left = room(body + attributes_size(&input.message_attributes));
         let outcome =
-            write(&mut input.message_attributes, &mut input.message_system_attributes, &call.hop(), left);
+            write(&mut input.message_attributes, &mut input.message_system_attributes, call.hop(), left);
         call.injected(outcome);
     } else if let Some(input) = input.downcast_mut::<SendMessageBatchInput>() {
         let entries = input.entries.as_deref_mut().unwrap_or_default();
@@ -84,7 +84,7 @@ fn inject(input: &mut Input, call: &mut Call) {
             let before = entry_size(entry);
             let left = room(before).min(room(total));
             let (attributes, system) = (&mut entry.message_attributes, &mut entry.message_system_attributes);
-            let outcome = write(attributes, system, &call.hop(), left);
+            let outcome = write(attributes, system, call.hop(), left);
             call.injected(outcome);
             total += entry_size(entry) - before;
         }
@@ -114,9 +114,9 @@ fn describe(call: &mut Call, url: Option<&str>, batch: Option<usize>) {
 }
 
 /// Writes a context into the attributes of a message.
-fn write(attributes: &mut Attributes, system: &mut SystemAttributes, hop: &Hop, room: usize) -> Outcome {
+fn write(attributes: &mut Attributes, system: &mut SystemAttributes, hop: Hop, room: usize) -> Outcome {
     let set = |name: &str| attributes.as_ref().is_some_and(|known| known.contains_key(name));
-    let choice = choose(&hop.carrier, set, attributes.as_ref().map_or(0, HashMap::len), room);
+    let choice = choose(hop.carrier, set, attributes.as_ref().map_or(0, HashMap::len), room);
     let caller_set = set("traceparent");
     let mut injected = Injected::None;
     for (name, value) in choice.attributes {
@@ -129,7 +129,7 @@ fn write(attributes: &mut Attributes, system: &mut SystemAttributes, hop: &Hop, 
     // Counts neither toward the size nor toward the ten.
     let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
     if !caller_set && !system.as_ref().is_some_and(|known| known.contains_key(&name)) {
-        let header = MessageSystemAttributeValue::builder().data_type(STRING).string_value(&hop.xray).build();
+        let header = MessageSystemAttributeValue::builder().data_type(STRING).string_value(hop.xray).build();
         if let Ok(header) = header {
             system.get_or_insert_default().insert(name, header);
             if injected == Injected::None {
