@@ -27,9 +27,9 @@ use crate::handover::port_file_of;
 use crate::invocation::{Call, Invocation};
 use crate::propagation::root;
 use crate::scope::Scope;
-use crate::span::{self, EndedSpan, SpanKind};
+use crate::span::{self, EndedSpan, SpanKind, attribute};
 use crate::tracer::Tracer;
-use crate::triggers::{self, Caller};
+use crate::triggers::{self, Caller, Record};
 
 /// The time that tests run at.
 pub(crate) fn now() -> SystemTime {
@@ -251,6 +251,11 @@ pub(crate) fn lines(attributes: impl IntoIterator<Item: Borrow<KeyValue>>) -> Ve
     let mut lines: Vec<String> = attributes.into_iter().map(|attribute| line(attribute.borrow())).collect();
     lines.sort();
     lines
+}
+
+/// The same of a record.
+pub(crate) fn record_lines(record: &Record) -> Vec<String> {
+    lines(record.attributes().map(|(key, value)| attribute(key, value)))
 }
 
 fn value_text(value: Option<&AnyValue>) -> String {

@@ -54,8 +54,8 @@ pub(super) fn describe_baggage(span: &mut Span, baggage: &Baggage) {
 }
 
 pub(super) fn describe_record(span: &mut Span, record: &Record, received: SystemTime) {
-    for attribute in record.attributes() {
-        span.put(&attribute);
+    for (key, value) in record.attributes() {
+        span.set(key, value);
     }
     span.set("throughline.source", &*record.source);
     if let Some(id) = &record.join {

@@ -10,6 +10,8 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 const MAX_READ: usize = 8 * 1024;
 /// The most members that are read; a header with more is not read at all.
 const MAX_MEMBERS: usize = 64;
+/// As many members as most headers have.
+const FEW: usize = 4;
 /// The longest header that is written, in bytes.
 const MAX_WRITTEN: usize = 1024;
 /// What the reserved members may take of it together, in bytes. They are never trimmed for others.
@@ -90,15 +92,15 @@ impl Baggage {
     /// Reads a header. Members that break the grammar are left out; properties after `;` are dropped.
     pub(crate) fn parse(header: &str) -> Self {
         // What is read but too long to travel on is not kept either.
-        let members = 1 + header.bytes().filter(|b| *b == b',').count();
-        if header.len() > MAX_READ || members > MAX_MEMBERS {
+        if header.len() > MAX_READ {
             return Self::default();
         }
-        let mut baggage = Self { members: Vec::with_capacity(members) };
+        let mut baggage = Self { members: Vec::with_capacity(FEW) };
         // Most have neither properties nor escapes: they are looked for in all members at once.
         let is_plain = memchr2(b';', b'%', header.as_bytes()).is_none();
         let mut rest = Some(header);
-        while let Some(text) = rest {
+        for _ in 0..MAX_MEMBERS {
+            let Some(text) = rest else { return baggage };
             let (member, after) = cut(text, b',');
             rest = after;
             let (key, Some(value)) = cut(member, b'=') else { continue };
@@ -109,7 +111,7 @@ impl Baggage {
                 baggage.set(key, &value);
             }
         }
-        baggage
+        if rest.is_none() { baggage } else { Self::default() }
     }
 
     /// The header, or `None` if nothing travels. Members that don't fit are left out: others first,

@@ -73,6 +73,16 @@ impl<'a> From<&'a KeyValue> for Value<'a> {
     }
 }
 
+impl<'a> From<&'a Value<'_>> for Value<'a> {
+    fn from(value: &'a Value<'_>) -> Self {
+        match value {
+            Value::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Value::Texts(texts) => Self::Texts(texts.clone()),
+            Value::Other(other) => Self::Other(other.clone()),
+        }
+    }
+}
+
 impl Value<'_> {
     fn into_otlp(self) -> any_value::Value {
         match self {

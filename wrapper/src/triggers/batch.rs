@@ -6,8 +6,8 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use super::event::{Event, RawRecord};
-use super::json::{Json as _, Part};
-use super::scan::{self, Scanner};
+use super::json::{self, Part};
+use super::scan::{self, MAX_ITEMS, Scanner};
 use super::strip::Edits;
 use super::{Answers, Reading, Record, dynamodb, kinesis, s3, sns, sqs};
 use crate::span::{SpanKind, attribute};
@@ -35,10 +35,13 @@ fn records<'a>(event: &'a str, scanner: &mut Scanner<'a>) -> Option<Reading> {
     let mut edits = Edits::new(event);
     let mut batch: Option<Batch<'a>> = None;
     scanner.list(|scanner| {
-        let raw = RawRecord::read(scanner)?;
+        let mut raw = RawRecord::default();
+        let before = scanner.rest();
+        json::fill(&mut raw, scanner)?;
         let batch = match &mut batch {
             Some(batch) => batch,
-            none => none.insert(Batch::of(&raw)?),
+            // As many as there are if all are as long as the first, so that they are not moved as they become more.
+            none => none.insert(Batch::of(&raw, before / (before - scanner.rest()).max(1))?),
         };
         batch.add(&raw, &mut edits)
     })?;
@@ -49,9 +52,10 @@ fn records<'a>(event: &'a str, scanner: &mut Scanner<'a>) -> Option<Reading> {
 /// What was read so far.
 struct Batch<'a> {
     service: Service,
-    /// `eventSource` and `eventSourceARN` of the last record.
+    /// `eventSource` of all.
     source: Part<'a>,
-    arn: Part<'a>,
+    /// `eventSourceARN` and the partition of the last record.
+    place: (Part<'a>, Option<&'a str>),
     channel: Arc<Channel>,
     /// The channel of the first record.
     first: Arc<Channel>,
@@ -59,11 +63,12 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn of(raw: &RawRecord<'a>) -> Option<Self> {
+    fn of(raw: &RawRecord<'a>, expected: usize) -> Option<Self> {
         let service = Service::of(&raw.event_source.text()?)?;
         let channel = service.channel(raw);
-        let (source, arn) = (raw.event_source, raw.event_source_arn);
-        Some(Self { service, source, arn, first: channel.clone(), channel, records: Vec::new() })
+        let (source, place) = (raw.event_source, service.place(raw));
+        let records = Vec::with_capacity(expected.min(MAX_ITEMS));
+        Some(Self { service, source, place, first: channel.clone(), channel, records })
     }
 
     /// `None` if it is of another service.
@@ -71,9 +76,10 @@ impl<'a> Batch<'a> {
         if raw.event_source != self.source {
             return None;
         }
-        // One channel for all: Lambda makes a batch of one source.
-        if raw.event_source_arn != self.arn {
-            (self.arn, self.channel) = (raw.event_source_arn, self.service.channel(raw));
+        // One channel for all: Lambda makes a batch of one source, and of one shard.
+        let place = self.service.place(raw);
+        if place != self.place {
+            (self.place, self.channel) = (place, self.service.channel(raw));
         }
         self.records.push(self.service.record(raw, &self.channel, edits));
         Some(())
@@ -115,6 +121,12 @@ impl Service {
             Self::Kinesis | Self::DynamoDb => Answers::FirstFailedRecord,
             Self::Sns | Self::S3 => Answers::Opaque,
         }
+    }
+
+    /// What records have in common that come through one channel.
+    fn place<'a>(self, raw: &RawRecord<'a>) -> (Part<'a>, Option<&'a str>) {
+        let partition = if matches!(self, Self::Kinesis) { kinesis::shard(raw) } else { None };
+        (raw.event_source_arn, partition)
     }
 
     fn channel(self, raw: &RawRecord<'_>) -> Arc<Channel> {
@@ -162,7 +174,7 @@ pub(super) fn reading(
         records,
         answers: Answers::Opaque,
         request_id: None,
-        stripped: edits.apply(),
+        stripped: edits.apply().map(Into::into),
     })
 }
 
@@ -170,6 +182,8 @@ pub(super) fn reading(
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) name: String,
+    /// Of a stream: which shard of it.
+    pub(super) partition: Option<String>,
     source: Arc<str>,
     attributes: Arc<[KeyValue]>,
 }
@@ -181,7 +195,19 @@ impl Channel {
         let name = name.unwrap_or_else(|| "unknown".to_owned());
         let attributes =
             [attribute("messaging.system", system), attribute("messaging.destination.name", name.as_str())];
-        Arc::new(Self { source: format!("{kind} {name}").into(), attributes: attributes.into(), name })
+        let source = format!("{kind} {name}").into();
+        Arc::new(Self { source, attributes: attributes.into(), partition: None, name })
+    }
+
+    /// The same with one attribute more.
+    pub(super) fn with(&self, attribute: KeyValue) -> Self {
+        let attributes = self.attributes.iter().cloned().chain([attribute]).collect();
+        Self {
+            attributes,
+            source: self.source.clone(),
+            partition: self.partition.clone(),
+            name: self.name.clone(),
+        }
     }
 
     /// As `throughline.source` has it.

@@ -81,8 +81,12 @@ fn span(named: &Named<'_>, datadog: impl FnOnce() -> Option<Context>) -> Option<
 /// Only our member is written by our senders in any case, whatever was there before. The others may be a client's, in a
 /// document that a function passed on as it came: they don't say what only code inside may.
 pub(super) fn document(object: &str) -> Option<Sender> {
-    let carrier: Carrier<'_> = json::object(object)?;
-    let ours = || member(carrier.get(MEMBER)).filter(|_| mentions_ours(object));
+    members(&json::object(object)?)
+}
+
+/// [`document`] of an object that was read already.
+pub(super) fn members(carrier: &Carrier<'_>) -> Option<Sender> {
+    let ours = || member(carrier.get(MEMBER));
     let theirs = || {
         let context = carrier.context(Part::header);
         let context = context.or_else(|| datadog(&inner_object(carrier.get(DATADOG))?))?;
@@ -93,8 +97,7 @@ pub(super) fn document(object: &str) -> Option<Sender> {
     sender(span, ids)
 }
 
-/// Whether a JSON text may have our member. Spelled with escapes (`"\u005fthroughline"`) it is not ours: nobody of us
-/// writes that, and it is neither read nor cut.
+/// Whether a JSON text may have our member.
 pub(super) fn mentions_ours(text: &str) -> bool {
     // Made once: that costs more than to search a short text.
     static OURS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(MEMBER));

@@ -24,7 +24,8 @@ const MAX_APART: u128 = 2_000;
 const MAX_ATTRIBUTE: usize = 64 * 1024;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
-    Channel::new("stream", "aws.dynamodb", raw.resource(table))
+    let channel = Channel::new("stream", "aws.dynamodb", raw.resource(table));
+    Arc::new(channel.with(attribute("aws.dynamodb.table_names", vec![channel.name.clone()])))
 }
 
 pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edits<'a>) -> Record {
@@ -38,9 +39,8 @@ pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edi
         None => (None, created),
     };
     record.join = key(change.keys, &channel.name);
-    record.attributes.push(attribute("aws.dynamodb.table_names", vec![channel.name.clone()]));
     if let Some(name) = raw.event_name.text() {
-        record.attributes.push(attribute("aws.dynamodb.event_name", name.into_owned()));
+        record.attributes.push(("aws.dynamodb.event_name", name.into_owned().into()));
     }
     for image in [change.new_image, change.old_image].into_iter().filter_map(ours) {
         edits.cut(image, MEMBER);

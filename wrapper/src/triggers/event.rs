@@ -1,12 +1,14 @@
 //! The members of an event that any trigger asks for, found in one pass and left unread.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use super::carrier::Carrier;
 use super::dynamodb::Change;
-use super::json::{self, shape};
+use super::json::{self, Shape, shape};
 use super::kinesis::Kinesis;
 use super::s3::{Pointer, ResponseElements};
+use super::scan::Scanner;
 use super::sns::Notification;
 use super::sqs::SystemAttributes;
 
@@ -15,7 +17,15 @@ use super::sqs::SystemAttributes;
 pub(super) struct Event<'a> {
     /// The whole of it.
     pub(super) text: &'a str,
+    /// Those of its members that a context may be made of.
+    pub(super) carrier: Carrier<'a>,
     top: TopLevel<'a>,
+}
+
+impl<'a> Shape<'a> for Event<'a> {
+    fn take(&mut self, name: Cow<'a, str>, value: &mut Scanner<'a>) -> Option<()> {
+        if Carrier::knows(&name) { self.carrier.take(name, value) } else { self.top.take(name, value) }
+    }
 }
 
 shape! {
@@ -64,7 +74,7 @@ shape! {
 impl<'a> Event<'a> {
     /// Finds the members; none, if `text` is not a JSON object.
     pub(super) fn parse(text: &'a str) -> Self {
-        Self { text, top: json::object(text).unwrap_or_default() }
+        Self { text, ..json::object(text).unwrap_or_default() }
     }
 }
 

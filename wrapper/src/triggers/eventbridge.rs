@@ -3,7 +3,6 @@
 //! Events come to a function, or in what a queue, topic or stream carries that a rule has for its target.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -13,7 +12,7 @@ use super::carrier;
 use super::event::Event;
 use super::json::{self, Part, shape};
 use super::s3::Object;
-use super::strip::{self, Edits};
+use super::strip::{self, Edits, Ranges};
 use super::{Answers, Reading, Sender};
 use crate::propagation::{MEMBER, join};
 use crate::span::{SpanKind, attribute};
@@ -42,7 +41,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         records: Vec::new(),
         answers: Answers::Opaque,
         request_id: None,
-        stripped: edits.apply(),
+        stripped: edits.apply().map(Into::into),
     };
     if schedule {
         reading.trigger = "timer";
@@ -99,9 +98,9 @@ impl<'a> BusEvent<'a> {
     }
 
     /// What in `detail` is ours.
-    pub(super) fn injected(&self) -> Vec<Range<usize>> {
+    pub(super) fn injected(&self) -> Ranges {
         let detail = self.detail.raw().unwrap_or_default();
-        if carrier::mentions_ours(detail) { strip::members(detail, MEMBER) } else { Vec::new() }
+        if carrier::mentions_ours(detail) { strip::members(detail, MEMBER) } else { Ranges::new() }
     }
 
     /// The object of an S3 event, which comes this way where the bucket says so.
@@ -118,7 +117,8 @@ impl<'a> BusEvent<'a> {
         if let Some(id) = self.id.text() {
             attributes.push(attribute("messaging.message.id", id.into_owned()));
         }
-        attributes.extend(self.object().into_iter().flat_map(|object| object.attributes));
+        let object = self.object().into_iter().flat_map(|object| object.attributes);
+        attributes.extend(object.map(|(key, value)| attribute(key, value)));
         attributes
     }
 }

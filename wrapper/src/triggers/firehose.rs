@@ -2,14 +2,11 @@
 //! ours; and those of the `detail` of an event that a rule of a bus put there
 //! (<https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html>).
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-
 use super::Reading;
 use super::batch::{self, Channel};
 use super::event::Event;
 use super::json::shape;
-use super::payload::Payload;
+use super::payload::{Payload, decoded, encoded};
 use super::strip::Edits;
 use crate::propagation::join;
 
@@ -27,10 +24,10 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         let mut record = channel.record(item.record_id.header());
         record.sent = item.arrival.millis();
         record.join = stream.and_then(|stream| item.place(stream));
-        if let Some(data) = item.data.text().and_then(|data| BASE64_STANDARD.decode(&*data).ok()) {
+        if let Some(data) = decoded(item.data) {
             let stripped = Payload::read(&data).complete(&mut record);
             if let (Some(rest), Some(old)) = (stripped, item.data.raw()) {
-                edits.replace(old, format!("\"{}\"", BASE64_STANDARD.encode(rest)));
+                edits.replace(old, encoded(&rest));
             }
         }
         records.push(record);

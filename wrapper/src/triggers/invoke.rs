@@ -23,7 +23,8 @@ pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Read
     if carrier::mentions_ours(event.text) {
         edits.cut(event.text, MEMBER);
     }
-    let sender = carrier::or_span(caller.custom.and_then(carrier::custom), || carrier::document(event.text));
+    let sender =
+        carrier::or_span(caller.custom.and_then(carrier::custom), || carrier::members(&event.carrier));
     // An HTTP service that we don't know: as public as those that we do.
     let sender = carrier::or_span(sender, || Headers::of(event).sender(trust));
     let execution = Execution::of(event.text);
@@ -43,7 +44,7 @@ pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Read
         records: Vec::new(),
         answers: Answers::Opaque,
         request_id: None,
-        stripped: edits.apply(),
+        stripped: edits.apply().map(Into::into),
     }
 }
 

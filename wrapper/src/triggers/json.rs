@@ -102,6 +102,11 @@ pub(super) trait Shape<'a>: Default {
     fn take(&mut self, name: Cow<'a, str>, value: &mut Scanner<'a>) -> Option<()>;
 }
 
+/// Reads an object into a shape: a large one is not moved then.
+pub(super) fn fill<'a>(shape: &mut impl Shape<'a>, scanner: &mut Scanner<'a>) -> Option<()> {
+    scanner.object(|name, value| shape.take(name, value))
+}
+
 /// Reads an object within another, where it stands; of what is no object nothing is known.
 pub(super) fn inner<'a, T: Shape<'a>>(scanner: &mut Scanner<'a>) -> Option<T> {
     if scanner.is_object() { T::read(scanner) } else { scanner.value().map(|_| T::default()) }
@@ -116,7 +121,7 @@ impl<'a> Json<'a> for Part<'a> {
 impl<'a, T: Shape<'a>> Json<'a> for T {
     fn read(scanner: &mut Scanner<'a>) -> Option<Self> {
         let mut shape = T::default();
-        scanner.object(|name, value| shape.take(name, value))?;
+        fill(&mut shape, scanner)?;
         Some(shape)
     }
 }

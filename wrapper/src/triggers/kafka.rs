@@ -10,7 +10,6 @@ use super::json::{Part, shape};
 use super::members::Members;
 use super::strip::Edits;
 use super::{Reading, Record};
-use crate::span::attribute;
 
 /// The most messages that are read: as many as the largest batch has.
 const MAX_MESSAGES: usize = 10_000;
@@ -50,8 +49,8 @@ impl Message<'_> {
         let mut record = channel.record(None);
         if let (Some(partition), Some(offset)) = (self.partition.integer(), self.offset.integer()) {
             record.id = format!("{}-{partition}@{offset}", channel.name);
-            record.attributes.push(attribute("messaging.destination.partition.id", partition.to_string()));
-            record.attributes.push(attribute("messaging.kafka.offset", offset));
+            record.attributes.push(("messaging.destination.partition.id", partition.to_string().into()));
+            record.attributes.push(("messaging.kafka.offset", offset.into()));
         }
         record.sent = self.timestamp.millis();
         record.sender = carrier::listed(self.headers, bytes);

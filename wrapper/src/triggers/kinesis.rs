@@ -7,15 +7,15 @@
 
 mod aggregated;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use memchr::memchr;
 
 use super::batch::Channel;
 use super::event::RawRecord;
 use super::json::shape;
-use super::payload::Payload;
+use super::payload::{Payload, decoded, encoded};
 use super::strip::Edits;
 use super::{Record, Sender, carrier};
 use crate::propagation::{Baggage, join};
@@ -28,41 +28,48 @@ pub(crate) use aggregated::Aggregated;
 pub(super) use aggregated::tests::aggregate;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
-    Channel::new("kinesis", "aws.kinesis", raw.resource(stream))
+    let channel = Channel::new("kinesis", "aws.kinesis", raw.resource(stream));
+    let Some(shard) = shard(raw) else { return channel };
+    let mut of_shard = channel.with(attribute("messaging.destination.partition.id", shard));
+    of_shard.partition = Some(shard.to_owned());
+    Arc::new(of_shard)
 }
 
 pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edits<'a>) -> Record {
     let kinesis = &raw.kinesis;
     let mut record = channel.record(kinesis.sequence_number.text());
     record.sent = kinesis.arrival.seconds();
-    if let Some(shard) = raw.event_id.text().and_then(|id| Some(id.split_once(':')?.0.to_owned())) {
-        if !record.id.is_empty() {
-            record.join = Some(join::kinesis(&channel.name, &shard, &record.id));
-        }
-        record.attributes.push(attribute("messaging.destination.partition.id", shard));
+    if let Some(shard) = channel.partition.as_deref().filter(|_| !record.id.is_empty()) {
+        record.join = Some(join::kinesis(&channel.name, shard, &record.id));
     }
-    if let Some(data) = kinesis.data.text().and_then(|data| BASE64_STANDARD.decode(&*data).ok()) {
+    if let Some(data) = decoded(kinesis.data) {
         let stripped = match Aggregated::parse(&data) {
-            Some(parts) => taken_apart(&parts, &mut record).map(Into::into),
+            Some(parts) => taken_apart(&parts, &mut record),
             None => Payload::read(&data).complete(&mut record),
         };
         if let (Some(rest), Some(old)) = (stripped, kinesis.data.raw()) {
-            edits.replace(old, format!("\"{}\"", BASE64_STANDARD.encode(rest)));
+            edits.replace(old, encoded(&rest));
         }
     }
     record
 }
 
+/// The shard that a record's id begins with: `shardId-000000000006:495903…`.
+pub(super) fn shard<'a>(raw: &RawRecord<'a>) -> Option<&'a str> {
+    let Cow::Borrowed(id) = raw.event_id.text()? else { return None };
+    id.get(..memchr(b':', id.as_bytes())?)
+}
+
 /// Tells a record what its parts tell, and gives its data without our member, if one of them had it.
 fn taken_apart(parts: &Aggregated<'_>, record: &mut Record) -> Option<Vec<u8>> {
     let count = i64::try_from(parts.len()).unwrap_or(i64::MAX);
-    record.attributes.push(attribute("throughline.kinesis.user_records", count));
+    record.attributes.push(("throughline.kinesis.user_records", count.into()));
     let mut payloads: Vec<Payload> = parts.data().map(Payload::read).collect();
     let senders: Vec<_> = payloads.iter_mut().map(|payload| payload.sender.take()).collect();
     record.links = senders.iter().filter_map(|sender| sender.as_ref()?.span()).cloned().collect();
     record.sender =
         carrier::or_span(longest_way(&senders), || Sender::common(senders.iter().map(Option::as_ref)));
-    let stripped: Vec<_> = payloads.into_iter().map(|payload| payload.stripped.map(Into::into)).collect();
+    let stripped: Vec<_> = payloads.into_iter().map(|payload| payload.stripped).collect();
     stripped.iter().any(Option::is_some).then(|| parts.with(&stripped))
 }
 

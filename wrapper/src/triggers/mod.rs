@@ -49,7 +49,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use crate::propagation::{Baggage, Context};
 use crate::settings::Settings;
-use crate::span::{SpanKind, attribute};
+use crate::span::{SpanKind, Value};
 pub(crate) use answer::Answer;
 use event::Event;
 #[cfg(feature = "internals")]
@@ -145,15 +145,16 @@ pub(crate) struct Record {
     /// Attributes of the record span that all records of its channel have.
     pub(crate) shared: Arc<[KeyValue]>,
     /// Its own, beside its id.
-    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) attributes: Vec<(&'static str, Value<'static>)>,
 }
 
 impl Record {
     /// All attributes of the record span.
-    pub(crate) fn attributes(&self) -> impl Iterator<Item = KeyValue> {
-        let id = Some(&self.id).filter(|id| !id.is_empty());
-        let id = id.map(|id| attribute("messaging.message.id", id.as_str()));
-        self.shared.iter().cloned().chain(id).chain(self.attributes.iter().cloned())
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
+        let shared = self.shared.iter().map(|attribute| (attribute.key.as_str(), attribute.into()));
+        let id = Some(&*self.id).filter(|id| !id.is_empty()).map(|id| ("messaging.message.id", id.into()));
+        let own = self.attributes.iter().map(|(key, value)| (*key, value.into()));
+        shared.chain(id).chain(own)
     }
 }
 

@@ -1,13 +1,28 @@
 //! Data that is a JSON object, as streams carry it: a program's own, or an event of a bus whose rule has the stream for
 //! its target.
 
-use bytes::Bytes;
+use base64_simd::STANDARD;
 
 use super::carrier::{self, mentions_ours};
 use super::eventbridge::BusEvent;
+use super::json::Part;
 use super::strip::Edits;
 use super::{Record, Sender};
 use crate::propagation::MEMBER;
+
+/// The data in a member of an event.
+pub(super) fn decoded(data: Part<'_>) -> Option<Vec<u8>> {
+    STANDARD.decode_to_vec(data.text()?.as_bytes()).ok()
+}
+
+/// Data as a member of an event, with its quotes.
+pub(super) fn encoded(data: &[u8]) -> String {
+    let mut text = String::with_capacity(STANDARD.encoded_length(data.len()) + 2);
+    text.push('"');
+    STANDARD.encode_append(data, &mut text);
+    text.push('"');
+    text
+}
 
 /// What data tells that is a JSON object; nothing of any other.
 #[derive(Debug, Default)]
@@ -19,7 +34,7 @@ pub(super) struct Payload {
     /// What the event that it is joins by: that one its producer knows.
     join: Option<String>,
     /// The data without our members; `None` if it had none.
-    pub(super) stripped: Option<Bytes>,
+    pub(super) stripped: Option<Vec<u8>>,
 }
 
 impl Payload {
@@ -40,12 +55,12 @@ impl Payload {
             sender: carrier::or_span(carrier::document(text), || event.as_ref()?.sender()),
             via: event.as_ref().map(|event| format!(" < {}", event.source())).unwrap_or_default(),
             join: event.and_then(|event| event.join()),
-            stripped: edits.apply(),
+            stripped: edits.apply().map(String::into_bytes),
         }
     }
 
     /// Adds to the record that it is the data of what it tells, and gives what the handler is to see in its place.
-    pub(super) fn complete(self, record: &mut Record) -> Option<Bytes> {
+    pub(super) fn complete(self, record: &mut Record) -> Option<Vec<u8>> {
         record.sender = self.sender;
         if !self.via.is_empty() {
             record.source = format!("{}{}", record.source, self.via).into();

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
 use percent_encoding::percent_decode_str;
 
 use super::Record;
@@ -11,7 +10,7 @@ use super::batch::Channel;
 use super::event::{Event, RawRecord};
 use super::json::{Part, shape};
 use crate::propagation::join;
-use crate::span::attribute;
+use crate::span::Value;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
     Channel::new("s3", "aws.s3", raw.s3.bucket())
@@ -23,7 +22,7 @@ pub(super) fn record(raw: &RawRecord<'_>, channel: &Channel) -> Record {
     record.join = object.join;
     record.attributes = object.attributes;
     if let Some(name) = raw.event_name.header() {
-        record.attributes.push(attribute("throughline.s3.event_name", name.into_owned()));
+        record.attributes.push(("throughline.s3.event_name", name.into_owned().into()));
     }
     record.sent = raw.event_time.header().and_then(|time| super::time::parse(&time));
     record
@@ -50,7 +49,7 @@ pub(super) fn envelope(body: &str) -> Option<Notified> {
 #[derive(Debug)]
 pub(super) struct Object {
     pub(super) join: Option<String>,
-    pub(super) attributes: Vec<KeyValue>,
+    pub(super) attributes: Vec<(&'static str, Value<'static>)>,
 }
 
 impl Object {
@@ -70,11 +69,11 @@ impl Object {
     fn new(pointer: &Pointer<'_>, request: Part<'_>, key: impl Fn(&str) -> String) -> Self {
         let object = &pointer.object;
         let mut attributes = Vec::new();
-        attributes.extend(pointer.bucket().map(|name| attribute("aws.s3.bucket", name)));
-        attributes.extend(object.key.header().map(|name| attribute("aws.s3.key", key(&name))));
+        attributes.extend(pointer.bucket().map(|name| ("aws.s3.bucket", name.into())));
+        attributes.extend(object.key.header().map(|name| ("aws.s3.key", key(&name).into())));
         let etag = object.etag.header().map(Cow::into_owned);
-        attributes.extend(etag.map(|etag| attribute("throughline.s3.etag", etag)));
-        attributes.extend(object.size.integer().map(|size| attribute("throughline.s3.size", size)));
+        attributes.extend(etag.map(|etag| ("throughline.s3.etag", etag.into())));
+        attributes.extend(object.size.integer().map(|size| ("throughline.s3.size", size.into())));
         Self { join: request.header().filter(|id| !id.is_empty()).map(|id| join::s3(&id)), attributes }
     }
 }

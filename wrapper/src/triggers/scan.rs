@@ -75,6 +75,11 @@ impl<'a> Scanner<'a> {
         Some(value)
     }
 
+    /// How many bytes of the text come after here.
+    pub(super) fn rest(&self) -> usize {
+        self.text.len() - self.at
+    }
+
     /// Whether an object begins here.
     pub(super) fn is_object(&self) -> bool {
         self.peek() == Some(b'{')

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
-
 use super::batch::Channel;
 use super::carrier::{self, Carrier};
 use super::event::RawRecord;
@@ -12,7 +10,7 @@ use super::json::shape;
 use super::strip::Edits;
 use super::{Record, Sender, envelope};
 use crate::propagation::join;
-use crate::span::attribute;
+use crate::span::Value;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
     Channel::new("sqs", "aws_sqs", raw.resource(queue))
@@ -50,15 +48,15 @@ shape! {
 impl SystemAttributes<'_> {
     /// How often it came, in which group of a FIFO queue, and from which queue as a dead letter. What was moved back
     /// out of the dead-letter queue still names the queue that it is in again.
-    fn attributes(&self, raw: &RawRecord<'_>) -> impl Iterator<Item = KeyValue> {
-        let count = self.receive_count.integer().map(|count| attribute("throughline.receive_count", count));
-        let group = self.group.header().map(|id| attribute("throughline.message_group", id.into_owned()));
+    fn attributes(&self, raw: &RawRecord<'_>) -> impl Iterator<Item = (&'static str, Value<'static>)> {
+        let count = self.receive_count.integer().map(|count| ("throughline.receive_count", count.into()));
+        let group = self.group.header().map(|id| ("throughline.message_group", id.into_owned().into()));
         let dead_letter = self.dead_letter_source.header().and_then(|arn| {
             let redriven = raw.event_source_arn.text().as_ref() == Some(&arn);
             let queue = arn.rsplit(':').next().filter(|name| !name.is_empty())?;
             Some(match redriven {
-                true => attribute("throughline.redriven", true),
-                false => attribute("throughline.dead_letter.source", queue),
+                true => ("throughline.redriven", true.into()),
+                false => ("throughline.dead_letter.source", queue.to_owned().into()),
             })
         });
         count.into_iter().chain(group).chain(dead_letter)

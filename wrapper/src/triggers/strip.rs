@@ -1,22 +1,26 @@
 //! Takes members out of a JSON text and leaves every other byte as it was: the handler must not see what we
 //! injected, and must see all else exactly as it was sent.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::scan;
+
+/// Parts of a text: mostly one, and many records have it.
+pub(super) type Ranges = SmallVec<[Range<usize>; 1]>;
 
 /// Changes to an event, gathered while it is read.
 #[derive(Debug)]
 pub(super) struct Edits<'a> {
     event: &'a str,
-    edits: Vec<(Range<usize>, String)>,
+    edits: SmallVec<[(Range<usize>, String); 1]>,
 }
 
 impl<'a> Edits<'a> {
     pub(super) fn new(event: &'a str) -> Self {
-        Self { event, edits: Vec::new() }
+        Self { event, edits: SmallVec::new() }
     }
 
     /// Takes the members called `name` out of `object`, a slice of the event.
@@ -35,7 +39,7 @@ impl<'a> Edits<'a> {
     }
 
     /// The event with all changes; `None` if there are none.
-    pub(super) fn apply(mut self) -> Option<Bytes> {
+    pub(super) fn apply(mut self) -> Option<String> {
         if self.edits.is_empty() {
             return None;
         }
@@ -48,7 +52,7 @@ impl<'a> Edits<'a> {
             at = range.end;
         }
         changed.push_str(self.event.get(at..)?);
-        Some(changed.into())
+        Some(changed)
     }
 }
 
@@ -60,12 +64,12 @@ pub(super) fn offset(whole: &str, part: &str) -> Option<usize> {
 
 /// What to take out of `object` so that it has no member `name`: each with the comma before it, or, if nothing
 /// is left before it, the one after it. Nothing, if `object` is not a JSON object.
-pub(super) fn members(object: &str, name: &str) -> Vec<Range<usize>> {
+pub(super) fn members(object: &str, name: &str) -> Ranges {
     let skip_space = |at: usize| {
         let rest = object.get(at..).unwrap_or_default();
         at + (rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len())
     };
-    let mut found = Vec::new();
+    let mut found = Ranges::new();
     // The object's first key, then the one after each member that was taken out with its comma.
     let mut begin = skip_space(skip_space(0) + 1);
     let mut kept_one = false;
@@ -74,7 +78,8 @@ pub(super) fn members(object: &str, name: &str) -> Vec<Range<usize>> {
         scanner.object(|key, scanner| {
             let value = scanner.value()?;
             let end = offset(object, value)? + value.len();
-            match (key == name, kept_one) {
+            // Spelled with escapes it is another's.
+            match (matches!(key, Cow::Borrowed(key) if key == name), kept_one) {
                 (false, _) => kept_one = true,
                 // From the comma on: the white space before it was there before the member was.
                 (true, true) => found.push(skip_space(end_of_last)..end),
@@ -90,7 +95,7 @@ pub(super) fn members(object: &str, name: &str) -> Vec<Range<usize>> {
             Some(())
         })
     });
-    if is_read.is_some() { found } else { Vec::new() }
+    if is_read.is_some() { found } else { Ranges::new() }
 }
 
 #[cfg(test)]
@@ -103,7 +108,7 @@ mod tests {
     fn cut(object: &str) -> Option<String> {
         let mut edits = Edits::new(object);
         edits.cut(object, "x");
-        edits.apply().map(|bytes| String::from_utf8(bytes.into()).unwrap())
+        edits.apply()
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub(super) fn millis(millis: u64) -> Option<SystemTime> {
     Some(UNIX_EPOCH + Duration::from_millis(millis))
 }
 
-pub(super) use crate::testing::lines;
+pub(super) use crate::testing::{lines, record_lines};
 
 pub(super) fn stripped(reading: &Reading) -> Option<&str> {
     reading.stripped.as_ref().map(|bytes| std::str::from_utf8(bytes).unwrap())

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use super::{DATADOG, DAZN};
 use crate::propagation::{Context, MEMBER, Meaning, Named};
 use crate::triggers::headers::REQUEST;
@@ -18,9 +20,23 @@ const MAX_KEPT: usize = 2 * MAX_CHOSEN;
 /// The members of an object that a context may be made of, whatever a value looks like there, and the headers
 /// that describe a request.
 #[derive(Debug, Default)]
-pub(in crate::triggers) struct Carrier<'a>(Vec<(Cow<'a, str>, Part<'a>)>);
+pub(in crate::triggers) struct Carrier<'a>(SmallVec<[(Cow<'a, str>, Part<'a>); 4]>);
 
 impl<'a> Carrier<'a> {
+    /// Whether a member of that name is kept. Spelled with escapes (`"\u005fthroughline"`) our own is not: nobody of us
+    /// writes that, and it is neither read nor cut.
+    #[expect(clippy::ptr_arg, reason = "what was spelled with escapes is owned")]
+    pub(in crate::triggers) fn knows(name: &Cow<'_, str>) -> bool {
+        // A document may have very many members, and nearly all are the program's own: told by their first letter.
+        let may_be_known =
+            name.bytes().next().is_some_and(|first| b"_bcdhotux".contains(&first.to_ascii_lowercase()));
+        may_be_known
+            && (matches!(name, Cow::Borrowed(MEMBER))
+                || [DATADOG, DAZN].contains(&&**name)
+                || Named::knows(name)
+                || REQUEST.iter().any(|known| name.eq_ignore_ascii_case(known)))
+    }
+
     /// The last member of that name, in that case.
     pub(in crate::triggers) fn get(&self, name: &str) -> Part<'a> {
         self.0.iter().rfind(|(known, _)| known == name).map(|(_, value)| *value).unwrap_or_default()
@@ -75,20 +91,10 @@ impl<'a> Carrier<'a> {
     }
 }
 
-fn knows(name: &str) -> bool {
-    // A document may have very many members, and nearly all are the program's own: told by their first letter.
-    let may_be_known =
-        name.bytes().next().is_some_and(|first| b"_bcdhotux".contains(&first.to_ascii_lowercase()));
-    may_be_known
-        && ([MEMBER, DATADOG, DAZN].contains(&name)
-            || Named::knows(name)
-            || REQUEST.iter().any(|known| name.eq_ignore_ascii_case(known)))
-}
-
 impl<'a> Shape<'a> for Carrier<'a> {
     fn take(&mut self, name: Cow<'a, str>, value: &mut Scanner<'a>) -> Option<()> {
         let value = Part::read(value)?;
-        if knows(&name) {
+        if Self::knows(&name) {
             self.add(name, value);
         }
         Some(())
@@ -99,12 +105,17 @@ impl<'a> Shape<'a> for Carrier<'a> {
 mod tests {
     use super::*;
 
+    fn knows(name: &str) -> bool {
+        Carrier::knows(&Cow::Borrowed(name))
+    }
+
     #[test]
     fn every_name_that_is_looked_for_is_known_in_any_case() {
         for name in Named::NAMES.iter().chain(&REQUEST).chain(&["x-correlation-a", "ot-baggage-a"]) {
             assert!(knows(name) && knows(&name.to_ascii_uppercase()), "{name}");
         }
         assert!(knows(MEMBER) && knows(DATADOG) && knows(DAZN));
+        assert!(!Carrier::knows(&Cow::Owned(MEMBER.to_owned())), "which had escapes");
         assert!(!knows("") && !knows("total") && !knows("order"));
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::build;
 use crate::propagation::{Baggage, Context};
+use crate::span::attribute;
 use crate::triggers::tests::lines;
 use crate::triggers::{Reading, Record, Sender};
 
@@ -80,8 +81,8 @@ impl Expect {
             links: Vec::new(),
             join: reading.join.clone(),
             sent: None,
-            shared: Vec::new().into(),
-            attributes: reading.attributes.clone(),
+            shared: reading.attributes.clone().into(),
+            attributes: Vec::new(),
         };
         self.as_record().faults("", &whole, &mut faults);
         if let Some(records) = &self.records {
@@ -138,7 +139,8 @@ impl ExpectRecord {
         }
         let links = self.links.iter().map(|link| Context::from_headers(link, None, None).unwrap().span);
         faults.same(&format!("{at}links"), links.collect(), record.links.clone());
-        faults.attributes(at, &self.attributes, record.attributes());
+        let found = record.attributes().map(|(key, value)| attribute(key, value));
+        faults.attributes(at, &self.attributes, found);
     }
 
     fn sender(&self) -> Option<Sender> {

@@ -38,7 +38,7 @@ fn the_sample_says_table_and_time() {
     assert_eq!(record.id, "1405400000000002063282832");
     assert_eq!((record.sent, &record.sender), (millis(1_480_642_020_000), &None));
     assert_eq!(
-        lines(record.attributes()),
+        record_lines(record),
         [
             "aws.dynamodb.event_name=INSERT",
             "aws.dynamodb.table_names=[Example-Table]",

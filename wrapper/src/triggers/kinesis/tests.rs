@@ -22,7 +22,7 @@ fn the_sample_says_stream_shard_and_time() {
     assert_eq!(record.id, "49568167373333333333333333333333333333333333333333333333");
     assert_eq!((record.sent, &record.sender), (millis(1_480_641_523_477), &None));
     assert_eq!(
-        lines(record.attributes()),
+        record_lines(record),
         [
             "messaging.destination.name=simple-stream",
             "messaging.destination.partition.id=shardId-000000000000",

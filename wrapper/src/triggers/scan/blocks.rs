@@ -45,6 +45,8 @@ pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
 
 /// Where the object or list ends whose bracket stands at `start`: behind the bracket that closes it. Whether the
 /// kinds of brackets match is not looked at.
+// Not inlined: whoever reads a number or a short string would pay for its registers.
+#[inline(never)]
 pub(super) fn container_end(bytes: &[u8], start: usize) -> Option<usize> {
     // Nothing in it, as often.
     if matches!(bytes.get(start + 1), Some(b']' | b'}')) {

@@ -11,7 +11,7 @@ fn the_sample_says_its_topic_and_time() {
     assert_eq!(record.id, "82833b5c-8d5d-56d0-b0e1-7511f8253eb8");
     assert_eq!((record.sent, &record.sender), (millis(1_439_920_952_111), &None));
     assert_eq!(
-        lines(record.attributes()),
+        record_lines(&record),
         [
             "messaging.destination.name=snsNetTest",
             "messaging.message.id=82833b5c-8d5d-56d0-b0e1-7511f8253eb8",

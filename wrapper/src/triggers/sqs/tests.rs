@@ -46,7 +46,7 @@ fn the_sample_says_where_it_comes_from_and_how_often_it_was_tried() {
     assert_eq!(record.id, "MessageID_1");
     assert_eq!((record.sent, &record.sender), (millis(1_520_621_625_029), &None));
     assert_eq!(
-        lines(record.attributes()),
+        record_lines(&record),
         [
             "messaging.destination.name=SQSQueue",
             "messaging.message.id=MessageID_1",
