@@ -11,11 +11,14 @@ pub(crate) fn put(number: u8, content: &[u8], bytes: &mut Vec<u8>) {
 
 /// Appends what stands before the content of a field, which is so long.
 pub(super) fn begin(number: u8, length: usize, bytes: &mut Vec<u8>) {
-    bytes.push(number << 3 | 2);
+    let key = number << 3 | 2;
     match u8::try_from(length) {
         // Most are short.
-        Ok(length @ ..0x80) => bytes.push(length),
-        _ => encode_varint(length as u64, bytes),
+        Ok(length @ ..0x80) => bytes.extend_from_slice(&[key, length]),
+        _ => {
+            bytes.push(key);
+            encode_varint(length as u64, bytes);
+        }
     }
 }
 
