@@ -211,7 +211,8 @@ impl Span {
 
 impl Place {
     fn has_key(&self, key: &str, bytes: &[u8]) -> bool {
-        bytes.get(self.key.clone()) == Some(key.as_bytes())
+        // Most differ in length already.
+        self.key.len() == key.len() && bytes.get(self.key.clone()) == Some(key.as_bytes())
     }
 
     fn move_back(&mut self, by: usize) {
