@@ -14,15 +14,13 @@ use super::headers::Headers;
 use super::step_functions::Execution;
 use super::strip::Edits;
 use super::{Answers, Caller, Reading, services};
-use crate::propagation::{MEMBER, join};
+use crate::propagation::join;
 use crate::settings::Trust;
 use crate::span::SpanKind;
 
 pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Reading {
     let mut edits = Edits::new(event.text);
-    if carrier::mentions_ours(event.text) {
-        edits.cut(event.text, MEMBER);
-    }
+    edits.cut_ours(event.text, &event.carrier);
     let sender =
         carrier::or_span(caller.custom.and_then(carrier::custom), || carrier::members(&event.carrier));
     // An HTTP service that we don't know: as public as those that we do.

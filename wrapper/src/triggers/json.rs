@@ -18,11 +18,16 @@ pub(super) struct Part<'a>(Option<&'a str>);
 impl<'a> Part<'a> {
     /// The value that this is the text of.
     pub(super) fn new(text: &'a str) -> Self {
-        Self(Some(text).filter(|text| *text != "null"))
+        Self(Some(text))
     }
 
     /// The JSON text itself, a slice of what it was read from.
     pub(super) fn raw(self) -> Option<&'a str> {
+        self.0.filter(|text| *text != "null")
+    }
+
+    /// The same, `null` as well.
+    pub(super) fn raw_or_null(self) -> Option<&'a str> {
         self.0
     }
 

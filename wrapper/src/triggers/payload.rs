@@ -3,9 +3,9 @@
 
 use base64_simd::STANDARD;
 
-use super::carrier::{self, mentions_ours};
+use super::carrier::{self, Carrier};
 use super::eventbridge::BusEvent;
-use super::json::Part;
+use super::json::{self, Part};
 use super::strip::Edits;
 use super::{Record, Sender};
 use crate::propagation::MEMBER;
@@ -43,16 +43,15 @@ impl Payload {
         else {
             return Self::default();
         };
+        let carrier: Carrier<'_> = json::object(text).unwrap_or_default();
         let event = BusEvent::envelope(text);
         let mut edits = Edits::new(text);
-        if mentions_ours(text) {
-            let detail = event.as_ref().and_then(|event| event.detail.raw());
-            for object in detail.into_iter().chain([text]) {
-                edits.cut(object, MEMBER);
-            }
+        edits.cut_ours(text, &carrier);
+        if let Some(detail) = event.as_ref().and_then(|event| event.detail.raw()) {
+            edits.cut(detail, MEMBER);
         }
         Self {
-            sender: carrier::or_span(carrier::document(text), || event.as_ref()?.sender()),
+            sender: carrier::or_span(carrier::members(&carrier), || event.as_ref()?.sender()),
             via: event.as_ref().map(|event| format!(" < {}", event.source())).unwrap_or_default(),
             join: event.and_then(|event| event.join()),
             stripped: edits.apply().map(String::into_bytes),

@@ -42,6 +42,13 @@ pub(super) fn string(text: &str) -> Option<Cow<'_, str>> {
     if memchr(b'\\', inner.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inner));
     }
+    unescaped(text)
+}
+
+/// The value of a string that has escapes. Few have: whoever reads one that has none doesn't pay for this one's registers.
+#[cold]
+#[inline(never)]
+fn unescaped(text: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str(text).ok().map(Cow::Owned)
 }
 
@@ -131,11 +138,7 @@ impl<'a> Scanner<'a> {
         let (end, escaped) = blocks::string_end(self.text.as_bytes(), self.at)?;
         let text = self.text.get(self.at..end)?;
         self.at = end;
-        if escaped {
-            serde_json::from_str(text).ok().map(Cow::Owned)
-        } else {
-            unquoted(text).map(Cow::Borrowed)
-        }
+        if escaped { unescaped(text) } else { unquoted(text).map(Cow::Borrowed) }
     }
 
     /// Takes this byte, and the space after it.

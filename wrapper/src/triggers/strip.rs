@@ -6,7 +6,9 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::carrier::Carrier;
 use super::scan;
+use crate::propagation::MEMBER;
 
 /// Parts of a text: mostly one, and many records have it.
 pub(super) type Ranges = SmallVec<[Range<usize>; 1]>;
@@ -25,9 +27,20 @@ impl<'a> Edits<'a> {
 
     /// Takes the members called `name` out of `object`, a slice of the event.
     pub(super) fn cut(&mut self, object: &'a str, name: &str) {
+        self.add(object, &members(object, name));
+    }
+
+    /// Takes our member out of `object`, of which `carrier` was read: that is not done again.
+    pub(super) fn cut_ours(&mut self, object: &'a str, carrier: &Carrier<'a>) {
+        match carrier.ours() {
+            Some(values) => self.add(object, &around(object, MEMBER, values)),
+            None => self.cut(object, MEMBER),
+        }
+    }
+
+    fn add(&mut self, object: &'a str, ranges: &[Range<usize>]) {
         if let Some(at) = offset(self.event, object) {
-            let found = members(object, name).into_iter();
-            self.edits.extend(found.map(|range| (at + range.start..at + range.end, String::new())));
+            self.edits.extend(ranges.iter().map(|range| (at + range.start..at + range.end, String::new())));
         }
     }
 
@@ -63,39 +76,60 @@ pub(super) fn offset(whole: &str, part: &str) -> Option<usize> {
 }
 
 /// What to take out of `object` so that it has no member `name`: each with the comma before it, or, if nothing
-/// is left before it, the one after it. Nothing, if `object` is not a JSON object.
+/// is left before it, the one after it. Nothing, if `object` is not a JSON object. A name that is spelled with escapes
+/// is another.
 pub(super) fn members(object: &str, name: &str) -> Ranges {
-    let skip_space = |at: usize| {
-        let rest = object.get(at..).unwrap_or_default();
-        at + (rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len())
-    };
-    let mut found = Ranges::new();
-    // The object's first key, then the one after each member that was taken out with its comma.
-    let mut begin = skip_space(skip_space(0) + 1);
-    let mut kept_one = false;
-    let mut end_of_last = 0;
+    let mut values: SmallVec<[&str; 1]> = SmallVec::new();
     let is_read = scan::whole(object, |scanner| {
         scanner.object(|key, scanner| {
             let value = scanner.value()?;
-            let end = offset(object, value)? + value.len();
-            // Spelled with escapes it is another's.
-            match (matches!(key, Cow::Borrowed(key) if key == name), kept_one) {
-                (false, _) => kept_one = true,
-                // From the comma on: the white space before it was there before the member was.
-                (true, true) => found.push(skip_space(end_of_last)..end),
-                (true, false) => {
-                    let comma = skip_space(end);
-                    let followed = object.as_bytes().get(comma) == Some(&b',');
-                    let until = if followed { comma + 1 } else { end };
-                    found.push(begin..until);
-                    begin = until;
-                }
+            if matches!(key, Cow::Borrowed(key) if key == name) {
+                values.push(value);
             }
-            end_of_last = end;
             Some(())
         })
     });
-    if is_read.is_some() { found } else { Ranges::new() }
+    if is_read.is_some() { around(object, name, values) } else { Ranges::new() }
+}
+
+/// The same by the values of these members, which are slices of `object`, in order.
+fn around<'a>(object: &'a str, name: &str, values: impl IntoIterator<Item = &'a str>) -> Ranges {
+    let mut ranges = Ranges::new();
+    // Where the last range ends before which nothing is left.
+    let mut first_left = None;
+    for value in values {
+        let Some((key, end)) = member(object, name, value) else { continue };
+        let before = trim_end(object.get(..key).unwrap_or_default());
+        if before.ends_with('{') || first_left == Some(before.len()) {
+            let comma = end + spaces(object.get(end..).unwrap_or_default());
+            let until = if object.as_bytes().get(comma) == Some(&b',') { comma + 1 } else { end };
+            ranges.push(first_left.unwrap_or(key)..until);
+            first_left = Some(until);
+        } else {
+            // From the comma on: the white space before it was there before the member was.
+            ranges.push(before.len().saturating_sub(1)..end);
+        }
+    }
+    ranges
+}
+
+/// Where the member begins that has this value, with its key, and where it ends.
+fn member(object: &str, name: &str, value: &str) -> Option<(usize, usize)> {
+    let at = offset(object, value)?;
+    let key = trim_end(trim_end(object.get(..at)?).strip_suffix(':')?);
+    let before = key.strip_suffix('"')?.strip_suffix(name)?.strip_suffix('"')?;
+    Some((before.len(), at + value.len()))
+}
+
+const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+fn trim_end(text: &str) -> &str {
+    text.trim_end_matches(SPACE)
+}
+
+/// How much white space a text begins with.
+fn spaces(text: &str) -> usize {
+    text.len() - text.trim_start_matches(SPACE).len()
 }
 
 #[cfg(test)]

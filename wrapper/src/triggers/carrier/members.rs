@@ -42,6 +42,12 @@ impl<'a> Carrier<'a> {
         self.0.iter().rfind(|(known, _)| known == name).map(|(_, value)| *value).unwrap_or_default()
     }
 
+    /// The values of our member, as they stand; `None` if there may be more of them than were kept.
+    pub(in crate::triggers) fn ours(&self) -> Option<impl Iterator<Item = &'a str>> {
+        let ours = self.0.iter().filter(|(name, _)| name == MEMBER);
+        (self.0.len() < MAX_KEPT).then(|| ours.filter_map(|(_, value)| value.raw_or_null()))
+    }
+
     /// The members of that name, in any case, as headers have it.
     pub(in crate::triggers) fn all(&self, name: &str) -> impl Iterator<Item = Part<'a>> {
         self.0.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
