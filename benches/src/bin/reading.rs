@@ -24,12 +24,13 @@ const RUNS: usize = 51;
 type Shape = fn() -> String;
 
 fn main() {
-    let shapes: [(&str, Shape); 8] = [
+    let shapes: [(&str, Shape); 9] = [
         ("sqs", sqs_small),
         ("sqs-one-trace", sqs_one_trace),
         ("sqs-bodies", sqs_bodies),
         ("kinesis", kinesis),
         ("kinesis-plain", kinesis_plain),
+        ("dynamodb", dynamodb),
         ("invoke", invoke),
         ("invoke-wide", invoke_wide),
         ("string", string),
@@ -146,6 +147,20 @@ fn kinesis() -> String {
 fn kinesis_plain() -> String {
     let rest = "x".repeat(150);
     records(|n| kinesis_record(n, &format!(r#"{{"order":{n},"more":"{rest}"}}"#)))
+}
+
+/// Changes of items that our own writers made: the attribute is read, and cut out of each image.
+fn dynamodb() -> String {
+    records(|n| {
+        let traceparent = traceparent(n + 1);
+        let baggage = format!("correlation.id=c-{n:08},user.id=u-{n:06}");
+        let ours = format!(
+            r#"{{"M":{{"traceparent":{{"S":"{traceparent}"}},"baggage":{{"S":"{baggage}"}},"at":{{"N":"1545084650000"}}}}}}"#
+        );
+        format!(
+            r#"{{"eventID":"{n:032x}","eventName":"INSERT","eventVersion":"1.1","eventSource":"aws:dynamodb","awsRegion":"us-east-2","dynamodb":{{"ApproximateCreationDateTime":1545084650,"Keys":{{"id":{{"S":"o-{n:08}"}}}},"NewImage":{{"id":{{"S":"o-{n:08}"}},"total":{{"N":"12"}},"_throughline":{ours}}},"SequenceNumber":"{n:021}","SizeBytes":112,"StreamViewType":"NEW_AND_OLD_IMAGES"}},"eventSourceARN":"arn:aws:dynamodb:us-east-2:123456789012:table/orders/stream/2018-12-17T00:00:00.000"}}"#
+        )
+    })
 }
 
 /// A direct invoke of many small members, deep inside.

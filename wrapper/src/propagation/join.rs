@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::hex;
 use crate::fnv::fnv1a;
 
 /// `sqs:<MessageId>`.
@@ -53,7 +54,9 @@ pub(crate) fn s3(request_id: &str) -> String {
 /// See [`KeyValue`] for values.
 pub(crate) fn dynamodb(table: &str, key: &BTreeMap<&str, KeyValue<'_>>) -> String {
     let key = serde_json::to_string(key).unwrap_or_default();
-    format!("dynamodb:{:016x}", fnv1a(table.bytes().chain(key.bytes())))
+    let mut join = String::from("dynamodb:");
+    hex::push(&mut join, fnv1a(table.bytes().chain(key.bytes())).to_be_bytes());
+    join
 }
 
 /// A value that an attribute of a primary key can have

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use super::Sender;
-use super::json::{self, MAX_HEADER, Part, shape};
+use super::json::{self, MAX_HEADER, Part};
 use crate::propagation::{Baggage, Context, MEMBER, Named, XrayHeader};
 pub(super) use members::Carrier;
 
@@ -24,13 +24,6 @@ const MAX_MEMBER: usize = 6 * MAX_HEADER;
 const DATADOG: &str = "_datadog";
 /// What the context of DAZN's lambda-powertools is called in a document.
 const DAZN: &str = "__context__";
-
-shape! {
-    /// An object that may have our member.
-    pub(super) struct Body {
-        pub(super) throughline: "_throughline",
-    }
-}
 
 /// The sender that an object of named values tells, with `value` to unwrap each of them: `traceparent`, else
 /// `_datadog`, else `x-datadog-*`, else `X-Amzn-Trace-Id` (which OpenTelemetry's propagator for X-Ray puts there, the

@@ -3,15 +3,18 @@
 //! An item keeps the attribute until the next instrumented write. After an uninstrumented one, or a removal, it
 //! still names the *previous* writer, who did not cause this record: a link.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use smallvec::SmallVec;
+
 use super::batch::Channel;
-use super::carrier::{self, Body, Carrier};
 use super::event::RawRecord;
-use super::json::{self, Part, shape};
+use super::json::{self, Part, Shape, shape};
 use super::members::Members;
+use super::scan::Scanner;
 use super::strip::Edits;
 use super::{Record, Sender};
 use crate::propagation::join::{self, KeyValue};
@@ -32,7 +35,7 @@ pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edi
     let change = &raw.dynamodb;
     let mut record = channel.record(change.sequence_number.text());
     let created = change.created.seconds();
-    (record.sender, record.sent) = match change.writer() {
+    (record.sender, record.sent) = match change.writer(created) {
         // The writer's clock says milliseconds, the stream's whole seconds.
         Some(Wrote::This(writer)) => (Some(Sender::Parent(writer.context)), writer.at),
         Some(Wrote::Before(previous)) => (Some(Sender::Link(previous.context)), created),
@@ -42,15 +45,8 @@ pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edi
     if let Some(name) = raw.event_name.text() {
         record.attributes.push(("aws.dynamodb.event_name", name.into_owned().into()));
     }
-    for image in [change.new_image, change.old_image].into_iter().filter_map(ours) {
-        edits.cut(image, MEMBER);
-    }
+    edits.cut_values(MEMBER, change.new_image.values.iter().chain(&change.old_image.values).copied());
     record
-}
-
-/// An image that may have our attribute.
-fn ours(image: Part<'_>) -> Option<&str> {
-    image.raw().filter(|image| carrier::mentions_ours(image))
 }
 
 /// `table/<name>/stream/<time>`.
@@ -62,19 +58,17 @@ shape! {
     pub(super) struct Change {
         created: "ApproximateCreationDateTime",
         keys: "Keys",
-        new_image: "NewImage",
-        old_image: "OldImage",
+        new_image: "NewImage" as Image,
+        old_image: "OldImage" as Image,
         sequence_number: "SequenceNumber",
     }
 }
 
 impl Change<'_> {
-    fn writer(&self) -> Option<Wrote> {
-        let (new, old) = (Writer::of(self.new_image), Writer::of(self.old_image));
+    fn writer(&self, created: Option<SystemTime>) -> Option<Wrote> {
+        let (new, old) = (self.new_image.ours.writer(), self.old_image.ours.writer());
         match (new, old) {
-            (Some(new), old) if old.as_ref() != Some(&new) && new.wrote_at(self.created.seconds()) => {
-                Some(Wrote::This(new))
-            }
+            (Some(new), old) if old.as_ref() != Some(&new) && new.wrote_at(created) => Some(Wrote::This(new)),
             (Some(previous), _) | (None, Some(previous)) => Some(Wrote::Before(previous)),
             (None, None) => None,
         }
@@ -115,33 +109,64 @@ struct Writer {
     at: Option<SystemTime>,
 }
 
+/// An item as it was before the change, or as it is after it.
+#[derive(Debug, Default)]
+pub(super) struct Image<'a> {
+    ours: Attribute<'a>,
+    /// The value of each attribute of ours, as it stands.
+    values: SmallVec<[&'a str; 1]>,
+}
+
+impl<'a> Shape<'a> for Image<'a> {
+    fn take(&mut self, name: Cow<'a, str>, value: &mut Scanner<'a>) -> Option<()> {
+        // Spelled with escapes it is another's.
+        if !matches!(name, Cow::Borrowed(MEMBER)) {
+            return value.value().map(drop);
+        }
+        let (ours, text) = value.with_text(json::inner)?;
+        self.ours = if text.len() <= MAX_ATTRIBUTE { ours } else { Attribute::default() };
+        self.values.push(text);
+        Some(())
+    }
+}
+
 shape! {
-    /// A value of DynamoDB's JSON, of the types that we write and that keys have.
+    /// Our attribute.
+    struct Attribute {
+        map: "M" as Written,
+    }
+}
+
+shape! {
+    /// What a writer says.
+    struct Written {
+        traceparent: "traceparent" as Value,
+        tracestate: "tracestate" as Value,
+        baggage: "baggage" as Value,
+        at: "at" as Value,
+    }
+}
+
+shape! {
+    /// A value of DynamoDB's JSON, of the types that keys have.
     struct Value {
         binary: "B",
-        map: "M",
         number: "N",
         string: "S",
     }
 }
 
-shape! {
-    struct Written {
-        at: "at",
+impl Attribute<'_> {
+    fn writer(&self) -> Option<Writer> {
+        let Written { traceparent, tracestate, baggage, at } = &self.map;
+        let (tracestate, baggage) = (tracestate.string.header(), baggage.string.header());
+        let traceparent = traceparent.string.header()?;
+        let context = Context::from_headers(&traceparent, tracestate.as_deref(), baggage.as_deref())?;
+        Some(Writer { context, at: at.number.millis() })
     }
 }
 
 impl Writer {
-    fn of(image: Part<'_>) -> Option<Self> {
-        let attribute = json::object::<Body<'_>>(ours(image)?)?.throughline;
-        attribute.raw().filter(|raw| raw.len() <= MAX_ATTRIBUTE)?;
-        let map = attribute.object::<Value<'_>>()?.map;
-        let context =
-            map.object::<Carrier<'_>>()?.context(|value| value.object::<Value<'_>>()?.string.header())?;
-        let at = map.object::<Written<'_>>()?.at.object::<Value<'_>>().and_then(|at| at.number.millis());
-        Some(Self { context, at })
-    }
-
     fn wrote_at(&self, created: Option<SystemTime>) -> bool {
         let millis = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         match (self.at, created) {

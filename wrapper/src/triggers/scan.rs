@@ -87,6 +87,13 @@ impl<'a> Scanner<'a> {
         self.text.len() - self.at
     }
 
+    /// What `read` takes, and its text.
+    pub(super) fn with_text<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<(T, &'a str)> {
+        let begin = self.at;
+        let value = read(self)?;
+        Some((value, self.text.get(begin..self.at)?))
+    }
+
     /// Whether an object begins here.
     pub(super) fn is_object(&self) -> bool {
         self.peek() == Some(b'{')

@@ -27,21 +27,22 @@ impl<'a> Edits<'a> {
 
     /// Takes the members called `name` out of `object`, a slice of the event.
     pub(super) fn cut(&mut self, object: &'a str, name: &str) {
-        self.add(object, &members(object, name));
+        self.cut_values(name, values(object, name));
     }
 
     /// Takes our member out of `object`, of which `carrier` was read: that is not done again.
     pub(super) fn cut_ours(&mut self, object: &'a str, carrier: &Carrier<'a>) {
         match carrier.ours() {
-            Some(values) => self.add(object, &around(object, MEMBER, values)),
+            Some(values) => self.cut_values(MEMBER, values),
             None => self.cut(object, MEMBER),
         }
     }
 
-    fn add(&mut self, object: &'a str, ranges: &[Range<usize>]) {
-        if let Some(at) = offset(self.event, object) {
-            self.edits.extend(ranges.iter().map(|range| (at + range.start..at + range.end, String::new())));
-        }
+    /// Takes the members called `name` out that have these values, slices of the event. They are all the members of
+    /// that name in their objects, in order.
+    pub(super) fn cut_values(&mut self, name: &str, values: impl IntoIterator<Item = &'a str>) {
+        let ranges = around(self.event, name, values);
+        self.edits.extend(ranges.into_iter().map(|range| (range, String::new())));
     }
 
     /// Puts `new` in the place of `old`, a slice of the event.
@@ -76,10 +77,14 @@ pub(super) fn offset(whole: &str, part: &str) -> Option<usize> {
 }
 
 /// What to take out of `object` so that it has no member `name`: each with the comma before it, or, if nothing
-/// is left before it, the one after it. Nothing, if `object` is not a JSON object. A name that is spelled with escapes
-/// is another.
+/// is left before it, the one after it. Nothing, if `object` is not a JSON object.
 pub(super) fn members(object: &str, name: &str) -> Ranges {
-    let mut values: SmallVec<[&str; 1]> = SmallVec::new();
+    around(object, name, values(object, name))
+}
+
+/// The values of the members called `name`. What is spelled with escapes is another name.
+fn values<'a>(object: &'a str, name: &str) -> SmallVec<[&'a str; 1]> {
+    let mut values = SmallVec::new();
     let is_read = scan::whole(object, |scanner| {
         scanner.object(|key, scanner| {
             let value = scanner.value()?;
@@ -89,21 +94,22 @@ pub(super) fn members(object: &str, name: &str) -> Ranges {
             Some(())
         })
     });
-    if is_read.is_some() { around(object, name, values) } else { Ranges::new() }
+    if is_read.is_some() { values } else { SmallVec::new() }
 }
 
-/// The same by the values of these members, which are slices of `object`, in order.
-fn around<'a>(object: &'a str, name: &str, values: impl IntoIterator<Item = &'a str>) -> Ranges {
+/// What to take out of `text`, by the values of the members.
+fn around<'a>(text: &'a str, name: &str, values: impl IntoIterator<Item = &'a str>) -> Ranges {
     let mut ranges = Ranges::new();
-    // Where the last range ends before which nothing is left.
+    // Where the last range ends before which nothing is left of its object.
     let mut first_left = None;
     for value in values {
-        let Some((key, end)) = member(object, name, value) else { continue };
-        let before = trim_end(object.get(..key).unwrap_or_default());
+        let Some((key, end)) = member(text, name, value) else { continue };
+        let before = trim_end(text.get(..key).unwrap_or_default());
         if before.ends_with('{') || first_left == Some(before.len()) {
-            let comma = end + spaces(object.get(end..).unwrap_or_default());
-            let until = if object.as_bytes().get(comma) == Some(&b',') { comma + 1 } else { end };
-            ranges.push(first_left.unwrap_or(key)..until);
+            let comma = end + spaces(text.get(end..).unwrap_or_default());
+            let until = if text.as_bytes().get(comma) == Some(&b',') { comma + 1 } else { end };
+            let begin = first_left.filter(|left| *left == before.len()).unwrap_or(key);
+            ranges.push(begin..until);
             first_left = Some(until);
         } else {
             // From the comma on: the white space before it was there before the member was.
@@ -114,9 +120,9 @@ fn around<'a>(object: &'a str, name: &str, values: impl IntoIterator<Item = &'a 
 }
 
 /// Where the member begins that has this value, with its key, and where it ends.
-fn member(object: &str, name: &str, value: &str) -> Option<(usize, usize)> {
-    let at = offset(object, value)?;
-    let key = trim_end(trim_end(object.get(..at)?).strip_suffix(':')?);
+fn member(text: &str, name: &str, value: &str) -> Option<(usize, usize)> {
+    let at = offset(text, value)?;
+    let key = trim_end(trim_end(text.get(..at)?).strip_suffix(':')?);
     let before = key.strip_suffix('"')?.strip_suffix(name)?.strip_suffix('"')?;
     Some((before.len(), at + value.len()))
 }
