@@ -45,7 +45,7 @@ fn batch(senders: Vec<Option<Sender>>) -> Reading {
         join: None,
         sent: Some(now() - Duration::from_millis(18)),
         shared: Vec::new().into(),
-        attributes: Vec::new(),
+        attributes: Default::default(),
     });
     Reading {
         trigger: "pubsub",

@@ -5,9 +5,9 @@
 //! as `concat`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer as _};
+use smallvec::SmallVec;
 
 use super::hex;
 use crate::fnv::fnv1a;
@@ -52,12 +52,23 @@ pub(crate) fn s3(request_id: &str) -> String {
 /// The hash is FNV-1a (64 bit, 16 lower-case hex digits) of the table's name, directly followed by the key as
 /// DynamoDB's JSON without white space, attributes sorted by name: `orders{"id":{"S":"42"},"n":{"N":"15e-1"}}`.
 /// See [`KeyValue`] for values.
-pub(crate) fn dynamodb(table: &str, key: &BTreeMap<&str, KeyValue<'_>>) -> String {
-    let key = serde_json::to_string(key).unwrap_or_default();
-    let mut join = String::from("dynamodb:");
-    hex::push(&mut join, fnv1a(table.bytes().chain(key.bytes())).to_be_bytes());
+pub(crate) fn dynamodb(table: &str, mut key: Key<'_>) -> String {
+    const PREFIX: &str = "dynamodb:";
+    // For a name and a key as most are, in bytes.
+    const ROOM: usize = 256;
+    key.sort_unstable_by_key(|(name, _)| *name);
+    let mut text = Vec::with_capacity(ROOM);
+    text.extend_from_slice(table.as_bytes());
+    // Into memory, and of texts: that cannot fail.
+    let _ = serde_json::Serializer::new(&mut text).collect_map(key);
+    let mut join = String::with_capacity(PREFIX.len() + 16);
+    join.push_str(PREFIX);
+    hex::push(&mut join, fnv1a(text).to_be_bytes());
     join
 }
+
+/// A primary key: one attribute or two, by their names, each of which is there once.
+pub(crate) type Key<'a> = SmallVec<[(&'a str, KeyValue<'a>); 2]>;
 
 /// A value that an attribute of a primary key can have
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.CoreComponents.html>).
@@ -125,7 +136,7 @@ mod tests {
     fn an_item_is_the_same_whoever_writes_its_key() {
         let hash = |table, number_text| {
             let number = KeyValue::N(number(number_text).unwrap());
-            dynamodb(table, &BTreeMap::from([("sort", number), ("id", KeyValue::S("42".into()))]))
+            dynamodb(table, [("sort", number), ("id", KeyValue::S("42".into()))].into_iter().collect())
         };
         assert_eq!(hash("orders", "1.5"), hash("orders", "1.50"));
         assert_ne!(hash("orders", "1.5"), hash("orders", "15"));

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
+use smallvec::SmallVec;
 
 use super::event::{Event, RawRecord};
 use super::json::{self, Part};
@@ -225,7 +226,7 @@ impl Channel {
             join: None,
             sent: None,
             shared: self.attributes.clone(),
-            attributes: Vec::new(),
+            attributes: SmallVec::new(),
         }
     }
 }

@@ -4,7 +4,6 @@
 //! still names the *previous* writer, who did not cause this record: a link.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -80,7 +79,7 @@ impl Change<'_> {
 fn key(keys: Part<'_>, table: &str) -> Option<String> {
     keys.raw().filter(|raw| raw.len() <= MAX_ATTRIBUTE)?;
     let attributes: Members<'_> = keys.object()?;
-    let mut key = BTreeMap::new();
+    let mut key = join::Key::new();
     for (name, value) in &attributes.0 {
         let value: Value<'_> = value.object()?;
         let value = match (value.string.text(), value.number.text(), value.binary.text()) {
@@ -89,9 +88,9 @@ fn key(keys: Part<'_>, table: &str) -> Option<String> {
             (None, None, Some(base64)) => KeyValue::B(base64),
             _ => return None,
         };
-        key.insert(&**name, value);
+        key.push((&**name, value));
     }
-    (!key.is_empty()).then(|| join::dynamodb(table, &key))
+    (!key.is_empty()).then(|| join::dynamodb(table, key))
 }
 
 /// What a writer has to do with a change.
@@ -123,8 +122,10 @@ impl<'a> Shape<'a> for Image<'a> {
         if !matches!(name, Cow::Borrowed(MEMBER)) {
             return value.value().map(drop);
         }
-        let (ours, text) = value.with_text(json::inner)?;
-        self.ours = if text.len() <= MAX_ATTRIBUTE { ours } else { Attribute::default() };
+        let text = value.text_of(|value| json::inner(&mut self.ours, value))?;
+        if text.len() > MAX_ATTRIBUTE {
+            self.ours = Attribute::default();
+        }
         self.values.push(text);
         Some(())
     }
@@ -140,10 +141,22 @@ shape! {
 shape! {
     /// What a writer says.
     struct Written {
-        traceparent: "traceparent" as Value,
-        tracestate: "tracestate" as Value,
-        baggage: "baggage" as Value,
-        at: "at" as Value,
+        traceparent: "traceparent" as Text,
+        tracestate: "tracestate" as Text,
+        baggage: "baggage" as Text,
+        at: "at" as Number,
+    }
+}
+
+shape! {
+    struct Text {
+        value: "S",
+    }
+}
+
+shape! {
+    struct Number {
+        value: "N",
     }
 }
 
@@ -159,10 +172,10 @@ shape! {
 impl Attribute<'_> {
     fn writer(&self) -> Option<Writer> {
         let Written { traceparent, tracestate, baggage, at } = &self.map;
-        let (tracestate, baggage) = (tracestate.string.header(), baggage.string.header());
-        let traceparent = traceparent.string.header()?;
+        let (tracestate, baggage) = (tracestate.value.header(), baggage.value.header());
+        let traceparent = traceparent.value.header()?;
         let context = Context::from_headers(&traceparent, tracestate.as_deref(), baggage.as_deref())?;
-        Some(Writer { context, at: at.number.millis() })
+        Some(Writer { context, at: at.value.millis() })
     }
 }
 

@@ -113,8 +113,9 @@ pub(super) fn fill<'a>(shape: &mut impl Shape<'a>, scanner: &mut Scanner<'a>) ->
 }
 
 /// Reads an object within another, where it stands; of what is no object nothing is known.
-pub(super) fn inner<'a, T: Shape<'a>>(scanner: &mut Scanner<'a>) -> Option<T> {
-    if scanner.is_object() { T::read(scanner) } else { scanner.value().map(|_| T::default()) }
+pub(super) fn inner<'a, T: Shape<'a>>(shape: &mut T, scanner: &mut Scanner<'a>) -> Option<()> {
+    *shape = T::default();
+    if scanner.is_object() { fill(shape, scanner) } else { scanner.value().map(drop) }
 }
 
 impl<'a> Json<'a> for Part<'a> {
@@ -153,7 +154,7 @@ macro_rules! shape {
                 value: &mut $crate::triggers::scan::Scanner<'a>,
             ) -> Option<()> {
                 match &*name {
-                    $($($name)|+ => self.$member = $crate::triggers::json::shape!(@read value $($inner)?)?,)+
+                    $($($name)|+ => $crate::triggers::json::shape!(@read self.$member, value $(, $inner)?),)+
                     _ => drop(value.value()?),
                 }
                 Some(())
@@ -162,8 +163,8 @@ macro_rules! shape {
     };
     (@type) => { $crate::triggers::json::Part<'a> };
     (@type $inner:ident) => { $inner<'a> };
-    (@read $value:ident) => { $crate::triggers::json::Json::read($value) };
-    (@read $value:ident $inner:ident) => { $crate::triggers::json::inner($value) };
+    (@read $member:expr, $value:ident) => { $member = $crate::triggers::json::Json::read($value)? };
+    (@read $member:expr, $value:ident, $inner:ident) => { $crate::triggers::json::inner(&mut $member, $value)? };
 }
 pub(super) use shape;
 

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use super::json::{Json as _, Part, Shape};
 use super::scan::Scanner;
 
@@ -10,7 +12,7 @@ const MAX: usize = 10_000;
 
 /// The members of an object by name, in the order they stand.
 #[derive(Debug, Default)]
-pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, Part<'a>)>);
+pub(super) struct Members<'a>(pub(super) SmallVec<[(Cow<'a, str>, Part<'a>); 2]>);
 
 impl<'a> Shape<'a> for Members<'a> {
     fn take(&mut self, name: Cow<'a, str>, value: &mut Scanner<'a>) -> Option<()> {

@@ -46,6 +46,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use opentelemetry::trace::{SpanContext, TraceId};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
+use smallvec::SmallVec;
 
 use crate::propagation::{Baggage, Context};
 use crate::settings::Settings;
@@ -145,7 +146,7 @@ pub(crate) struct Record {
     /// Attributes of the record span that all records of its channel have.
     pub(crate) shared: Arc<[KeyValue]>,
     /// Its own, beside its id.
-    pub(crate) attributes: Vec<(&'static str, Value<'static>)>,
+    pub(crate) attributes: SmallVec<[(&'static str, Value<'static>); 1]>,
 }
 
 impl Record {

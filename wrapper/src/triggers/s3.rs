@@ -20,7 +20,7 @@ pub(super) fn record(raw: &RawRecord<'_>, channel: &Channel) -> Record {
     let mut record = channel.record(None);
     let object = Object::of_record(raw);
     record.join = object.join;
-    record.attributes = object.attributes;
+    record.attributes.extend(object.attributes);
     if let Some(name) = raw.event_name.header() {
         record.attributes.push(("throughline.s3.event_name", name.into_owned().into()));
     }

@@ -87,11 +87,11 @@ impl<'a> Scanner<'a> {
         self.text.len() - self.at
     }
 
-    /// What `read` takes, and its text.
-    pub(super) fn with_text<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<(T, &'a str)> {
+    /// The text of what `read` takes.
+    pub(super) fn text_of(&mut self, read: impl FnOnce(&mut Self) -> Option<()>) -> Option<&'a str> {
         let begin = self.at;
-        let value = read(self)?;
-        Some((value, self.text.get(begin..self.at)?))
+        read(self)?;
+        self.text.get(begin..self.at)
     }
 
     /// Whether an object begins here.

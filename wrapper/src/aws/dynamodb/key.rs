@@ -158,8 +158,8 @@ fn of<'a>(table: &str, key: impl IntoIterator<Item = (&'a String, &'a AttributeV
         };
         Some((name.as_str(), value))
     });
-    let key = values.collect::<Option<BTreeMap<_, _>>>().filter(|key| !key.is_empty())?;
-    Some(join::dynamodb(tables::name(table), &key))
+    let key = values.collect::<Option<join::Key<'_>>>().filter(|key| !key.is_empty())?;
+    Some(join::dynamodb(tables::name(table), key))
 }
 
 fn base64(value: &AttributeValue) -> String {

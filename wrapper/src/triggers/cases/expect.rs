@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use smallvec::SmallVec;
 
 use super::build;
 use crate::propagation::{Baggage, Context};
@@ -82,7 +83,7 @@ impl Expect {
             join: reading.join.clone(),
             sent: None,
             shared: reading.attributes.clone().into(),
-            attributes: Vec::new(),
+            attributes: SmallVec::new(),
         };
         self.as_record().faults("", &whole, &mut faults);
         if let Some(records) = &self.records {

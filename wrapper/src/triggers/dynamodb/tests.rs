@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use crate::propagation::MEMBER;
@@ -129,11 +127,8 @@ fn an_item_joins_by_its_key_however_the_number_is_written() {
         read_record(&event).1.join
     };
     let hash = join(json!({"id": {"S": "42"}, "n": {"N": "1.5"}}));
-    let key = BTreeMap::from([
-        ("id", KeyValue::S("42".into())),
-        ("n", KeyValue::N(join::number("15e-1").unwrap())),
-    ]);
-    assert_eq!(hash, Some(join::dynamodb("Example-Table", &key)));
+    let key = [("id", KeyValue::S("42".into())), ("n", KeyValue::N(join::number("15e-1").unwrap()))];
+    assert_eq!(hash, Some(join::dynamodb("Example-Table", key.into_iter().collect())));
     assert_eq!(hash, join(json!({"n": {"N": "1.50"}, "id": {"S": "42"}})));
     assert_ne!(hash, join(json!({"id": {"S": "42"}, "n": {"S": "1.5"}})));
     assert!(join(json!({"id": {"B": "AQI="}})).is_some());
