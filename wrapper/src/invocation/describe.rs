@@ -58,8 +58,8 @@ pub(super) fn describe_record(span: &mut Span, record: &Record, received: System
         span.set(key, value);
     }
     span.set("throughline.source", &*record.source);
-    if let Some(id) = &record.join {
-        span.set("throughline.join.in", vec![id.clone()]);
+    if let Some(id) = record.join() {
+        span.set("throughline.join.in", vec![id]);
     }
     if let Some(sent) = record.sent {
         let waited = received.duration_since(sent).unwrap_or_default().as_millis();

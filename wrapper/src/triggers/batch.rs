@@ -182,7 +182,7 @@ pub(super) fn reading(
 /// What records come through: a queue, topic, stream or table. Its records share its texts: there may be 10,000.
 #[derive(Debug)]
 pub(super) struct Channel {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     /// Of a stream: which shard of it.
     pub(super) partition: Option<String>,
     source: Arc<str>,
@@ -193,9 +193,9 @@ impl Channel {
     /// `kind` is how its kind is called in `throughline.source`, `system` the `messaging.system` of the semantic
     /// conventions.
     pub(super) fn new(kind: &'static str, system: &'static str, name: Option<String>) -> Arc<Self> {
-        let name = name.unwrap_or_else(|| "unknown".to_owned());
+        let name: Arc<str> = name.as_deref().unwrap_or("unknown").into();
         let attributes =
-            [attribute("messaging.system", system), attribute("messaging.destination.name", name.as_str())];
+            [attribute("messaging.system", system), attribute("messaging.destination.name", &*name)];
         let source = format!("{kind} {name}").into();
         Arc::new(Self { source, attributes: attributes.into(), partition: None, name })
     }

@@ -11,11 +11,11 @@ use smallvec::SmallVec;
 
 use super::batch::Channel;
 use super::event::RawRecord;
-use super::json::{self, Part, Shape, shape};
+use super::json::{self, Shape, shape};
 use super::members::Members;
 use super::scan::Scanner;
 use super::strip::Edits;
-use super::{Record, Sender};
+use super::{Join, Record, Sender};
 use crate::propagation::join::{self, KeyValue};
 use crate::propagation::{Context, MEMBER};
 use crate::span::attribute;
@@ -27,7 +27,7 @@ const MAX_ATTRIBUTE: usize = 64 * 1024;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
     let channel = Channel::new("stream", "aws.dynamodb", raw.resource(table));
-    Arc::new(channel.with(attribute("aws.dynamodb.table_names", vec![channel.name.clone()])))
+    Arc::new(channel.with(attribute("aws.dynamodb.table_names", vec![channel.name.to_string()])))
 }
 
 pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edits<'a>) -> Record {
@@ -40,7 +40,8 @@ pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edi
         Some(Wrote::Before(previous)) => (Some(Sender::Link(previous.context)), created),
         None => (None, created),
     };
-    record.join = key(change.keys, &channel.name);
+    let keys = change.keys.raw().filter(|keys| keys.len() <= MAX_ATTRIBUTE);
+    record.join = keys.map(|keys| Join::Item { table: channel.name.clone(), keys: keys.into() });
     if let Some(name) = raw.event_name.text() {
         record.attributes.push(("aws.dynamodb.event_name", name.into_owned().into()));
     }
@@ -76,9 +77,8 @@ impl Change<'_> {
 
 /// What the item is joined by. A key of one or two attributes is at most 3 KiB of values
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>).
-fn key(keys: Part<'_>, table: &str) -> Option<String> {
-    keys.raw().filter(|raw| raw.len() <= MAX_ATTRIBUTE)?;
-    let attributes: Members<'_> = keys.object()?;
+pub(super) fn join(keys: &str, table: &str) -> Option<String> {
+    let attributes: Members<'_> = json::object(keys)?;
     let mut key = join::Key::new();
     for (name, value) in &attributes.0 {
         let value: Value<'_> = value.object()?;

@@ -17,7 +17,7 @@ use super::s3;
 use super::scan;
 use super::sns::Notification;
 use super::strip::{Edits, offset};
-use super::{Record, Sender};
+use super::{Join, Record, Sender};
 
 /// The most envelopes that are opened.
 const MAX_DEPTH: usize = 3;
@@ -57,7 +57,7 @@ impl Envelope {
         if !self.via.is_empty() {
             record.source = format!("{}{}", record.source, self.via).into();
         }
-        record.join = self.join.or(record.join.take());
+        record.join = self.join.map(Join::Id).or(record.join.take());
         for cut in self.cuts {
             if let Some(member) = text.raw().and_then(|raw| raw.get(cut)) {
                 edits.replace(member, String::new());

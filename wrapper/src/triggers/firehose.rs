@@ -2,12 +2,12 @@
 //! ours; and those of the `detail` of an event that a rule of a bus put there
 //! (<https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html>).
 
-use super::Reading;
 use super::batch::{self, Channel};
 use super::event::Event;
 use super::json::shape;
 use super::payload::{Payload, decoded, encoded};
 use super::strip::Edits;
+use super::{Join, Reading};
 use crate::propagation::join;
 
 pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
@@ -23,7 +23,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
     for item in &items {
         let mut record = channel.record(item.record_id.header());
         record.sent = item.arrival.millis();
-        record.join = stream.and_then(|stream| item.place(stream));
+        record.join = stream.and_then(|stream| item.place(stream)).map(Join::Id);
         if let Some(data) = decoded(item.data) {
             let stripped = Payload::read(&data).complete(&mut record);
             if let (Some(rest), Some(old)) = (stripped, item.data.raw()) {

@@ -17,7 +17,7 @@ use super::event::RawRecord;
 use super::json::shape;
 use super::payload::{Payload, decoded, encoded};
 use super::strip::Edits;
-use super::{Record, Sender, carrier};
+use super::{Join, Record, Sender, carrier};
 use crate::propagation::{Baggage, join};
 use crate::span::attribute;
 #[cfg(not(feature = "internals"))]
@@ -40,7 +40,7 @@ pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edi
     let mut record = channel.record(kinesis.sequence_number.text());
     record.sent = kinesis.arrival.seconds();
     if let Some(shard) = channel.partition.as_deref().filter(|_| !record.id.is_empty()) {
-        record.join = Some(join::kinesis(&channel.name, shard, &record.id));
+        record.join = Some(Join::Id(join::kinesis(&channel.name, shard, &record.id)));
     }
     if let Some(data) = decoded(kinesis.data) {
         let stripped = match Aggregated::parse(&data) {

@@ -140,7 +140,7 @@ pub(crate) struct Record {
     /// Other spans that it has to do with: of a record that was made of several, the sender of each.
     pub(crate) links: Vec<SpanContext>,
     /// What it joins by; see [`Reading::join`].
-    pub(crate) join: Option<String>,
+    pub(crate) join: Option<Join>,
     /// When it was sent.
     pub(crate) sent: Option<SystemTime>,
     /// Attributes of the record span that all records of its channel have.
@@ -157,6 +157,26 @@ impl Record {
         let own = self.attributes.iter().map(|(key, value)| (*key, value.into()));
         shared.chain(id).chain(own)
     }
+
+    /// What it joins by, as text.
+    pub(crate) fn join(&self) -> Option<String> {
+        match self.join.as_ref()? {
+            Join::Id(id) => Some(id.clone()),
+            Join::Item { table, keys } => dynamodb::join(keys, table),
+        }
+    }
+}
+
+/// What a record joins by.
+#[derive(Clone, Debug)]
+pub(crate) enum Join {
+    Id(String),
+    /// An item, by its keys as they stand in the event. What they join by is computed when the record's span is made,
+    /// and few records of a large batch have one.
+    Item {
+        table: Arc<str>,
+        keys: Box<str>,
+    },
 }
 
 /// Who sent an event or a record.

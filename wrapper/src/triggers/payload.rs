@@ -7,7 +7,7 @@ use super::carrier::{self, Carrier};
 use super::eventbridge::BusEvent;
 use super::json::{self, Part};
 use super::strip::Edits;
-use super::{Record, Sender};
+use super::{Join, Record, Sender};
 use crate::propagation::MEMBER;
 
 /// The data in a member of an event.
@@ -64,7 +64,7 @@ impl Payload {
         if !self.via.is_empty() {
             record.source = format!("{}{}", record.source, self.via).into();
         }
-        record.join = self.join.or(record.join.take());
+        record.join = self.join.map(Join::Id).or(record.join.take());
         self.stripped
     }
 }

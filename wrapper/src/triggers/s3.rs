@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
-use super::Record;
 use super::batch::Channel;
 use super::event::{Event, RawRecord};
 use super::json::{Part, shape};
+use super::{Join, Record};
 use crate::propagation::join;
 use crate::span::Value;
 
@@ -19,7 +19,7 @@ pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
 pub(super) fn record(raw: &RawRecord<'_>, channel: &Channel) -> Record {
     let mut record = channel.record(None);
     let object = Object::of_record(raw);
-    record.join = object.join;
+    record.join = object.join.map(Join::Id);
     record.attributes.extend(object.attributes);
     if let Some(name) = raw.event_name.header() {
         record.attributes.push(("throughline.s3.event_name", name.into_owned().into()));

@@ -8,7 +8,7 @@ use super::carrier::{self, Carrier};
 use super::event::RawRecord;
 use super::json::{self, shape};
 use super::strip::Edits;
-use super::{Record, Sender, envelope, time};
+use super::{Join, Record, Sender, envelope, time};
 use crate::propagation::join;
 
 pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
@@ -18,7 +18,7 @@ pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
 pub(super) fn record<'a>(raw: &RawRecord<'a>, edits: &mut Edits<'a>) -> Record {
     let notification = &raw.sns;
     let mut record = notification.channel().record(notification.message_id.text());
-    record.join = notification.join();
+    record.join = notification.join().map(Join::Id);
     record.sent = notification.timestamp.text().and_then(|text| time::parse(&text));
     let message = notification.message;
     envelope::read(message).complete(notification.sender(), message, &mut record, edits);

@@ -8,7 +8,7 @@ use super::carrier::{self, Carrier};
 use super::event::RawRecord;
 use super::json::shape;
 use super::strip::Edits;
-use super::{Record, Sender, envelope};
+use super::{Join, Record, Sender, envelope};
 use crate::propagation::join;
 use crate::span::Value;
 
@@ -19,7 +19,7 @@ pub(super) fn channel(raw: &RawRecord<'_>) -> Arc<Channel> {
 pub(super) fn record<'a>(raw: &RawRecord<'a>, channel: &Channel, edits: &mut Edits<'a>) -> Record {
     let mut record = channel.record(raw.message_id.text());
     let system = &raw.attributes;
-    record.join = Some(&record.id).filter(|id| !id.is_empty()).map(|id| join::sqs(id));
+    record.join = Some(&record.id).filter(|id| !id.is_empty()).map(|id| Join::Id(join::sqs(id)));
     record.sent = system.sent.millis();
     let own = message_attributes(&raw.message_attributes);
     envelope::read(raw.body).complete(own, raw.body, &mut record, edits);

@@ -11,7 +11,7 @@ use super::build;
 use crate::propagation::{Baggage, Context};
 use crate::span::attribute;
 use crate::triggers::tests::lines;
-use crate::triggers::{Reading, Record, Sender};
+use crate::triggers::{Join, Reading, Record, Sender};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,7 +80,7 @@ impl Expect {
             source: reading.source.as_str().into(),
             sender: reading.sender.clone(),
             links: Vec::new(),
-            join: reading.join.clone(),
+            join: reading.join.clone().map(Join::Id),
             sent: None,
             shared: reading.attributes.clone().into(),
             attributes: SmallVec::new(),
@@ -136,7 +136,7 @@ impl ExpectRecord {
         faults.text(&format!("{at}source"), self.source.as_deref(), &record.source);
         faults.same(&format!("{at}sender"), self.sender(), sorted_sender(record.sender.clone()));
         if let Some(join) = &self.join {
-            faults.same(&format!("{at}join"), join.as_ref(), record.join.as_ref());
+            faults.same(&format!("{at}join"), join.clone(), record.join());
         }
         let links = self.links.iter().map(|link| Context::from_headers(link, None, None).unwrap().span);
         faults.same(&format!("{at}links"), links.collect(), record.links.clone());

@@ -124,7 +124,7 @@ fn an_item_joins_by_its_key_however_the_number_is_written() {
     let join = |keys: Value| {
         let mut event = event(None, None);
         event["Records"][0]["dynamodb"]["Keys"] = keys;
-        read_record(&event).1.join
+        read_record(&event).1.join()
     };
     let hash = join(json!({"id": {"S": "42"}, "n": {"N": "1.5"}}));
     let key = [("id", KeyValue::S("42".into())), ("n", KeyValue::N(join::number("15e-1").unwrap()))];

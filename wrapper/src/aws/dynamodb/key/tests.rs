@@ -33,7 +33,7 @@ fn joined_in(table: &str, keys: serde_json::Value) -> String {
     }]});
     let event = Bytes::from(event.to_string());
     let reading = read(&event, &Caller::default(), &Settings::from_env(&|_| None));
-    reading.records[0].join.clone().unwrap()
+    reading.records[0].join().unwrap()
 }
 
 #[test]
