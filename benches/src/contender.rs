@@ -60,7 +60,7 @@ impl Contender {
 
     /// The function that sends messages.
     pub(crate) fn sender(program: &Path) -> Self {
-        Self::new("sender", program, Export::Nowhere)
+        Self::new("sender", program, Export::Collector)
     }
 
     /// The same with another program.
