@@ -67,6 +67,7 @@ pub use sqs::sqs;
 pub use streams::{dynamodb, kinesis};
 
 use crate::diagnostics::causes;
+use crate::loop_guard::REFUSED;
 use crate::outside;
 use crate::scope::{Scope, Scoped};
 use crate::subscriber::log_span;
@@ -94,7 +95,8 @@ where
 
 /// Why a record failed.
 enum Failure {
-    Error(Error),
+    /// An error, and what its type is called.
+    Error(&'static str, Error),
     /// What the panic said.
     Panic(String),
 }
@@ -108,9 +110,22 @@ where
     E: Into<Error>,
 {
     let scope = Scope::current().map(|outer| outer.invocation().open_record(id, &outer));
+    let refusal = scope.as_ref().and_then(|scope| {
+        let guard = &scope.invocation().settings().loop_guard;
+        guard.refusal(scope.baggage().hops())
+    });
     // `async` delays the call of `process` itself until it is polled inside the scope.
+    let work = async move {
+        match refusal {
+            Some(refusal) => Err(Failure::Error(REFUSED, refusal.into())),
+            None => {
+                let error = |error: E| Failure::Error(std::any::type_name::<E>(), error.into());
+                process().await.map_err(error)
+            }
+        }
+    };
     // Boxed, so that what a handler does per record doesn't add to the depth of its own future's type.
-    let work = Box::pin(AssertUnwindSafe(async move { process().await }).catch_unwind());
+    let work = Box::pin(AssertUnwindSafe(work).catch_unwind());
     let span =
         scope.as_ref().map_or_else(tracing::Span::none, |scope| log_span!(scope, "record", record = id));
     let result = match &scope {
@@ -118,12 +133,12 @@ where
         None => work.await,
     };
     let result = match result {
-        Ok(done) => done.map_err(|error| Failure::Error(error.into())),
+        Ok(done) => done,
         Err(panic) => Err(Failure::Panic(crate::runtime::panic_message(&*panic))),
     };
     let failed = match &result {
         Ok(()) => None,
-        Err(Failure::Error(error)) => Some((std::any::type_name::<E>(), causes(&**error))),
+        Err(Failure::Error(error_type, error)) => Some((*error_type, causes(&**error))),
         Err(Failure::Panic(message)) => Some(("panic", message.clone())),
     };
     if let Some((error_type, message)) = &failed {

@@ -54,6 +54,7 @@ pub(crate) struct Invocation {
     context: SpanContext,
     parent: Option<SpanContext>,
     answers: Answers,
+    refusal: Option<String>,
     records: Records,
     state: Mutex<State>,
 }
@@ -92,6 +93,12 @@ impl Invocation {
         baggage.identify(reading.request_id.as_deref().into_iter().chain(alone).chain([&*call.request_id]));
         baggage.arrive(&reading.source, origin.hops);
         tracer.settings().mark(&mut baggage);
+        let guard = &tracer.settings().loop_guard;
+        if guard.catches(baggage.hops()) {
+            warn(&format!("request {}: {}", call.request_id, guard.says(baggage.hops())));
+        }
+        // A batch is refused if nothing in it may go on; else its records are, one by one.
+        let refusal = guard.refusal(origin.fewest_hops.saturating_add(1));
         // Where there is no function, there is nothing to reach either.
         let reached = !tracer.in_lambda();
         describe(&mut span, &call, &reading, &baggage, tracer.settings());
@@ -110,6 +117,7 @@ impl Invocation {
             context: context.clone(),
             parent,
             answers: reading.answers,
+            refusal,
             records: Records::new(reading.records),
             state: Mutex::new(State { bytes: span.size(), open: Some(span), reached, ..State::default() }),
         });
@@ -136,6 +144,7 @@ impl Invocation {
             context: context.clone(),
             parent: None,
             answers: Answers::Opaque,
+            refusal: None,
             records: Records::new(Vec::new()),
             state: Mutex::default(),
         };
@@ -154,6 +163,11 @@ impl Invocation {
     #[cfg(feature = "dynamodb")]
     pub(crate) fn reads_stream_of(&self, table: &str) -> bool {
         self.records.come_from("stream", table)
+    }
+
+    /// Why the handler is not to be called; `None` if it is.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
     }
 
     /// The X-Ray header that the invocation was called with.
@@ -226,7 +240,7 @@ impl Invocation {
         let mut span = Span::start(context, Some(&parent), SpanKind::Consumer, &name, self.now());
         span.set("messaging.operation.name", "process");
         span.set("messaging.operation.type", "process");
-        describe_baggage(&mut span, &baggage);
+        describe_baggage(&mut span, &baggage, self.settings());
         if let Some(record) = record {
             describe_record(&mut span, record, self.received);
         }

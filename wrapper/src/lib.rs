@@ -75,6 +75,8 @@
 //! | `THROUGHLINE_BAGGAGE_HOSTS` | the hosts to which HTTP requests take baggage along: `api.internal,*.shop.example` |
 //! | `THROUGHLINE_DYNAMODB_TABLES` | the tables whose items may carry the context to their stream: `orders,carts`, or `*` |
 //! | `THROUGHLINE_FIREHOSE_STREAMS`, `THROUGHLINE_S3_BUCKETS` | the same, of what ends in a data lake |
+//! | `THROUGHLINE_MAX_HOPS` | how many functions a transaction may come through before it counts as a loop, which is logged and marked: `12`; `0`: any number |
+//! | `THROUGHLINE_ON_LOOP` | what is done then: `log` (the default) or `refuse`: the handler is not called, and the invocation or the record fails |
 //! | `THROUGHLINE_BUILD_ID` | which build runs, such as a commit: it is on every invocation span |
 //! | `THROUGHLINE_DEBUG`, `THROUGHLINE_DRY_RUN` | `true`: every transaction that comes through has that mark |
 //! | `THROUGHLINE_EXPORT_ENDPOINT`, `THROUGHLINE_EXPORT_HEADERS` | where spans go to without the extension, and with which headers |
@@ -116,6 +118,7 @@ pub mod http;
 pub mod internals;
 mod invocation;
 mod logs;
+mod loop_guard;
 #[cfg(feature = "otel")]
 mod otel;
 mod outside;

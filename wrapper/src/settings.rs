@@ -5,6 +5,7 @@ mod hosts;
 use std::sync::LazyLock;
 
 use crate::diagnostics::warn_once;
+use crate::loop_guard::LoopGuard;
 use crate::propagation::Baggage;
 pub(crate) use hosts::Hosts;
 
@@ -70,6 +71,7 @@ pub(crate) struct Settings {
     pub(crate) enabled: bool,
     pub(crate) trust: Trust,
     pub(crate) record_sender: RecordSender,
+    pub(crate) loop_guard: LoopGuard,
     /// Every transaction that comes through is marked so (`THROUGHLINE_DEBUG`).
     pub(crate) debug: bool,
     /// The same (`THROUGHLINE_DRY_RUN`).
@@ -91,6 +93,7 @@ impl Settings {
             enabled: switch(env, "THROUGHLINE_ENABLED", true),
             trust: trust(env),
             record_sender: record_sender(env),
+            loop_guard: LoopGuard::from_env(env),
             debug: switch(env, "THROUGHLINE_DEBUG", false),
             dry_run: switch(env, "THROUGHLINE_DRY_RUN", false),
             tables: names(env, "THROUGHLINE_DYNAMODB_TABLES"),

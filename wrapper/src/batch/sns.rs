@@ -51,7 +51,7 @@ where
         let id = record.sns.message_id.clone();
         match super::attempt(&id, || process(record)).await {
             Ok(()) => {}
-            Err(Failure::Error(error)) => return Err(error),
+            Err(Failure::Error(_, error)) => return Err(error),
             // Elsewhere a panic is one failed record among others; here there is nobody else to tell of it.
             Err(Failure::Panic(message)) => std::panic::resume_unwind(Box::new(message)),
         }

@@ -2,7 +2,7 @@ use super::run;
 use crate::context;
 use crate::invocation::Invocation;
 use crate::scope::Scoped;
-use crate::testing::{Written, call, close, now, subscribe};
+use crate::testing::{Written, call, close, now, subscribe, text};
 use crate::tracer::Tracer;
 use crate::triggers::{self, Caller};
 
@@ -53,6 +53,34 @@ async fn a_record_that_failed_says_the_cause() {
     let said = format!("charging: {}", std::fmt::Error);
     assert!(written.lines()[0].contains(&said), "{:?}", written.lines());
     assert_eq!(close(&invocation)[0].status.as_ref().unwrap().message, said);
+}
+
+#[tokio::test]
+async fn a_record_that_goes_round_in_a_loop_is_refused_and_the_other_is_not() {
+    let refuses = |name: &str| (name == "THROUGHLINE_ON_LOOP").then(|| "refuse".to_owned());
+    let tracer = Tracer::new(&refuses, now);
+    let event = EVENT.replace("correlation.id=c-7", "correlation.id=c-7,throughline.hops=12");
+    let reading = triggers::read(&event.into(), &Caller::default(), tracer.settings());
+    let (invocation, scope) = Invocation::open(tracer, call(), reading);
+    assert_eq!(invocation.refusal(), None, "one of its records may go on");
+    let processed = std::sync::Mutex::new(Vec::new());
+    for (id, goes_on) in [("m-1", false), ("m-2", true)] {
+        let process = || async {
+            processed.lock().unwrap().push(id);
+            Ok::<_, std::io::Error>(())
+        };
+        assert_eq!(Scoped::new(run(id, process), scope.clone()).await, goes_on, "{id}");
+    }
+    assert_eq!(*processed.lock().unwrap(), ["m-2"]);
+    let [refused, other, batch] = close(&invocation).try_into().unwrap();
+    assert_eq!(text(&refused, "error.type").as_deref(), Some("Throughline.LoopRefused"));
+    assert_eq!(text(&refused, "throughline.hops").as_deref(), Some("IntValue(13)"));
+    assert_eq!((text(&other, "throughline.loop"), other.status), (None, None));
+    assert_eq!(
+        text(&batch, "throughline.hops").as_deref(),
+        Some("IntValue(13)"),
+        "it is found there as well"
+    );
 }
 
 /// An error that tells what was tried, not why it failed.

@@ -39,18 +39,19 @@ pub(super) fn describe(
     if let Some(id) = &reading.join {
         span.set("throughline.join.in", vec![id.clone()]);
     }
-    describe_baggage(span, baggage);
+    describe_baggage(span, baggage, settings);
     // One record waits as its invocation does; of several each says its own time.
     if let [record] = reading.records.as_slice() {
         describe_record(span, record, call.received);
     }
 }
 
-/// For whom and from where: on every span of a function and of a record.
-pub(super) fn describe_baggage(span: &mut Span, baggage: &Baggage) {
+/// For whom and from where, and whether it goes on without end: on every span of a function and of a record.
+pub(super) fn describe_baggage(span: &mut Span, baggage: &Baggage, settings: &Settings) {
     for (key, value) in baggage.attributes() {
         span.set(key, value);
     }
+    settings.loop_guard.mark(span, baggage.hops());
 }
 
 pub(super) fn describe_record(span: &mut Span, record: &Record, received: SystemTime) {

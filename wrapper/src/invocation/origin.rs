@@ -14,6 +14,8 @@ pub(super) struct Origin {
     pub(super) baggage: Baggage,
     /// How many functions lie before this one, on the longest way: no batch resets the count.
     pub(super) hops: u16,
+    /// The same on the shortest.
+    pub(super) fewest_hops: u16,
 }
 
 impl Origin {
@@ -28,9 +30,17 @@ impl Origin {
             Some(Sender::Ids(ids)) => (None, ids),
             Some(Sender::Link(_)) | None => (None, Baggage::default()),
         };
-        let records = reading.records.iter().filter_map(|record| record.sender.as_ref());
-        let hops = reading.sender.iter().chain(records).map(Sender::hops).max().unwrap_or_default();
-        Self { parent, baggage, hops }
+        let whole = reading.sender.as_ref().map(Sender::hops);
+        let records = reading.records.iter().map(|record| record.sender.as_ref().map_or(0, Sender::hops));
+        let (fewest_hops, hops) = whole
+            .into_iter()
+            .chain(records)
+            .fold(None, |bounds, hops| match bounds {
+                None => Some((hops, hops)),
+                Some((fewest, most)) => Some((hops.min(fewest), hops.max(most))),
+            })
+            .unwrap_or_default();
+        Self { parent, baggage, hops, fewest_hops }
     }
 }
 

@@ -1,5 +1,8 @@
 //! What an answer says of its invocation, through both layers.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use lambda_runtime::{FunctionResponse, StreamResponse};
 use opentelemetry_proto::tonic::trace::v1::Span;
 
@@ -35,6 +38,36 @@ fn number(span: &Span, key: &str) -> Option<i64> {
 
 fn is_error(span: &Span) -> bool {
     span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error)
+}
+
+#[tokio::test]
+async fn a_loop_is_refused_before_the_handler_is_called() {
+    let extension = Extension::start().await;
+    let tracer = extension.tracer(&[("THROUGHLINE_MAX_HOPS", "2"), ("THROUGHLINE_ON_LOOP", "refuse")]);
+    let called = Arc::new(AtomicUsize::new(0));
+    for (hops, goes_on) in [("1", true), ("2", false)] {
+        let count = called.clone();
+        let handle = move |event| {
+            count.fetch_add(1, Ordering::Relaxed);
+            answer(event)
+        };
+        let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let baggage = format!("throughline.hops={hops}");
+        let event = json!({"_throughline": {"traceparent": traceparent, "baggage": baggage}}).to_string();
+        let posted = invoke(&tracer, handle, hops, event.as_bytes()).await;
+        match &posted[0] {
+            Ok(_) => assert!(goes_on),
+            Err(error) => {
+                assert_eq!((goes_on, error.error_type.as_str()), (false, "Throughline.LoopRefused"))
+            }
+        }
+    }
+    assert_eq!(called.load(Ordering::Relaxed), 1);
+    let [processed, refused] = extension.spans().try_into().unwrap();
+    assert_eq!((text(&processed, "throughline.loop"), processed.status), (None, None));
+    assert_eq!(text(&refused, "throughline.loop").as_deref(), Some("BoolValue(true)"));
+    let message = refused.status.unwrap().message;
+    assert!(message.contains("came through 3 functions"), "{message}");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use tower::Service;
 
 use super::{ObservedResponse, ObservedStream};
 use crate::invocation::Invocation;
+use crate::loop_guard::REFUSED;
 use crate::scope::Scope;
 
 thread_local! {
@@ -84,21 +85,32 @@ where
 
     fn call(&mut self, event: LambdaEvent<A>) -> Self::Future {
         let scope = Scope::current();
-        if let Some(scope) = &scope {
-            scope.invocation().reach(code_name(std::any::type_name::<H>()));
-        }
         let invocation = scope.as_ref().map(|scope| scope.invocation().as_ref());
+        if let Some(invocation) = invocation {
+            invocation.reach(code_name(std::any::type_name::<H>()));
+        }
+        if let Some(refusal) = invocation.and_then(Invocation::refusal) {
+            fail(invocation, REFUSED, refusal);
+            let refusal = Diagnostic { error_type: REFUSED.to_owned(), error_message: refusal.to_owned() };
+            return HandlerFuture { work: Work::Refused(Some(refusal)), scope: None, response: PhantomData };
+        }
         // Boxed, so that wrapping a handler doesn't add to the depth of its future's type, which the compiler limits.
-        let future = Box::pin(observe_panic(invocation, || self.handler.call(event)));
-        HandlerFuture { future, scope, response: PhantomData }
+        let work = Work::Handler(Box::pin(observe_panic(invocation, || self.handler.call(event))));
+        HandlerFuture { work, scope, response: PhantomData }
     }
 }
 
 /// The future of [`Handler`].
 pub struct HandlerFuture<F, B, S> {
-    future: Pin<Box<F>>,
+    work: Work<F>,
     scope: Option<Scope>,
     response: PhantomData<fn() -> (B, S)>,
+}
+
+enum Work<F> {
+    Handler(Pin<Box<F>>),
+    /// The handler is not called. Taken when it was said.
+    Refused(Option<Diagnostic>),
 }
 
 impl<F, B, S> Debug for HandlerFuture<F, B, S> {
@@ -118,7 +130,13 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let invocation = this.scope.as_ref().map(|scope| scope.invocation().as_ref());
-        let result = ready!(observe_panic(invocation, || this.future.as_mut().poll(cx)));
+        let future = match &mut this.work {
+            Work::Handler(future) => future.as_mut(),
+            Work::Refused(refusal) => {
+                return refusal.take().map_or(Poll::Pending, |refusal| Poll::Ready(Err(refusal)));
+            }
+        };
+        let result = ready!(observe_panic(invocation, || future.poll(cx)));
         Poll::Ready(match result {
             Ok(response) => Ok(observe(response.into_response(), this.scope.take())),
             Err(error) => {
