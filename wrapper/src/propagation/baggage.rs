@@ -247,7 +247,10 @@ impl Baggage {
                 let others = others.filter_map(|who| Some(size(who, self.get(who)?) + ",".len()));
                 size(key, value) + others.sum::<usize>() <= MAX_WHO
             }
-            _ => is_written_in(value, MAX_WRITTEN.saturating_sub(key.len() + "=".len())),
+            _ => {
+                let room = MAX_WRITTEN.checked_sub(key.len() + "=".len());
+                room.is_some_and(|room| is_written_in(value, room))
+            }
         }
     }
 }

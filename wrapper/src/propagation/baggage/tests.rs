@@ -20,6 +20,7 @@ fn too_long_or_too_many_is_not_read_at_all() {
 fn what_does_not_fit_is_left_out_and_the_reserved_stay() {
     let mut baggage = Baggage::default();
     assert!(!baggage.set("too-big", &"x".repeat(MAX_WRITTEN)));
+    assert!(!baggage.set(&"k".repeat(MAX_WRITTEN), ""), "too long without a value");
     assert!(baggage.set("big", &"x".repeat(MAX_WRITTEN - 20)));
     assert!(baggage.set("small", "y"));
     assert!(baggage.set("correlation.id", "c-1"));
