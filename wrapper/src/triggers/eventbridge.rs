@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use super::carrier;
 use super::event::Event;
-use super::json::{self, Part, shape};
+use super::json::{self, shape};
 use super::s3::Object;
 use super::strip::{self, Edits, Ranges};
 use super::{Answers, Reading, Sender};
@@ -125,7 +125,7 @@ impl<'a> BusEvent<'a> {
 
 /// Name of the rule or schedule: the end of its ARN, `rule/<bus>/<name>` or `schedule/<group>/<name>`.
 fn rule(event: &Event<'_>) -> Option<String> {
-    let arn = event.resources.list::<Part<'_>>()?.first()?.text()?;
+    let arn = event.resources.first()?.text()?;
     arn.rsplit_once('/').map(|(_, name)| name.to_owned()).filter(|name| !name.is_empty())
 }
 

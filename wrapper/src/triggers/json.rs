@@ -11,6 +11,7 @@ use super::scan::{self, Scanner};
 
 /// The longest header or attribute value that is read, in bytes.
 pub(super) const MAX_HEADER: usize = 8 * 1024;
+
 /// A member of a JSON object, not read yet; absent and `null` are the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Part<'a>(Option<&'a str>);
@@ -76,6 +77,11 @@ impl<'a> Part<'a> {
     /// An object, read as far as `T` asks for members.
     pub(super) fn object<T: Shape<'a>>(self) -> Option<T> {
         object(self.raw()?)
+    }
+
+    /// The first item of a list, which is not read to its end.
+    pub(super) fn first(self) -> Option<Self> {
+        scan::first_item(self.raw()?).map(Self::new)
     }
 
     /// The items of a list.

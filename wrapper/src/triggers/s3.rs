@@ -36,13 +36,12 @@ pub(super) struct Notified {
 
 /// The notification that a message consists of; `None` for what only looks like one.
 pub(super) fn envelope(body: &str) -> Option<Notified> {
-    let records: Vec<RawRecord<'_>> = Event::parse(body).records.list()?;
-    let first = records.first()?;
+    let first: RawRecord<'_> = Event::parse(body).records.first()?.object()?;
     if first.event_source.text()? != "aws:s3" {
         return None;
     }
     let name = first.s3.bucket()?;
-    Some(Notified { name, join: Object::of_record(first).join })
+    Some(Notified { name, join: Object::of_record(&first).join })
 }
 
 /// The object that an event is about.

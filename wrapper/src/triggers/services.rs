@@ -1,6 +1,6 @@
 //! Services whose events carry nobody's context: what they are called, and by what their events are known.
 
-use super::event::Event;
+use super::event::{Event, RawRecord};
 use super::json;
 use super::members::Members;
 
@@ -47,10 +47,7 @@ pub(super) fn name(event: &Event<'_>) -> Option<String> {
 
 /// `aws:…` as the event itself says it, or the first of its records: `ses` for `aws:ses`.
 fn by_event_source(event: &Event<'_>) -> Option<String> {
-    let of_record = || {
-        let records: Vec<super::event::RawRecord<'_>> = event.records.list()?;
-        records.first()?.event_source.text()
-    };
+    let of_record = || event.records.first()?.object::<RawRecord<'_>>()?.event_source.text();
     let source = event.event_source.text().or_else(of_record)?;
     match source.strip_prefix("aws:")? {
         "docdb" => Some("documentdb".to_owned()),

@@ -52,6 +52,13 @@ fn white_space_before_an_envelope_is_no_hindrance() {
     assert_eq!(open(&json!(format!(" \r\n\t{event}")).to_string(), MAX_DEPTH).via, " < event a b");
 }
 
+#[test]
+fn of_the_records_of_a_bucket_only_the_first_is_read() {
+    let first = json!({"eventSource": "aws:s3", "s3": {"bucket": {"name": "b"}}});
+    let body = json!({"Records": vec![first; 10_001]}).to_string();
+    assert_eq!(open(&json!(body).to_string(), MAX_DEPTH).via, " < s3 b");
+}
+
 proptest! {
     #[test]
     fn every_byte_but_the_member_is_as_it_was(
