@@ -33,7 +33,8 @@ const ROOM: usize = 960;
 const ATTRIBUTES: usize = 16;
 
 /// Numbers of the fields of OTLP's `Span`
-/// (<https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto>).
+/// (<https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto>): `u8` where
+/// [`put`] writes them, `u32` where prost does.
 mod field {
     pub(super) const TRACE_ID: u8 = 1;
     pub(super) const SPAN_ID: u8 = 2;

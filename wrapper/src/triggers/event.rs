@@ -1,4 +1,5 @@
-//! The members of an event that any trigger asks for, found in one pass and left unread.
+//! The members of an event, and of a record in it, that any trigger asks for: found in one pass and left unread, but for
+//! the objects in a record.
 
 use std::borrow::Cow;
 use std::ops::Deref;

@@ -1,8 +1,9 @@
 //! What an event says about its trigger: who sent it, in which trace, and how to call that.
 //!
-//! [`read`] looks at the top-level members once and hands them to the file of the trigger they belong to. A file
-//! a trigger, one shape each: `read` takes the members and gives a [`Reading`], or `None` if the event is not of
-//! that shape. Nothing here fails: what is not understood is a direct invoke or an unknown shape (`invoke`).
+//! [`read`] looks at the top-level members once and hands them to the file of the trigger they belong to; only what is
+//! nothing but `Records`, as Lambda sends a batch, is read by `batch` where it stands. A file a trigger, one shape each:
+//! `read` takes the members and gives a [`Reading`], or `None` if the event is not of that shape. Nothing here fails: what
+//! is not understood is a direct invoke or an unknown shape (`invoke`).
 //!
 //! Whose context it is comes from [`carrier`] inside the account and from [`headers`] at the public edge: another
 //! dialect is another function there, tried after ours.
@@ -12,6 +13,8 @@ mod batch;
 mod carrier;
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod cut_tests;
 mod dynamodb;
 mod envelope;
 mod escape;
