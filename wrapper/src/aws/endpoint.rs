@@ -16,6 +16,8 @@ pub(super) fn host(uri: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -33,6 +35,24 @@ mod tests {
         ] {
             let parsed = uri.parse::<http::Uri>().ok();
             assert_eq!(host(uri), parsed.as_ref().and_then(http::Uri::host), "{uri}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn so_it_is_of_every_uri_that_the_sdk_may_have(
+            scheme in "https?",
+            user in "([a-z:%.-]{0,6}@)?",
+            host in "[a-zA-Z0-9.-]{1,20}|\\[[0-9a-f:]{2,12}\\]",
+            port in "(:[0-9]{0,5})?",
+            rest in "([/?][a-zA-Z0-9/?:@%=&.+-]{0,20})?",
+        ) {
+            let uri = format!("{scheme}://{user}{host}{port}{rest}");
+            if let Ok(parsed) = uri.parse::<http::Uri>() {
+                // As the SDK has it.
+                let uri = parsed.to_string();
+                prop_assert_eq!(super::host(&uri), parsed.host(), "{}", uri);
+            }
         }
     }
 }

@@ -20,11 +20,31 @@ fn a_failed_span_says_why_and_a_long_text_is_cut_at_a_character() {
 }
 
 #[test]
-fn events_beyond_the_bound_are_counted() {
+fn events_and_links_beyond_the_bounds_are_counted() {
     let mut span = Span::start(SpanContext::empty_context(), None, SpanKind::Client, "c", UNIX_EPOCH);
     (0..=MAX_EVENTS).for_each(|_| span.event("e", UNIX_EPOCH, Vec::new()));
+    (0..MAX_LINKS + 2).for_each(|_| span.link(&root(None), || None));
     let ended = span.end(UNIX_EPOCH).decode();
     assert_eq!((ended.events.len() as u32, ended.dropped_events_count), (MAX_EVENTS, 1));
+    assert_eq!((ended.links.len() as u32, ended.dropped_links_count), (MAX_LINKS, 2));
+}
+
+#[test]
+fn values_as_long_as_they_may_be_are_read_back() {
+    let text = |n: usize| char::from(b'a' + n as u8).to_string().repeat(MAX_TEXT + 1);
+    let mut span = Span::start(SpanContext::empty_context(), None, SpanKind::Client, "c", UNIX_EPOCH);
+    span.set("text", text(0));
+    span.set("texts", (0..20).map(text).collect::<Vec<_>>());
+    span.set("text", &*text(1));
+    span.set("empty", "");
+    span.set("none", Vec::<String>::new());
+    let expected = [
+        attribute("texts", (0..20).map(text).collect::<Vec<_>>()),
+        attribute("text", text(1)),
+        attribute("empty", ""),
+        attribute("none", Vec::<String>::new()),
+    ];
+    assert_eq!(span.end(UNIX_EPOCH).decode().attributes, expected);
 }
 
 #[test]

@@ -26,3 +26,21 @@ pub(super) fn begin(number: u8, length: usize, bytes: &mut Vec<u8>) {
 pub(super) fn size(length: usize) -> usize {
     1 + encoded_len_varint(length as u64) + length
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::encoding::string;
+
+    use super::*;
+
+    #[test]
+    fn a_field_of_any_length_is_as_prost_writes_it() {
+        for length in [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 0x1f_ffff, 0x20_0000] {
+            let text = "x".repeat(length);
+            let (mut ours, mut expected) = (vec![1], vec![1]);
+            put(15, text.as_bytes(), &mut ours);
+            string::encode(15, &text, &mut expected);
+            assert!(ours == expected && size(length) == ours.len() - 1, "{length}");
+        }
+    }
+}

@@ -198,6 +198,23 @@ mod tests {
         assert_eq!((one("{}"), one("[]"), one(r#"{"one":1"#)), (Some(None), None, None));
     }
 
+    shape! {
+        struct Outer {
+            one: "one" as One,
+        }
+    }
+
+    #[test]
+    fn of_an_object_within_another_too_and_what_is_none_has_no_members() {
+        let one = |text: &str| object::<Outer<'_>>(text).map(|outer| outer.one.one.integer());
+        assert_eq!(one(r#"{"one":{"one":1,"two":{}},"two":2}"#), Some(Some(1)));
+        assert_eq!(one(r#"{"one":{"one":1},"one":{}}"#), Some(None), "nothing is left of the first");
+        for none in ["null", "[{\"one\":1}]", "\"{\"", "1"] {
+            assert_eq!(one(&format!(r#"{{"one":{{"one":1}},"one":{none}}}"#)), Some(None), "{none}");
+        }
+        assert_eq!((one(r#"{"one":{"one":1}"#), one(r#"{"one":{"one":1,}}"#)), (None, None), "torn");
+    }
+
     #[test]
     fn a_value_is_read_only_as_what_it_is() {
         assert_eq!(part(r#""a\"b""#).text().as_deref(), Some("a\"b"));

@@ -9,7 +9,7 @@
 
 mod blocks;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::borrow::Cow;
 

@@ -111,7 +111,7 @@ fn backslashes_are_paired_across_blocks() {
 }
 
 /// JSON of any shape, spaced and escaped in any way.
-fn any_json() -> impl Strategy<Value = String> {
+pub(in crate::triggers) fn any_json() -> impl Strategy<Value = String> {
     let escape = |text: String, escaped: Vec<bool>| {
         let mut written = String::from("\"");
         let mut escaped = escaped.into_iter().cycle();
