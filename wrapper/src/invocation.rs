@@ -19,6 +19,7 @@ use crate::propagation::{Baggage, Context, XrayHeader, child_of, root};
 use crate::scope::Scope;
 use crate::settings::{Settings, Trust};
 use crate::span::{EndedSpan, Span, SpanKind, attribute};
+use crate::swallowed::Swallowed;
 use crate::tracer::Tracer;
 use crate::triggers::{Answers, Reading};
 use describe::{describe, describe_baggage, describe_call, describe_record};
@@ -56,6 +57,7 @@ pub(crate) struct Invocation {
     answers: Answers,
     refusal: Option<String>,
     records: Records,
+    swallowed: Arc<Swallowed>,
     state: Mutex<State>,
 }
 
@@ -119,6 +121,7 @@ impl Invocation {
             answers: reading.answers,
             refusal,
             records: Records::new(reading.records),
+            swallowed: Arc::default(),
             state: Mutex::new(State { bytes: span.size(), open: Some(span), reached, ..State::default() }),
         });
         let scope = Scope::of_invocation(invocation.clone(), context, baggage);
@@ -146,6 +149,7 @@ impl Invocation {
             answers: Answers::Opaque,
             refusal: None,
             records: Records::new(Vec::new()),
+            swallowed: Arc::default(),
             state: Mutex::default(),
         };
         Scope::of_invocation(Arc::new(invocation), context, baggage)
@@ -163,6 +167,11 @@ impl Invocation {
     #[cfg(feature = "dynamodb")]
     pub(crate) fn reads_stream_of(&self, table: &str) -> bool {
         self.records.come_from("stream", table)
+    }
+
+    /// The errors in it that nobody has told of yet.
+    pub(crate) fn swallowed(&self) -> &Arc<Swallowed> {
+        &self.swallowed
     }
 
     /// Why the handler is not to be called; `None` if it is.
@@ -278,6 +287,9 @@ impl Invocation {
                 let message = "the handler was not reached: the event could not be deserialized";
                 span.fail("Throughline.HandlerNotReached", message, now);
                 answers::describe_failure(&mut span, self.answers, self.records.len());
+            }
+            if span.failure().is_none() {
+                self.swallowed.tell(&mut span, None);
             }
             if state.dropped > 0 {
                 span.set("throughline.dropped_spans", state.dropped);

@@ -27,6 +27,8 @@
 //!   response.
 //! - [`context`] asks for the correlation id, says who the user is, marks and flags the transaction, sets other baggage;
 //!   [`layer`] takes the program's own `tracing` spans along.
+//! - [`observe`] notes an error that the code goes on to drop: what an invocation swallows before it returns `Ok`, failed
+//!   calls and error lines among it, is counted on its span.
 //!
 //! Programs that build their `lambda_runtime::Runtime` themselves use [`handler`] and [`InvocationLayer`].
 //!
@@ -128,6 +130,7 @@ mod scope;
 mod settings;
 mod span;
 mod subscriber;
+mod swallowed;
 #[cfg(test)]
 mod testing;
 mod tracer;
@@ -139,3 +142,4 @@ pub use runtime::{
     ObservedStream, handler, run, run_concurrent,
 };
 pub use subscriber::{TraceLayer, layer};
+pub use swallowed::observe;

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use opentelemetry::trace::SpanContext;
+use opentelemetry::trace::{SpanContext, SpanId};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use crate::invocation::Invocation;
@@ -14,8 +14,9 @@ use crate::invocation::Invocation;
 use crate::otel;
 use crate::outside;
 use crate::propagation::{Baggage, Context, child_of};
-use crate::span::{Span, SpanKind, Value};
+use crate::span::{Failure, Span, SpanKind, Value};
 use crate::subscriber;
+use crate::swallowed::Swallowed;
 
 tokio::task_local! {
     static CURRENT: Scope;
@@ -32,18 +33,21 @@ struct Inner {
     baggage: Mutex<Baggage>,
     /// The span of the record while it is processed; `None` where the scope is the invocation's.
     record: Option<Mutex<Option<OpenSpan>>>,
+    swallowed: Arc<Swallowed>,
 }
 
 impl Scope {
     pub(crate) fn of_invocation(invocation: Arc<Invocation>, span: SpanContext, baggage: Baggage) -> Self {
-        Self(Arc::new(Inner { invocation, span, baggage: Mutex::new(baggage), record: None }))
+        let swallowed = invocation.swallowed().clone();
+        Self(Arc::new(Inner { invocation, span, baggage: Mutex::new(baggage), record: None, swallowed }))
     }
 
     pub(crate) fn of_record(invocation: Arc<Invocation>, span: Span, baggage: Baggage) -> Self {
         let context = span.context().clone();
-        let record = OpenSpan { invocation: invocation.clone(), span: Some(span) };
+        let record = OpenSpan { invocation: invocation.clone(), span: Some(span), inside: None };
         let record = Some(Mutex::new(Some(record)));
-        Self(Arc::new(Inner { invocation, span: context, baggage: Mutex::new(baggage), record }))
+        let swallowed = Arc::default();
+        Self(Arc::new(Inner { invocation, span: context, baggage: Mutex::new(baggage), record, swallowed }))
     }
 
     /// The scope of the running code, if it runs for an invocation.
@@ -115,7 +119,19 @@ impl Scope {
         if let Some(id) = self.correlation_id() {
             span.set(Baggage::CORRELATION_ID, id);
         }
-        OpenSpan { invocation: self.invocation().clone(), span: Some(span) }
+        OpenSpan {
+            invocation: self.invocation().clone(),
+            span: Some(span),
+            inside: Some(self.0.swallowed.clone()),
+        }
+    }
+
+    /// Notes an error that may be told by nobody, and that is no span's.
+    pub(crate) fn note_error(&self, error_type: &str, message: &str) {
+        let above = subscriber::entered_span(self);
+        let above = above.as_ref().unwrap_or(self.span()).span_id();
+        let failure = Failure::new(error_type, message);
+        self.0.swallowed.note(SpanId::INVALID, above, failure, self.invocation().now());
     }
 
     /// Changes the span of the invocation or record, while it is open.
@@ -133,8 +149,11 @@ impl Scope {
 
     /// Ends the record: its span is complete, whoever still holds the scope.
     pub(crate) fn end_record(&self) {
-        if let Some(record) = &self.0.record {
-            drop(record.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let Some(record) = &self.0.record else { return };
+        let ended = record.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut ended) = ended else { return };
+        if let Some(span) = ended.span.as_mut().filter(|span| span.failure().is_none()) {
+            self.0.swallowed.tell(span, Some(self.invocation().swallowed()));
         }
     }
 
@@ -149,6 +168,8 @@ impl Scope {
 pub(crate) struct OpenSpan {
     invocation: Arc<Invocation>,
     span: Option<Span>,
+    /// Where its failure is noted; `None` where it is told anyway.
+    inside: Option<Arc<Swallowed>>,
 }
 
 impl OpenSpan {
@@ -171,9 +192,9 @@ impl OpenSpan {
     }
 
     /// Marks the span as failed without an event of its own: there is one that says why.
-    pub(crate) fn fail_quietly(&mut self, message: &str) {
+    pub(crate) fn fail_quietly(&mut self, error_type: &str, message: &str) {
         if let Some(span) = &mut self.span {
-            span.set_error(message);
+            span.fail_quietly(error_type, message);
         }
     }
 
@@ -195,6 +216,10 @@ impl OpenSpan {
 impl Drop for OpenSpan {
     fn drop(&mut self) {
         if let Some(span) = self.span.take() {
+            if let (Some(swallowed), Some(failure)) = (&self.inside, span.failure()) {
+                let (id, now) = (span.context().span_id(), self.invocation.now());
+                swallowed.note(id, span.parent(), failure.clone(), now);
+            }
             let ended = span.end(self.invocation.now());
             self.invocation.keep(ended);
         }

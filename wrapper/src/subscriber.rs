@@ -174,7 +174,7 @@ where
         let spans = cx.event_scope(event).into_iter().flatten();
         let Some(span) = innermost(spans, event.is_contextual()) else { return };
         let mut fields = Fields::of(|fields| event.record(fields));
-        let name = fields.message().unwrap_or_else(|| event.metadata().name().to_owned());
+        let name = fields.said().unwrap_or_else(|| event.metadata().name().to_owned());
         let mut attributes = vec![attribute("level", event.metadata().level().as_str())];
         attributes.extend(fields.0);
 
@@ -183,10 +183,16 @@ where
             return;
         };
         traced.events += 1;
-        let Some(open) = &mut traced.span else { return };
-        open.event(&name, attributes);
-        if *event.metadata().level() == Level::ERROR {
-            open.fail_quietly(&name);
+        let is_error = *event.metadata().level() == Level::ERROR;
+        match &mut traced.span {
+            Some(open) => {
+                open.event(&name, attributes);
+                if is_error {
+                    open.fail_quietly("_OTHER", &name);
+                }
+            }
+            None if is_error => traced.scope.note_error("_OTHER", &name),
+            None => {}
         }
     }
 

@@ -85,7 +85,7 @@ impl Call {
         if status.is_client_error() || status.is_server_error() {
             self.span.set("error.type", status.as_str());
             // The status code says it all: the conventions want no description beside it.
-            self.span.fail_quietly("");
+            self.span.fail_quietly(status.as_str(), "");
         }
     }
 

@@ -40,9 +40,10 @@ pub(super) fn describe_failure(span: &mut Span, answers: Answers, records: usize
 pub(super) fn describe_status(span: &mut Span, status: u16) {
     span.set("http.response.status_code", i64::from(status));
     // What the program has said of its failure says more.
-    if status >= 500 && !span.is_failed() {
-        span.set("error.type", status.to_string());
-        span.set_error("");
+    if status >= 500 && span.failure().is_none() {
+        let status = status.to_string();
+        span.set("error.type", status.as_str());
+        span.fail_quietly(&status, "");
     }
 }
 

@@ -64,8 +64,31 @@ pub(crate) struct Span {
     /// How many came, also those beyond the bound.
     events: u32,
     links: u32,
-    /// Why it failed, if it has.
-    failure: Option<String>,
+    parent: SpanId,
+    failure: Option<Failure>,
+}
+
+/// Why a span failed, or what went wrong in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) error_type: String,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    /// Of a type that says nothing, such as a boxed error's, the type is the convention's `_OTHER`.
+    pub(crate) fn new(error_type: &str, message: &str) -> Self {
+        let error_type = if error_type.contains("dyn ") { "_OTHER" } else { error_type };
+        Self { error_type: error_type.to_owned(), message: value::cut(message).to_owned() }
+    }
+
+    /// As an `exception` event has it.
+    pub(crate) fn attributes(&self) -> [KeyValue; 2] {
+        [
+            attribute("exception.type", self.error_type.as_str()),
+            attribute("exception.message", self.message.as_str()),
+        ]
+    }
 }
 
 /// Where an attribute stands in the bytes, and its key in it.
@@ -93,8 +116,9 @@ impl Span {
         put(field::TRACE_ID, &context.trace_id().to_bytes(), &mut bytes);
         put(field::SPAN_ID, &context.span_id().to_bytes(), &mut bytes);
         put(field::TRACE_STATE, context.trace_state().header().as_bytes(), &mut bytes);
-        if let Some(parent) = parent.map(SpanContext::span_id).filter(|id| *id != SpanId::INVALID) {
-            put(field::PARENT_SPAN_ID, &parent.to_bytes(), &mut bytes);
+        let parent_id = parent.map_or(SpanId::INVALID, SpanContext::span_id);
+        if parent_id != SpanId::INVALID {
+            put(field::PARENT_SPAN_ID, &parent_id.to_bytes(), &mut bytes);
         }
         put(field::NAME, name.as_bytes(), &mut bytes);
         int32::encode(field::KIND, &kind.into(), &mut bytes);
@@ -103,11 +127,16 @@ impl Span {
         let flags = flags(&context, parent.is_some_and(SpanContext::is_remote));
         fixed32::encode(field::FLAGS, &flags, &mut bytes);
         let attributes = Vec::with_capacity(ATTRIBUTES);
-        Self { context, start, bytes, attributes, events: 0, links: 0, failure: None }
+        Self { context, start, bytes, attributes, events: 0, links: 0, parent: parent_id, failure: None }
     }
 
     pub(crate) fn context(&self) -> &SpanContext {
         &self.context
+    }
+
+    /// The span above it, which may be of another function; invalid, if there is none.
+    pub(crate) fn parent(&self) -> SpanId {
+        self.parent
     }
 
     /// Sets an attribute; a key that is there already gets the new value.
@@ -168,23 +197,21 @@ impl Span {
     /// Marks the span as failed, with an `exception` event
     /// (<https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/>).
     ///
-    /// A type that says nothing, such as a boxed error's, becomes the convention's `_OTHER`.
     pub(crate) fn fail(&mut self, error_type: &str, message: &str, at: SystemTime) {
-        let error_type = if error_type.contains("dyn ") { "_OTHER" } else { error_type };
-        self.set("error.type", error_type);
-        let attributes =
-            vec![attribute("exception.type", error_type), attribute("exception.message", message)];
-        self.event("exception", at, attributes);
-        self.set_error(message);
+        let failure = Failure::new(error_type, message);
+        self.set("error.type", failure.error_type.as_str());
+        self.event("exception", at, failure.attributes().into());
+        self.failure = Some(failure);
     }
 
-    /// Marks the span as failed.
-    pub(crate) fn set_error(&mut self, message: &str) {
-        self.failure = Some(value::cut(message).to_owned());
+    /// Marks the span as failed, without an event.
+    pub(crate) fn fail_quietly(&mut self, error_type: &str, message: &str) {
+        self.failure = Some(Failure::new(error_type, message));
     }
 
-    pub(crate) fn is_failed(&self) -> bool {
-        self.failure.is_some()
+    /// Why it failed, if it has.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
 
     /// Bytes on the wire as it stands.
@@ -202,7 +229,7 @@ impl Span {
                 uint32::encode(number, &(count - limit), &mut bytes);
             }
         }
-        if let Some(message) = self.failure {
+        if let Some(Failure { message, .. }) = self.failure {
             let status = otlp::Status { message, code: StatusCode::Error.into() };
             message::encode(field::STATUS, &status, &mut bytes);
         }

@@ -97,7 +97,7 @@ proptest! {
             span.link(&parent, || attributes.first().cloned());
             events.push((key, attributes.clone()));
         }
-        span.set_error(&name);
+        span.fail_quietly("_OTHER", &name);
         let ended = span.end(at).decode();
         prop_assert_eq!(&ended.name, &name);
         prop_assert_eq!((ended.kind(), ended.flags), (SpanKind::Producer, 0x101));

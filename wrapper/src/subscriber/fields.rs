@@ -1,6 +1,6 @@
 //! The fields of spans and events, as attributes.
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use tracing::field::{Field, Visit};
 
 use crate::span::attribute;
@@ -17,14 +17,25 @@ impl Fields {
         fields
     }
 
-    /// Takes the event's message out.
-    pub(super) fn message(&mut self) -> Option<String> {
-        use opentelemetry_proto::tonic::common::v1::any_value::Value::StringValue;
+    /// What the event says: its message, which is taken out, else the error that it is about, as
+    /// `#[tracing::instrument(err)]` has it.
+    pub(super) fn said(&mut self) -> Option<String> {
+        self.message().or_else(|| {
+            let error = self.0.iter().find(|field| field.key == "error")?;
+            text(error.value.clone())
+        })
+    }
+
+    fn message(&mut self) -> Option<String> {
         let index = self.0.iter().position(|field| field.key == "message")?;
-        match self.0.remove(index).value?.value? {
-            StringValue(message) => Some(message),
-            _ => None,
-        }
+        text(self.0.remove(index).value)
+    }
+}
+
+fn text(value: Option<AnyValue>) -> Option<String> {
+    match value?.value? {
+        any_value::Value::StringValue(text) => Some(text),
+        _ => None,
     }
 }
 
