@@ -69,7 +69,9 @@ pub use streams::{dynamodb, kinesis};
 use crate::diagnostics::causes;
 use crate::loop_guard::REFUSED;
 use crate::outside;
+use crate::panics;
 use crate::scope::{Scope, Scoped};
+use crate::span;
 use crate::subscriber::log_span;
 
 /// Runs `work` for the batch of `event`. In an invocation that knows its records already; outside Lambda the event tells.
@@ -97,8 +99,7 @@ where
 enum Failure {
     /// An error, and what its type is called.
     Error(&'static str, Error),
-    /// What the panic said.
-    Panic(String),
+    Panic(span::Failure),
 }
 
 /// The same, with the reason.
@@ -126,27 +127,27 @@ where
     };
     // Boxed, so that what a handler does per record doesn't add to the depth of its own future's type.
     let work = Box::pin(AssertUnwindSafe(work).catch_unwind());
-    let span =
+    let log_span =
         scope.as_ref().map_or_else(tracing::Span::none, |scope| log_span!(scope, "record", record = id));
     let result = match &scope {
-        Some(scope) => Scoped::new(work, scope.clone()).instrument(span.clone()).await,
+        Some(scope) => Scoped::new(work, scope.clone()).instrument(log_span.clone()).await,
         None => work.await,
     };
     let result = match result {
         Ok(done) => done,
-        Err(panic) => Err(Failure::Panic(crate::runtime::panic_message(&*panic))),
+        Err(panic) => Err(Failure::Panic(panics::failure(&*panic))),
     };
     let failed = match &result {
         Ok(()) => None,
-        Err(Failure::Error(error_type, error)) => Some((*error_type, causes(&**error))),
-        Err(Failure::Panic(message)) => Some(("panic", message.clone())),
+        Err(Failure::Error(error_type, error)) => Some(span::Failure::new(error_type, &causes(&**error))),
+        Err(Failure::Panic(failure)) => Some(failure.clone()),
     };
-    if let Some((error_type, message)) = &failed {
-        let say = || tracing::error!(record = id, error = %message, "a record failed");
+    if let Some(failure) = failed {
+        let say = || tracing::error!(record = id, error = %failure.message, "a record failed");
         if let Some(scope) = &scope {
-            scope.enter(|| span.in_scope(say));
+            scope.enter(|| log_span.in_scope(say));
             let now = scope.invocation().now();
-            scope.with_span(|span| span.fail(error_type, message, now));
+            scope.with_span(|span| span.fail_with(failure, now));
         } else {
             say();
         }

@@ -18,7 +18,7 @@ use crate::diagnostics::warn;
 use crate::propagation::{Baggage, Context, XrayHeader, child_of, root};
 use crate::scope::Scope;
 use crate::settings::{Settings, Trust};
-use crate::span::{EndedSpan, Span, SpanKind, attribute};
+use crate::span::{EndedSpan, Failure, Span, SpanKind, attribute};
 use crate::swallowed::Swallowed;
 use crate::tracer::Tracer;
 use crate::triggers::{Answers, Reading};
@@ -218,10 +218,10 @@ impl Invocation {
     }
 
     /// Records that the handler failed.
-    pub(crate) fn fail(&self, error_type: &str, message: &str) {
+    pub(crate) fn fail(&self, failure: Failure) {
         let now = self.now();
         self.with_span(|span| {
-            span.fail(error_type, message, now);
+            span.fail_with(failure, now);
             answers::describe_failure(span, self.answers, self.records.len());
         });
     }

@@ -124,6 +124,7 @@ mod loop_guard;
 #[cfg(feature = "otel")]
 mod otel;
 mod outside;
+mod panics;
 mod propagation;
 mod runtime;
 mod scope;

@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
 use crate::invocation::{Call, Invocation};
+use crate::panics;
 use crate::propagation::{Context, root};
 use crate::scope::{Scope, Scoped};
 use crate::span::SpanKind;
@@ -161,13 +162,14 @@ impl Unit {
 
     /// Runs `future` inside; its end is the end of the unit.
     pub(crate) async fn run<F: Future>(self, future: F) -> F::Output {
+        panics::watch();
         let span = log_span!(&self.scope, "transaction");
         let work = AssertUnwindSafe(future).catch_unwind();
         match Scoped::new(work, self.scope.clone()).instrument(span).await {
             Ok(output) => output,
             Err(panic) => {
-                let (message, now) = (crate::runtime::panic_message(&*panic), self.tracer.now());
-                self.invocation.with_span(|span| span.fail("panic", &message, now));
+                let (failure, now) = (panics::failure(&*panic), self.tracer.now());
+                self.invocation.with_span(|span| span.fail_with(failure, now));
                 drop(self);
                 std::panic::resume_unwind(panic)
             }

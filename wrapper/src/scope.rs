@@ -127,10 +127,9 @@ impl Scope {
     }
 
     /// Notes an error that may be told by nobody, and that is no span's.
-    pub(crate) fn note_error(&self, error_type: &str, message: &str) {
+    pub(crate) fn note_error(&self, failure: Failure) {
         let above = subscriber::entered_span(self);
         let above = above.as_ref().unwrap_or(self.span()).span_id();
-        let failure = Failure::new(error_type, message);
         self.0.swallowed.note(SpanId::INVALID, above, failure, self.invocation().now());
     }
 

@@ -20,7 +20,7 @@ use tracing_subscriber::{EnvFilter, Registry};
 use crate::logs::JsonLog;
 use crate::scope::{OpenSpan, Scope};
 use crate::settings::process_env;
-use crate::span::{SpanKind, attribute};
+use crate::span::{Failure, SpanKind, attribute};
 pub(crate) use entered::{entered_scope, entered_span};
 use fields::Fields;
 
@@ -191,7 +191,7 @@ where
                     open.fail_quietly("_OTHER", &name);
                 }
             }
-            None if is_error => traced.scope.note_error("_OTHER", &name),
+            None if is_error => traced.scope.note_error(Failure::new("_OTHER", &name)),
             None => {}
         }
     }

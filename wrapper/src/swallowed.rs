@@ -33,7 +33,9 @@ use crate::span::{Failure, Span, attribute};
 pub fn observe<T, E: Display>(result: Result<T, E>) -> Result<T, E> {
     if let (Err(error), Some(scope)) = (&result, Scope::current()) {
         // How an error writes itself is the program's code, which may panic.
-        let _ = guarded("an observed error", || scope.note_error(type_name::<E>(), &format!("{error:#}")));
+        let _ = guarded("an observed error", || {
+            scope.note_error(Failure::new(type_name::<E>(), &format!("{error:#}")))
+        });
     }
     result
 }
@@ -86,7 +88,7 @@ impl Swallowed {
         span.set("throughline.swallowed_errors", errors.count);
         for (at, failure) in &errors.first {
             let swallowed = attribute("throughline.swallowed", true);
-            span.event("exception", *at, failure.attributes().into_iter().chain([swallowed]).collect());
+            span.event("exception", *at, failure.attributes().chain([swallowed]).collect());
         }
         if let Some(outer) = outer {
             let mut outer = outer.errors();

@@ -53,7 +53,7 @@ where
             Ok(()) => {}
             Err(Failure::Error(_, error)) => return Err(error),
             // Elsewhere a panic is one failed record among others; here there is nobody else to tell of it.
-            Err(Failure::Panic(message)) => std::panic::resume_unwind(Box::new(message)),
+            Err(Failure::Panic(failure)) => std::panic::resume_unwind(Box::new(failure.message)),
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::tests::*;
 use super::*;
+use crate::context;
 use crate::testing::{Extension, text};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use serde_json::{Value, json};
@@ -38,6 +39,28 @@ fn number(span: &Span, key: &str) -> Option<i64> {
 
 fn is_error(span: &Span) -> bool {
     span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error)
+}
+
+/// What the `exception` events of a span say under `key`.
+fn said(span: &Span, key: &str) -> Vec<String> {
+    let said = |attributes: Vec<_>| text(&Span { attributes, ..Span::default() }, key);
+    span.events.iter().filter_map(|event| said(event.attributes.clone())).collect()
+}
+
+#[tokio::test]
+async fn a_panic_in_a_task_that_nobody_asks_for_is_told() {
+    let extension = Extension::start().await;
+    let tracer = extension.tracer(&[]);
+    let spawns = |event| async {
+        assert!(context::spawn(async { panic!("in the background") }).await.is_err());
+        answer(event).await
+    };
+    invoke(&tracer, spawns, "r-1", b"{}").await;
+    let spans = extension.spans();
+    assert_eq!(said(&spans[0], "exception.message"), ["in the background"]);
+    let trace = said(&spans[0], "exception.stacktrace").remove(0);
+    assert!(trace.starts_with(&format!("at {}:", file!())) && !trace.contains("core::panicking"), "{trace}");
+    assert_eq!(text(&spans[0], "throughline.swallowed_errors").as_deref(), Some("IntValue(1)"));
 }
 
 #[tokio::test]

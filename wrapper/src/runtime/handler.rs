@@ -1,6 +1,5 @@
 //! The inner layer: what the handler did.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
@@ -14,7 +13,9 @@ use tower::Service;
 use super::{ObservedResponse, ObservedStream};
 use crate::invocation::Invocation;
 use crate::loop_guard::REFUSED;
+use crate::panics;
 use crate::scope::Scope;
+use crate::span::Failure;
 
 thread_local! {
     static ASKED: Cell<bool> = const { Cell::new(false) };
@@ -90,7 +91,7 @@ where
             invocation.reach(code_name(std::any::type_name::<H>()));
         }
         if let Some(refusal) = invocation.and_then(Invocation::refusal) {
-            fail(invocation, REFUSED, refusal);
+            fail(invocation, Failure::new(REFUSED, refusal));
             let refusal = Diagnostic { error_type: REFUSED.to_owned(), error_message: refusal.to_owned() };
             return HandlerFuture { work: Work::Refused(Some(refusal)), scope: None, response: PhantomData };
         }
@@ -142,7 +143,7 @@ where
             Err(error) => {
                 // The runtime would make the same diagnostic of it: what Lambda gets is unchanged.
                 let diagnostic: Diagnostic = error.into();
-                fail(invocation, &diagnostic.error_type, &diagnostic.error_message);
+                fail(invocation, Failure::new(&diagnostic.error_type, &diagnostic.error_message));
                 Err(diagnostic)
             }
         })
@@ -195,24 +196,15 @@ fn observe_panic<T>(invocation: Option<&Invocation>, work: impl FnOnce() -> T) -
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(value) => value,
         Err(panic) => {
-            fail(invocation, "panic", &panic_message(&*panic));
+            fail(invocation, panics::failure(&*panic));
             resume_unwind(panic)
         }
     }
 }
 
-/// What a panic says.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(message), _) => (*message).to_owned(),
-        (_, Some(message)) => message.clone(),
-        _ => "the panic has no message".to_owned(),
-    }
-}
-
-fn fail(invocation: Option<&Invocation>, error_type: &str, message: &str) {
+fn fail(invocation: Option<&Invocation>, failure: Failure) {
     if let Some(invocation) = invocation {
-        invocation.fail(error_type, message);
+        invocation.fail(failure);
     }
 }
 

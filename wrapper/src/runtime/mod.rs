@@ -22,7 +22,6 @@ use lambda_runtime::{Diagnostic, Error, IntoFunctionResponse, LambdaEvent, Runti
 use serde::{Deserialize, Serialize};
 use tower::Service;
 
-pub(crate) use handler::panic_message;
 pub use handler::{Handler, HandlerFuture, handler};
 pub use outer::{InvocationFuture, InvocationLayer, InvocationService};
 pub use response::ObservedResponse;

@@ -16,6 +16,7 @@ use tracing::instrument::Instrumented;
 use super::handler::is_asked;
 use crate::diagnostics::warn_once;
 use crate::invocation::{Call, Invocation};
+use crate::panics;
 use crate::propagation::XrayHeader;
 use crate::scope::{Scope, Scoped};
 use crate::settings::process_env;
@@ -58,6 +59,9 @@ impl InvocationLayer {
     }
 
     pub(super) fn with(tracer: Arc<Tracer>) -> Self {
+        if tracer.settings().enabled {
+            panics::watch();
+        }
         Self { tracer }
     }
 }

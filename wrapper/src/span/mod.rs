@@ -1,6 +1,7 @@
 //! The span model: OTLP's own `Span`, written as the bytes that it is sent as while it runs, so that an attribute is
 //! copied once and an ended span needs no conversion.
 
+mod failure;
 mod resource;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use opentelemetry_proto::tonic::trace::v1::{self as otlp, status::StatusCode};
 use prost::Message as _;
 use prost::encoding::{fixed32, fixed64, int32, message, uint32};
 
+pub(crate) use failure::Failure;
 pub(crate) use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 pub(crate) use resource::resource;
 pub(crate) use value::{Value, attribute};
@@ -66,29 +68,6 @@ pub(crate) struct Span {
     links: u32,
     parent: SpanId,
     failure: Option<Failure>,
-}
-
-/// Why a span failed, or what went wrong in it.
-#[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    pub(crate) error_type: String,
-    pub(crate) message: String,
-}
-
-impl Failure {
-    /// Of a type that says nothing, such as a boxed error's, the type is the convention's `_OTHER`.
-    pub(crate) fn new(error_type: &str, message: &str) -> Self {
-        let error_type = if error_type.contains("dyn ") { "_OTHER" } else { error_type };
-        Self { error_type: error_type.to_owned(), message: value::cut(message).to_owned() }
-    }
-
-    /// As an `exception` event has it.
-    pub(crate) fn attributes(&self) -> [KeyValue; 2] {
-        [
-            attribute("exception.type", self.error_type.as_str()),
-            attribute("exception.message", self.message.as_str()),
-        ]
-    }
 }
 
 /// Where an attribute stands in the bytes, and its key in it.
@@ -194,13 +173,15 @@ impl Span {
         message::encode(field::EVENTS, &event, &mut self.bytes);
     }
 
-    /// Marks the span as failed, with an `exception` event
-    /// (<https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/>).
-    ///
+    /// Marks the span as failed, with an `exception` event.
     pub(crate) fn fail(&mut self, error_type: &str, message: &str, at: SystemTime) {
-        let failure = Failure::new(error_type, message);
+        self.fail_with(Failure::new(error_type, message), at);
+    }
+
+    /// The same with all that is known.
+    pub(crate) fn fail_with(&mut self, failure: Failure, at: SystemTime) {
         self.set("error.type", failure.error_type.as_str());
-        self.event("exception", at, failure.attributes().into());
+        self.event("exception", at, failure.attributes().collect());
         self.failure = Some(failure);
     }
 

@@ -50,7 +50,7 @@ fn an_error_that_is_passed_on_is_one_and_others_are_others() {
 fn what_the_invocation_says_itself_is_not_swallowed() {
     let (invocation, scope) = open("{}");
     scope.start_span(SpanKind::Client, "POST").fail("timeout", "no answer");
-    invocation.fail("Timeout", "charging: no answer");
+    invocation.fail(Failure::new("Timeout", "charging: no answer"));
     let (count, messages) = told(&close(&invocation));
     assert_eq!((count, messages), (None, vec!["charging: no answer".to_owned()]));
 }
@@ -102,13 +102,14 @@ fn what_is_observed_is_given_back() {
             panic!("no text")
         }
     }
+    crate::panics::watch();
     assert_eq!(observe(Ok::<_, String>(7)), Ok(7));
     assert_eq!(observe("x".parse::<u8>()), "x".parse::<u8>(), "where nothing runs");
     let (invocation, scope) = open("{}");
     scope.enter(|| assert!(observe(Err::<(), _>(Panics)).is_err()));
     scope.enter(|| assert_eq!(observe("x".parse::<u8>()), "x".parse::<u8>()));
     let spans = close(&invocation);
-    assert_eq!(told(&spans).1, ["invalid digit found in string"]);
-    let event = spans[0].events[0].attributes[0].value.clone();
+    assert_eq!(told(&spans).1, ["no text", "invalid digit found in string"], "a panic is an error too");
+    let event = spans[0].events[1].attributes[0].value.clone();
     assert!(format!("{event:?}").contains("core::num::error::ParseIntError"), "{event:?}");
 }
