@@ -270,3 +270,19 @@ fn value_text(value: Option<&AnyValue>) -> String {
         other => format!("{other:?}"),
     }
 }
+
+/// An error that tells what was tried, not why it failed.
+#[derive(Debug)]
+pub(crate) struct Charging(pub(crate) std::fmt::Error);
+
+impl std::fmt::Display for Charging {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("charging")
+    }
+}
+
+impl std::error::Error for Charging {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}

@@ -2,7 +2,7 @@ use super::run;
 use crate::context;
 use crate::invocation::Invocation;
 use crate::scope::Scoped;
-use crate::testing::{Written, call, close, now, subscribe, text};
+use crate::testing::{Charging, Written, call, close, now, subscribe, text};
 use crate::tracer::Tracer;
 use crate::triggers::{self, Caller};
 
@@ -81,20 +81,4 @@ async fn a_record_that_goes_round_in_a_loop_is_refused_and_the_other_is_not() {
         Some("IntValue(13)"),
         "it is found there as well"
     );
-}
-
-/// An error that tells what was tried, not why it failed.
-#[derive(Debug)]
-struct Charging(std::fmt::Error);
-
-impl std::fmt::Display for Charging {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("charging")
-    }
-}
-
-impl std::error::Error for Charging {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
-    }
 }

@@ -1,5 +1,6 @@
 //! The inner layer: what the handler did.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
@@ -11,6 +12,7 @@ use lambda_runtime::{Diagnostic, FunctionResponse, IntoFunctionResponse, LambdaE
 use tower::Service;
 
 use super::{ObservedResponse, ObservedStream};
+use crate::diagnostics::causes;
 use crate::invocation::Invocation;
 use crate::loop_guard::REFUSED;
 use crate::panics;
@@ -73,7 +75,7 @@ impl<A, H, B, S> Service<LambdaEvent<A>> for Handler<H, B, S>
 where
     H: Service<LambdaEvent<A>>,
     H::Response: IntoFunctionResponse<B, S>,
-    H::Error: Into<Diagnostic> + Debug,
+    H::Error: Into<Diagnostic> + Debug + 'static,
 {
     type Response = FunctionResponse<ObservedResponse<B>, ObservedStream<S>>;
     type Error = Diagnostic;
@@ -124,7 +126,7 @@ impl<F, B, S, R, E> Future for HandlerFuture<F, B, S>
 where
     F: Future<Output = Result<R, E>>,
     R: IntoFunctionResponse<B, S>,
-    E: Into<Diagnostic> + Debug,
+    E: Into<Diagnostic> + Debug + 'static,
 {
     type Output = Result<FunctionResponse<ObservedResponse<B>, ObservedStream<S>>, Diagnostic>;
 
@@ -141,9 +143,10 @@ where
         Poll::Ready(match result {
             Ok(response) => Ok(observe(response.into_response(), this.scope.take())),
             Err(error) => {
+                let told = Told::of(&error);
                 // The runtime would make the same diagnostic of it: what Lambda gets is unchanged.
                 let diagnostic: Diagnostic = error.into();
-                fail(invocation, Failure::new(&diagnostic.error_type, &diagnostic.error_message));
+                fail(invocation, told.of_diagnostic(&diagnostic));
                 Err(diagnostic)
             }
         })
@@ -191,6 +194,31 @@ fn code_name(handler: &str) -> &str {
     inner.get(..end.map_or(inner.len(), |(at, _)| at)).unwrap_or(handler)
 }
 
+/// What an error says that its diagnostic does not.
+struct Told {
+    /// Itself and its causes.
+    message: Option<String>,
+    stacktrace: Option<String>,
+}
+
+impl Told {
+    fn of<E: Debug + 'static>(error: &E) -> Self {
+        /// Reports that write all causes, and where they began, when they are debugged.
+        const REPORTS: [&str; 3] = ["anyhow::Error", "eyre::Report", "miette::eyreish::Report"];
+        let boxed = (error as &dyn Any).downcast_ref::<lambda_runtime::Error>();
+        let is_report = REPORTS.contains(&std::any::type_name::<E>());
+        Self {
+            message: boxed.map(|error| causes(&**error)),
+            stacktrace: is_report.then(|| format!("{error:?}")),
+        }
+    }
+
+    fn of_diagnostic(self, diagnostic: &Diagnostic) -> Failure {
+        let message = self.message.as_deref().unwrap_or(&diagnostic.error_message);
+        Failure { stacktrace: self.stacktrace, ..Failure::new(&diagnostic.error_type, message) }
+    }
+}
+
 /// Runs `work`; a panic is put on the span and goes on to the runtime, which answers for it as always.
 fn observe_panic<T>(invocation: Option<&Invocation>, work: impl FnOnce() -> T) -> T {
     match catch_unwind(AssertUnwindSafe(work)) {
@@ -210,7 +238,15 @@ fn fail(invocation: Option<&Invocation>, failure: Failure) {
 
 #[cfg(test)]
 mod tests {
-    use super::code_name;
+    use super::{Told, code_name};
+
+    #[test]
+    fn a_report_is_told_as_it_writes_itself() {
+        let report = anyhow::anyhow!("denied").context("charging");
+        let told = Told::of(&report).stacktrace.unwrap();
+        assert!(told.starts_with("charging\n\nCaused by:\n    denied"), "{told}");
+        assert!(Told::of(&std::fmt::Error).stacktrace.is_none(), "which may write anything");
+    }
 
     #[test]
     fn a_handler_is_called_as_its_function_is() {

@@ -14,7 +14,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
 use crate::context;
-use crate::testing::{Extension, subscribe, text};
+use crate::testing::{Charging, Extension, subscribe, text};
 use crate::tracer::Tracer;
 
 /// Stands for the runtime's own services: deserializes the event, calls the handler, posts the response.
@@ -127,6 +127,19 @@ async fn an_error_is_on_the_span_and_reaches_lambda_unchanged() {
     let status = span.status.unwrap();
     assert_eq!((status.code(), status.message.as_str()), (StatusCode::Error, "550 sender unverified"));
     assert_eq!(span.events[0].name, "exception");
+}
+
+#[tokio::test]
+async fn an_error_is_told_with_its_causes_and_reaches_lambda_without() {
+    let extension = Extension::start().await;
+    let fails = |_| async {
+        let denied = std::io::Error::other(Charging(std::fmt::Error));
+        Err::<FunctionResponse<Value, NoStream>, Error>(denied.into())
+    };
+    let posted = invoke(&extension.tracer(&[]), fails, "r-1", b"{}").await;
+    assert_eq!(posted[0].as_ref().unwrap_err().error_message, "charging");
+    let status = extension.spans().remove(0).status.unwrap();
+    assert_eq!(status.message, format!("charging: {}", std::fmt::Error));
 }
 
 #[tokio::test]
