@@ -18,8 +18,7 @@ pub(super) fn alone(event: &str) -> Option<Reading> {
     let mut reading = None;
     scan::whole(event, |scanner| {
         scanner.object(|name, scanner| {
-            let is_all = name == "Records" && reading.is_none();
-            reading = is_all.then(|| records(event, scanner)).flatten();
+            reading = if name == "Records" { records(event, scanner) } else { None };
             reading.is_some().then_some(())
         })
     })?;
@@ -74,7 +73,7 @@ impl<'a> Batch<'a> {
 
     /// `None` if it is of another service.
     fn add(&mut self, raw: &RawRecord<'a>, edits: &mut Edits<'a>) -> Option<()> {
-        if raw.event_source != self.source {
+        if raw.event_source != self.source && raw.event_source.text() != self.source.text() {
             return None;
         }
         // One channel for all: Lambda makes a batch of one source, and of one shard.

@@ -79,9 +79,16 @@ impl<'a> Part<'a> {
         object(self.raw()?)
     }
 
-    /// The first item of a list, which is not read to its end.
+    /// The first item of a list; the others are not kept.
     pub(super) fn first(self) -> Option<Self> {
-        scan::first_item(self.raw()?).map(Self::new)
+        let mut first = None;
+        let keep = |scanner: &mut Scanner<'a>| {
+            let item = scanner.value()?;
+            first.get_or_insert(item);
+            Some(())
+        };
+        scan::whole(self.raw()?, |scanner| scanner.list(keep))?;
+        first.map(Self::new)
     }
 
     /// The items of a list.

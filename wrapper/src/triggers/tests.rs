@@ -120,6 +120,9 @@ fn what_is_no_event_of_any_shape_is_an_unknown_one() {
 fn of_members_with_one_name_the_last_counts() {
     let twice = r#"{"Records":[],"Records":[{"eventSource":"aws:sns","eventSource":"aws:sqs"}]}"#;
     assert_eq!(read_bytes(twice).source, "sqs unknown");
+    let twice = r#"{"Records":[{"eventSource":"aws:s3"}],"Records":[{"eventSource":"aws:\u0073qs"},{"eventSource":"aws:sqs"}]}"#;
+    let reading = read_bytes(twice);
+    assert_eq!((reading.source.as_str(), reading.records.len()), ("sqs unknown", 2), "however it is spelled");
     let ours = format!(r#""_throughline":{{"traceparent":"{TRACEPARENT}"}}"#);
     let event =
         format!(r#"{{"source":"a","detail-type":"b","detail":{{{ours}}},"detail":{{"x":1,{ours}}}}}"#);

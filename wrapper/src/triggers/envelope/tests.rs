@@ -53,10 +53,20 @@ fn white_space_before_an_envelope_is_no_hindrance() {
 }
 
 #[test]
-fn of_the_records_of_a_bucket_only_the_first_is_read() {
+fn of_the_records_of_a_bucket_the_first_counts() {
     let first = json!({"eventSource": "aws:s3", "s3": {"bucket": {"name": "b"}}});
-    let body = json!({"Records": vec![first; 10_001]}).to_string();
-    assert_eq!(open(&json!(body).to_string(), MAX_DEPTH).via, " < s3 b");
+    let via = |records: &str| {
+        let body = format!("{{\"Records\":[{records}]}}");
+        open(&json!(body).to_string(), MAX_DEPTH).via
+    };
+    for (records, expected) in [
+        (first.to_string(), " < s3 b"),
+        (format!("{first},{{}},7"), " < s3 b"),
+        (format!("{{}},{first}"), ""),
+        (format!("{first} 7"), ""),
+    ] {
+        assert_eq!(via(&records), expected, "{records}");
+    }
 }
 
 proptest! {

@@ -33,6 +33,25 @@ fn the_sample_says_stream_shard_and_time() {
 }
 
 #[test]
+fn a_record_is_of_its_own_stream_and_shard() {
+    let arn = |stream: &str| format!("arn:aws:kinesis:eu-west-1:1:stream/{stream}");
+    let record = |stream: &str, shard: &str| {
+        json!({
+            "eventSource": "aws:kinesis", "eventSourceARN": arn(stream), "eventID": format!("{shard}:7"),
+            "kinesis": {"sequenceNumber": "7"},
+        })
+    };
+    let places = [("a", "s-1"), ("a", "s-2"), ("b", "s-2"), ("b", "s-2"), ("a", "s-1")];
+    let reading = read(&json!({"Records": places.map(|(stream, shard)| record(stream, shard))}));
+    assert_eq!(reading.source, "kinesis a");
+    for (record, (stream, shard)) in reading.records.iter().zip(places) {
+        assert_eq!(*record.source, format!("kinesis {stream}"));
+        assert_eq!(record.join(), Some(format!("kinesis:{stream}/{shard}:7")));
+        assert!(record_lines(record).contains(&format!("messaging.destination.partition.id={shard}")));
+    }
+}
+
+#[test]
 fn a_fan_out_consumer_is_not_part_of_the_name() {
     let mut event = sample!("kinesis");
     let arn = "arn:aws:kinesis:us-east-1:123456789012:stream/audit/consumer/app:1510000000";
