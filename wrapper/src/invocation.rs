@@ -18,12 +18,12 @@ use crate::diagnostics::warn;
 use crate::propagation::{Baggage, Context, XrayHeader, child_of, root};
 use crate::scope::Scope;
 use crate::settings::{Settings, Trust};
-use crate::span::{EndedSpan, Failure, Span, SpanKind, attribute};
+use crate::span::{EndedSpan, Failure, Span, attribute};
 use crate::swallowed::Swallowed;
 use crate::tracer::Tracer;
 use crate::triggers::{Answers, Reading};
-use describe::{describe, describe_baggage, describe_call, describe_record};
-use origin::{Origin, RecordOrigin, links};
+use describe::{describe, describe_call};
+use origin::{Origin, links};
 use records::Records;
 
 /// The most bytes of ended spans that one invocation keeps; more are dropped and counted. With what else stands
@@ -229,36 +229,6 @@ impl Invocation {
     /// Records the status of an HTTP response.
     pub(crate) fn answer_status(&self, status: u16) {
         self.with_span(|span| answers::describe_status(span, status));
-    }
-
-    /// The scope of a record of the batch; [`Scope::end_record`] ends its span.
-    ///
-    /// Whose child its span is says [`RecordOrigin`].
-    pub(crate) fn open_record(self: &Arc<Self>, id: &str, outer: &Scope) -> Scope {
-        let record = self.records.get(id);
-        let sender = record.and_then(|record| record.sender.as_ref());
-        let RecordOrigin { parent, mut baggage, link } = RecordOrigin::of(sender, self);
-        baggage.identify([id, &*outer.correlation_id().unwrap_or_default()]);
-        let hops = baggage.hops();
-        baggage.arrive(record.map_or("record", |record| &*record.source), hops);
-        self.settings().mark(&mut baggage);
-        let context = child_of(&parent);
-        // `sqs payments < sns orders` is processed from `payments`.
-        let from = record.and_then(|record| record.source.split(' ').nth(1)).unwrap_or("record");
-        let name = ["process ", from].concat();
-        let mut span = Span::start(context, Some(&parent), SpanKind::Consumer, &name, self.now());
-        span.set("messaging.operation.name", "process");
-        span.set("messaging.operation.type", "process");
-        describe_baggage(&mut span, &baggage, self.settings());
-        if let Some(record) = record {
-            describe_record(&mut span, record, self.received);
-        }
-        // The other span of the two that are not each other's parent, and whoever else had to do with it.
-        let others = link.iter().chain((parent != self.context).then_some(&self.context));
-        for other in others.chain(record.into_iter().flat_map(|record| &record.links)) {
-            span.link(other, || None);
-        }
-        Scope::of_record(self.clone(), span, baggage)
     }
 
     /// Keeps an ended span for the hand-over.

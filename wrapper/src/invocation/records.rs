@@ -1,8 +1,14 @@
-//! The records of a batch, found by their ids.
+//! The records of a batch: found by their ids, and processed in scopes of their own.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use super::Invocation;
+use super::describe::{describe_baggage, describe_record};
+use super::origin::RecordOrigin;
+use crate::propagation::child_of;
+use crate::scope::Scope;
+use crate::span::{Span, SpanKind};
 use crate::triggers::Record;
 
 /// As many as are found sooner one by one than by a map that is first to be made.
@@ -48,5 +54,37 @@ impl Records {
             by_id
         });
         by_id.get(id).copied()
+    }
+}
+
+impl Invocation {
+    /// The scope of a record of the batch; [`Scope::end_record`] ends its span.
+    ///
+    /// Whose child its span is says [`RecordOrigin`].
+    pub(crate) fn open_record(self: &Arc<Self>, id: &str, outer: &Scope) -> Scope {
+        let record = self.records.get(id);
+        let sender = record.and_then(|record| record.sender.as_ref());
+        let RecordOrigin { parent, mut baggage, link } = RecordOrigin::of(sender, self);
+        baggage.identify([id, &*outer.correlation_id().unwrap_or_default()]);
+        let hops = baggage.hops();
+        baggage.arrive(record.map_or("record", |record| &*record.source), hops);
+        self.settings().mark(&mut baggage);
+        let context = child_of(&parent);
+        // `sqs payments < sns orders` is processed from `payments`.
+        let from = record.and_then(|record| record.source.split(' ').nth(1)).unwrap_or("record");
+        let name = ["process ", from].concat();
+        let mut span = Span::start(context, Some(&parent), SpanKind::Consumer, &name, self.now());
+        span.set("messaging.operation.name", "process");
+        span.set("messaging.operation.type", "process");
+        describe_baggage(&mut span, &baggage, self.settings());
+        if let Some(record) = record {
+            describe_record(&mut span, record, self.received);
+        }
+        // The other span of the two that are not each other's parent, and whoever else had to do with it.
+        let others = link.iter().chain((parent != self.context).then_some(&self.context));
+        for other in others.chain(record.into_iter().flat_map(|record| &record.links)) {
+            span.link(other, || None);
+        }
+        Scope::of_record(self.clone(), span, baggage)
     }
 }

@@ -7,6 +7,7 @@ use prost::Message;
 
 use super::*;
 use crate::propagation::Context;
+use crate::span::SpanKind;
 use crate::testing::{self, close, now, text};
 use crate::triggers::{Answers, Record, Sender};
 
