@@ -51,22 +51,31 @@ use opentelemetry::trace::{SpanContext, TraceId};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use smallvec::SmallVec;
 
-use crate::propagation::{Baggage, Context};
+use crate::propagation::{Baggage, Context, MEMBER};
 use crate::settings::Settings;
 use crate::span::{SpanKind, Value};
 pub(crate) use answer::Answer;
 use event::Event;
 #[cfg(feature = "internals")]
 pub(crate) use kinesis::Aggregated;
+use strip::Edits;
 
 /// Reads an event, whatever its bytes are.
 pub(crate) fn read(event: &Bytes, caller: &Caller<'_>, settings: &Settings) -> Reading {
     // JSON is UTF-8: what is not, no handler can read either.
     let text = std::str::from_utf8(event).unwrap_or_default();
-    batch::alone(text).unwrap_or_else(|| by_members(&Event::parse(text), caller, settings))
+    if let Some(reading) = batch::alone(text) {
+        return handed_on(reading, None, caller);
+    }
+    let event = Event::parse(text);
+    match of_service(&event, settings) {
+        Some(reading) => handed_on(reading, Some(&event), caller),
+        None => invoke::read(&event, caller, settings.trust),
+    }
 }
 
-fn by_members(event: &Event<'_>, caller: &Caller<'_>, settings: &Settings) -> Reading {
+/// Reads the event of a service.
+fn of_service(event: &Event<'_>, settings: &Settings) -> Option<Reading> {
     batch::read(event)
         .or_else(|| http::read(event, settings.trust))
         .or_else(|| eventbridge::read(event))
@@ -74,7 +83,26 @@ fn by_members(event: &Event<'_>, caller: &Caller<'_>, settings: &Settings) -> Re
         .or_else(|| firehose::read(event))
         .or_else(|| mq::read(event))
         .or_else(|| logs::read(event))
-        .unwrap_or_else(|| invoke::read(event, caller, settings.trust))
+}
+
+/// The event of a service may have been handed on by a function that invokes this one: then that is the sender, and what it
+/// put beside the service's own members is taken out. No service lets others put a member there.
+fn handed_on(mut reading: Reading, event: Option<&Event<'_>>, caller: &Caller<'_>) -> Reading {
+    let ours = || carrier::member(event?.carrier.get(MEMBER)).map(Sender::Parent);
+    let invoker = carrier::or_span(caller.custom.and_then(carrier::custom), ours);
+    reading.sender = carrier::or_span(invoker, || reading.sender.take());
+    if let Some(event) =
+        event.filter(|event| event.carrier.ours().is_none_or(|mut ours| ours.next().is_some()))
+    {
+        let text = reading
+            .stripped
+            .as_deref()
+            .map_or(event.text, |text| std::str::from_utf8(text).unwrap_or_default());
+        let mut edits = Edits::new(text);
+        edits.cut(text, MEMBER);
+        reading.stripped = edits.apply().map(Into::into).or(reading.stripped);
+    }
+    reading
 }
 
 /// What the Runtime API says of the caller, beside the event.

@@ -39,6 +39,30 @@ fn the_first_carrier_wins() {
 }
 
 #[test]
+fn the_event_of_a_service_that_a_function_hands_on_is_from_that_function() {
+    let ours = json!({"traceparent": OTHER, "baggage": "user.id=u-1"});
+    let sender = Some(triggers::Sender::Parent(context(OTHER, Some("user.id=u-1"))));
+    for event in
+        [sample!("sqs"), sample!("kinesis"), sample!("s3"), sample!("http-api"), sample!("eventbridge")]
+    {
+        let as_it_came = read(&event);
+        let mut handed_on = event.clone();
+        handed_on[MEMBER] = ours.clone();
+        let reading = invoke(&handed_on, &[], Trust::Trace);
+        assert_eq!((&reading.sender, reading.source.as_str()), (&sender, as_it_came.source.as_str()));
+        assert_eq!(stripped(&reading), Some(event.to_string().as_str()));
+        let beside = invoke(&event, &[("traceparent", TRACEPARENT)], Trust::None);
+        assert_eq!((beside.sender, beside.stripped), (parent(TRACEPARENT), None), "in the client context");
+    }
+    let mut both = sample!("eventbridge");
+    let without = both.to_string();
+    both["detail"][MEMBER] = json!({"traceparent": TRACEPARENT});
+    both[MEMBER] = ours;
+    let reading = invoke(&both, &[], Trust::Trace);
+    assert_eq!((&reading.sender, stripped(&reading)), (&sender, Some(without.as_str())));
+}
+
+#[test]
 fn our_member_is_taken_out_of_the_payload_alone() {
     let event = json!({"order": {MEMBER: 1}, MEMBER: {"traceparent": TRACEPARENT}, "z": 1});
     let reading = invoke(&event, &[], Trust::Trace);
