@@ -40,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) tenant_id: Option<String>,
     pub(crate) xray: Option<XrayHeader>,
     pub(crate) cold_start: bool,
+    /// The beginning of the event.
+    pub(crate) event: Option<Box<str>>,
     /// The size of the event as it came.
     pub(crate) event_bytes: usize,
     pub(crate) received: SystemTime,
@@ -51,6 +53,7 @@ pub(crate) struct Invocation {
     tracer: Arc<Tracer>,
     xray: Option<XrayHeader>,
     request_id: String,
+    event: Option<Box<str>>,
     received: SystemTime,
     context: SpanContext,
     parent: Option<SpanContext>,
@@ -115,6 +118,7 @@ impl Invocation {
             tracer,
             xray: call.xray,
             request_id: call.request_id,
+            event: call.event,
             received: call.received,
             context: context.clone(),
             parent,
@@ -144,6 +148,7 @@ impl Invocation {
             tracer,
             xray: None,
             request_id: trace.to_string(),
+            event: None,
             context: context.clone(),
             parent: None,
             answers: Answers::Opaque,
@@ -214,6 +219,7 @@ impl Invocation {
         self.with_span(|span| {
             let position = |id: &str| self.records.position(id);
             answers::describe(span, self.answers, response, self.records.len(), position);
+            self.settings().capture.tell_of(span, "throughline.response", response.as_bytes());
         });
     }
 
@@ -260,6 +266,9 @@ impl Invocation {
             }
             if span.failure().is_none() {
                 self.swallowed.tell(&mut span, None);
+            }
+            if self.tracer.in_lambda() {
+                self.settings().capture.tell(&mut span, "throughline.event", self.event.as_deref());
             }
             if state.dropped > 0 {
                 span.set("throughline.dropped_spans", state.dropped);

@@ -77,6 +77,8 @@
 //! | `THROUGHLINE_BAGGAGE_HOSTS` | the hosts to which HTTP requests take baggage along: `api.internal,*.shop.example` |
 //! | `THROUGHLINE_DYNAMODB_TABLES` | the tables whose items may carry the context to their stream: `orders,carts`, or `*` |
 //! | `THROUGHLINE_FIREHOSE_STREAMS`, `THROUGHLINE_S3_BUCKETS` | the same, of what ends in a data lake |
+//! | `THROUGHLINE_CAPTURE` | whether an invocation's event and answer are on its span: `off`, `on-error` (the default; the first 4 KiB), `always` (2 KiB, of what failed 4) |
+//! | `THROUGHLINE_MASK` | what is hidden in them beside passwords, keys, tokens, cookies, the numbers of cards and the addresses of people: names of members, or parts of such, separated by commas |
 //! | `THROUGHLINE_MAX_HOPS` | how many functions a transaction may come through before it counts as a loop, which is logged and marked: `12`; `0`: any number |
 //! | `THROUGHLINE_ON_LOOP` | what is done then: `log` (the default) or `refuse`: the handler is not called, and the invocation or the record fails |
 //! | `THROUGHLINE_BUILD_ID` | which build runs, such as a commit: it is on every invocation span |
@@ -110,6 +112,7 @@
 pub mod aws;
 #[cfg(feature = "batch")]
 pub mod batch;
+mod capture;
 pub mod context;
 mod diagnostics;
 mod fnv;
@@ -121,6 +124,7 @@ pub mod internals;
 mod invocation;
 mod logs;
 mod loop_guard;
+mod mask;
 #[cfg(feature = "otel")]
 mod otel;
 mod outside;

@@ -146,6 +146,7 @@ impl Unit {
 
     fn open(tracer: Arc<Tracer>, reading: Reading) -> Self {
         let call = Call {
+            event: None,
             // Names the transaction, if nobody did before.
             request_id: root(None).trace_id().to_string(),
             function_name: "batch".to_owned(),

@@ -4,6 +4,7 @@ mod hosts;
 
 use std::sync::LazyLock;
 
+use crate::capture::Capture;
 use crate::diagnostics::warn_once;
 use crate::loop_guard::LoopGuard;
 use crate::propagation::Baggage;
@@ -72,6 +73,7 @@ pub(crate) struct Settings {
     pub(crate) trust: Trust,
     pub(crate) record_sender: RecordSender,
     pub(crate) loop_guard: LoopGuard,
+    pub(crate) capture: Capture,
     /// Every transaction that comes through is marked so (`THROUGHLINE_DEBUG`).
     pub(crate) debug: bool,
     /// The same (`THROUGHLINE_DRY_RUN`).
@@ -94,6 +96,7 @@ impl Settings {
             trust: trust(env),
             record_sender: record_sender(env),
             loop_guard: LoopGuard::from_env(env),
+            capture: Capture::from_env(env),
             debug: switch(env, "THROUGHLINE_DEBUG", false),
             dry_run: switch(env, "THROUGHLINE_DRY_RUN", false),
             tables: names(env, "THROUGHLINE_DYNAMODB_TABLES"),

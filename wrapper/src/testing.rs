@@ -155,6 +155,7 @@ async fn serve(
 /// An invocation as the Runtime API tells of it.
 pub(crate) fn call() -> Call {
     Call {
+        event: None,
         request_id: "r-1".to_owned(),
         function_name: "checkout".to_owned(),
         function_arn: "arn:aws:lambda:eu-west-1:123456789012:function:checkout".to_owned(),

@@ -64,6 +64,30 @@ async fn a_panic_in_a_task_that_nobody_asks_for_is_told() {
 }
 
 #[tokio::test]
+async fn what_failed_tells_what_it_was_called_with_and_what_it_answered() {
+    let extension = Extension::start().await;
+    let tracer = extension.tracer(&[]);
+    let refuses = |_| async {
+        let answer = json!({"statusCode": 500, "body": "{\"token\":\"t-1\",\"why\":\"no stock\"}"});
+        Ok::<_, Error>(FunctionResponse::<Value, NoStream>::BufferedResponse(answer))
+    };
+    let mut request: Value = serde_json::from_slice(REQUEST).unwrap();
+    request["headers"]["authorization"] = "Bearer b-1".into();
+    request["body"] = r#"{"sku":"soup","password":"p-1"}"#.into();
+    invoke(&tracer, refuses, "r-1", request.to_string().as_bytes()).await;
+    invoke(&tracer, answer, "r-2", REQUEST).await;
+    let [failed, fine] = extension.spans().try_into().unwrap();
+    let event = text(&failed, "throughline.event").unwrap();
+    assert!(event.contains(r#"{\"sku\":\"soup\",\"password\":\"***\"}"#), "{event}");
+    let response = text(&failed, "throughline.response").unwrap();
+    assert!(response.contains("no stock"), "{response}");
+    for secret in ["b-1", "p-1", "t-1"] {
+        assert!(!event.contains(secret) && !response.contains(secret), "{event} {response}");
+    }
+    assert_eq!((text(&fine, "throughline.event"), text(&fine, "throughline.response")), (None, None));
+}
+
+#[tokio::test]
 async fn a_loop_is_refused_before_the_handler_is_called() {
     let extension = Extension::start().await;
     let tracer = extension.tracer(&[("THROUGHLINE_MAX_HOPS", "2"), ("THROUGHLINE_ON_LOOP", "refuse")]);

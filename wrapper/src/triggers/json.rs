@@ -128,7 +128,7 @@ pub(super) fn fill<'a>(shape: &mut impl Shape<'a>, scanner: &mut Scanner<'a>) ->
 /// Reads an object within another, where it stands; of what is no object nothing is known.
 pub(super) fn inner<'a, T: Shape<'a>>(shape: &mut T, scanner: &mut Scanner<'a>) -> Option<()> {
     *shape = T::default();
-    if scanner.is_object() { fill(shape, scanner) } else { scanner.value().map(drop) }
+    if scanner.begins_with(b'{') { fill(shape, scanner) } else { scanner.value().map(drop) }
 }
 
 impl<'a> Json<'a> for Part<'a> {

@@ -32,7 +32,7 @@ mod members;
 mod mq;
 mod payload;
 mod s3;
-mod scan;
+pub(crate) mod scan;
 mod services;
 mod sns;
 mod sqs;

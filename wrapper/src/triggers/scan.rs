@@ -20,7 +20,7 @@ use memchr::memchr;
 pub(super) const MAX_ITEMS: usize = 10_000;
 
 /// Reads a whole text; `None` if there is more in it than `read` takes.
-pub(super) fn whole<'a, T>(text: &'a str, read: impl FnOnce(&mut Scanner<'a>) -> Option<T>) -> Option<T> {
+pub(crate) fn whole<'a, T>(text: &'a str, read: impl FnOnce(&mut Scanner<'a>) -> Option<T>) -> Option<T> {
     let mut scanner = Scanner { text, at: 0 };
     scanner.skip_space();
     let value = read(&mut scanner)?;
@@ -37,7 +37,7 @@ pub(super) fn first_item(list: &str) -> Option<&str> {
 }
 
 /// The value of a string, from its text.
-pub(super) fn string(text: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn string(text: &str) -> Option<Cow<'_, str>> {
     let inner = unquoted(text)?;
     if memchr(b'\\', inner.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inner));
@@ -59,14 +59,14 @@ fn unquoted(text: &str) -> Option<&str> {
 /// A place in a JSON text. Whatever is read moves it behind that; what is not there, or is torn, gives `None`, and
 /// nothing can be read after it.
 #[derive(Debug)]
-pub(super) struct Scanner<'a> {
+pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Scanner<'a> {
     /// The text of the value that begins here, whatever it is.
-    pub(super) fn value(&mut self) -> Option<&'a str> {
+    pub(crate) fn value(&mut self) -> Option<&'a str> {
         let bytes = self.text.as_bytes();
         let end = match self.peek()? {
             b'"' => blocks::string_end(bytes, self.at)?.0,
@@ -82,6 +82,11 @@ impl<'a> Scanner<'a> {
         Some(value)
     }
 
+    /// The text from here on.
+    pub(crate) fn rest_text(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
     /// How many bytes of the text come after here.
     pub(super) fn rest(&self) -> usize {
         self.text.len() - self.at
@@ -94,13 +99,13 @@ impl<'a> Scanner<'a> {
         self.text.get(begin..self.at)
     }
 
-    /// Whether an object begins here.
-    pub(super) fn is_object(&self) -> bool {
-        self.peek() == Some(b'{')
+    /// Whether what begins here begins so.
+    pub(crate) fn begins_with(&self, byte: u8) -> bool {
+        self.peek() == Some(byte)
     }
 
     /// The object that begins here: `member` is given each of its names in order, and reads the value from here.
-    pub(super) fn object(
+    pub(crate) fn object(
         &mut self,
         mut member: impl FnMut(Cow<'a, str>, &mut Self) -> Option<()>,
     ) -> Option<()> {
@@ -113,7 +118,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The list that begins here: `item` reads each of its items in order.
-    pub(super) fn list(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+    pub(crate) fn list(&mut self, mut item: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         let mut items = 0;
         self.between(b'[', b']', |scanner| {
             items += 1;

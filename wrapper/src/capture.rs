@@ -1,0 +1,140 @@
+//! Payloads on spans: what an invocation was called with and what it answered, where somebody will want to know.
+
+use crate::diagnostics::warn_once;
+use crate::mask::{Keys, masked};
+use crate::settings::Env;
+use crate::span::Span;
+
+/// The most bytes that are kept: secrets that are hidden and white space take less place when it is told.
+const MAX_KEPT: usize = 16 * 1024;
+/// The most bytes of a payload on a span that failed.
+const MAX_FAILED: usize = 4 * 1024;
+/// The same on any other.
+const MAX: usize = 2 * 1024;
+
+/// Which payloads are told, and what of them (`THROUGHLINE_CAPTURE`, `THROUGHLINE_MASK`).
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Capture {
+    when: When,
+    keys: Keys,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum When {
+    Off,
+    /// The default.
+    OnError,
+    Always,
+}
+
+impl Capture {
+    pub(crate) fn from_env(env: &Env<'_>) -> Self {
+        Self { when: When::from_env(env), keys: Keys::from_env(env) }
+    }
+
+    /// The beginning of a payload, to be told later; `None` if none is, or if it is no text.
+    ///
+    /// It is as it came, its secrets among it: to mask it takes longer than all else, and most is never told.
+    pub(crate) fn take(&self, payload: &[u8]) -> Option<Box<str>> {
+        if self.when == When::Off {
+            return None;
+        }
+        let beginning = payload.get(..MAX_KEPT).unwrap_or(payload);
+        let text = match std::str::from_utf8(beginning) {
+            Ok(text) => text,
+            // Cut in the midst of a character.
+            Err(error) if error.error_len().is_none() => {
+                std::str::from_utf8(beginning.get(..error.valid_up_to())?).ok()?
+            }
+            Err(_) => return None,
+        };
+        Some(text.into())
+    }
+
+    /// Tells what was taken, without its secrets, if it is to be told on this span; where it would be and can't, why not.
+    pub(crate) fn tell(&self, span: &mut Span, key: &str, taken: Option<&str>) {
+        let failed = span.failure().is_some();
+        match (self.when, taken) {
+            (When::Off, _) if failed => span.set(&[key, ".skipped"].concat(), "off"),
+            (When::OnError, _) if !failed => {}
+            (When::OnError | When::Always, Some(taken)) => {
+                let most = if failed { MAX_FAILED } else { MAX };
+                span.set(key, masked(taken, &self.keys, most));
+            }
+            (When::OnError | When::Always, None) => span.set(&[key, ".skipped"].concat(), "not-text"),
+            (When::Off, _) => {}
+        }
+    }
+
+    /// Tells of a payload that is there just now.
+    pub(crate) fn tell_of(&self, span: &mut Span, key: &str, payload: &[u8]) {
+        if self.when == When::Always || span.failure().is_some() {
+            self.tell(span, key, self.take(payload).as_deref());
+        }
+    }
+}
+
+impl When {
+    fn from_env(env: &Env<'_>) -> Self {
+        match env("THROUGHLINE_CAPTURE").unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            "" | "on-error" => Self::OnError,
+            "off" => Self::Off,
+            "always" => Self::Always,
+            other => {
+                warn_once(&format!(
+                    "THROUGHLINE_CAPTURE is '{other}', not off, on-error or always: on-error is used"
+                ));
+                Self::OnError
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::trace::v1::Span as Ended;
+
+    use super::*;
+    use crate::propagation::root;
+    use crate::span::SpanKind;
+    use crate::testing::{now, text};
+
+    const PAYLOAD: &[u8] = br#"{"user":"u-1","password":"hunter2"}"#;
+
+    fn told(when: &str, payload: &[u8], fails: bool) -> Ended {
+        let capture = Capture::from_env(&|name| (name == "THROUGHLINE_CAPTURE").then(|| when.to_owned()));
+        let mut span = Span::start(root(None), None, SpanKind::Server, "checkout", now());
+        if fails {
+            span.fail("Refused", "no", now());
+        }
+        capture.tell(&mut span, "throughline.event", capture.take(payload).as_deref());
+        span.end(now()).decode()
+    }
+
+    #[test]
+    fn a_payload_is_told_when_it_is_asked_for_and_else_why_not() {
+        let masked = Some(r#"{"user":"u-1","password":"***"}"#);
+        for (when, payload, fails, event, skipped) in [
+            ("", PAYLOAD, true, masked, None),
+            ("on-error", PAYLOAD, false, None, None),
+            ("always", PAYLOAD, false, masked, None),
+            ("off", PAYLOAD, true, None, Some("off")),
+            ("off", PAYLOAD, false, None, None),
+            ("what", PAYLOAD, true, masked, None),
+            ("always", b"\xff", true, None, Some("not-text")),
+        ] {
+            let span = told(when, payload, fails);
+            let found = (text(&span, "throughline.event"), text(&span, "throughline.event.skipped"));
+            assert_eq!((found.0.as_deref(), found.1.as_deref()), (event, skipped), "{when} {fails}");
+        }
+    }
+
+    #[test]
+    fn more_is_told_of_what_failed() {
+        let long = format!(r#"{{"text":"{}"}}"#, "é".repeat(80_000));
+        for (fails, most) in [(true, MAX_FAILED), (false, MAX)] {
+            let told = text(&told("always", long.as_bytes(), fails), "throughline.event").unwrap();
+            assert!(told.len() <= most && told.len() > most - 8, "{}", told.len());
+        }
+    }
+}

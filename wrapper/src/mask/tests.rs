@@ -1,0 +1,102 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn shown(payload: &Value) -> Value {
+    serde_json::from_str(&masked(&payload.to_string(), &Keys::default(), 64 * 1024)).unwrap()
+}
+
+#[test]
+fn secrets_are_hidden_wherever_they_stand_and_all_else_is_shown() {
+    let inside = json!({"password": "hunter2", "order": 7}).to_string();
+    let payload = json!({
+        "headers": {"authorization": "Bearer x", "accept": "*/*"},
+        "body": inside,
+        "kinesis": {"partitionKey": "p-1", "data": BASE64_STANDARD.encode(&inside)},
+        "dynamodb": {"Keys": {"id": {"S": "o-1"}}, "NewImage": {"token": {"S": "t"}}},
+        "card": 4_111_111_111_111_111_u64, "none": {"secret": null, "tokens": []}, "text": "é\"\n",
+    });
+    let masked = json!({"order": 7, "password": "***"}).to_string();
+    assert_eq!(
+        shown(&payload),
+        json!({
+            "headers": {"authorization": "***", "accept": "*/*"},
+            "body": masked,
+            "kinesis": {"partitionKey": "p-1", "data": masked},
+            "dynamodb": {"Keys": {"id": {"S": "o-1"}}, "NewImage": {"token": "***"}},
+            "card": "***", "none": {"secret": null, "tokens": []}, "text": "é\"\n",
+        })
+    );
+}
+
+#[test]
+fn a_payload_is_cut_and_says_so() {
+    let long = format!(r#"{{"text":"{}","password":"hunter2"}}"#, "x".repeat(5_000));
+    let masked = masked(&long, &Keys::default(), 100);
+    assert!(
+        masked.starts_with("{\"text\":\"xxx") && masked.ends_with('…') && masked.len() <= 100,
+        "{masked}"
+    );
+    for (payload, is) in
+        [("not JSON", "not JSON"), ("{\"a\":1,", "{\"a\":1…"), ("", ""), ("7", "7"), ("{", "{…")]
+    {
+        assert_eq!(super::masked(payload, &Keys::default(), 100), is);
+    }
+}
+
+#[test]
+fn depth_ends_somewhere() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert!(masked(&deep, &Keys::default(), 4096).contains("[\"…\"]"));
+}
+
+/// JSON of any shape with this somewhere in it, under a secret name, plain or in a text.
+fn with_secret(secret: String) -> impl Strategy<Value = Value> {
+    let hidden = prop_oneof![
+        Just(json!({"password": secret.clone()})),
+        Just(json!({"x": json!({"apiKey": [secret.clone()]}).to_string()})),
+        Just(json!({"data": BASE64_STANDARD.encode(json!({"token": {"a": secret.clone()}}).to_string())})),
+        Just(json!([format!("a=1&secret={secret}&b=2")])),
+    ];
+    hidden.prop_recursive(4, 20, 4, |inner| {
+        prop_oneof![
+            (prop::collection::vec("[a-z\"\\\\é{}]{0,8}", 0..3), inner.clone()).prop_map(
+                |(before, inner)| {
+                    let mut list: Vec<Value> = before.into_iter().map(Value::from).collect();
+                    list.push(inner);
+                    Value::from(list)
+                }
+            ),
+            ("[a-z]{1,6}", inner.clone()).prop_map(|(key, inner)| json!({key: inner, "n": 1.5})),
+            inner.prop_map(|inner| json!({"body": inner.to_string()})),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_secret_gets_through(
+        (secret, payload) in "[A-Z]{9}[0-9]{9}".prop_flat_map(|s| (Just(s.clone()), with_secret(s))),
+        limit in 0_usize..600,
+        at in any::<prop::sample::Index>(),
+    ) {
+        let text = payload.to_string();
+        let torn = masked(head(&text, at.index(text.len())), &Keys::default(), 1 << 20);
+        prop_assert!(!torn.contains(&secret), "{torn}");
+        let short = masked(&text, &Keys::default(), limit);
+        prop_assert!(!short.contains(&secret), "{short}");
+        prop_assert!(short.len() <= limit.max(MORE.len_utf8()));
+        let whole = masked(&text, &Keys::default(), 1 << 20);
+        prop_assert!(!whole.contains(&secret) && serde_json::from_str::<Value>(&whole).is_ok(), "{whole}");
+    }
+
+    #[test]
+    fn any_text_is_survived(text in ".*", json in "[\\[\\]{}\",:\\\\ a1u@=]{0,200}", limit in 0_usize..100) {
+        for payload in [text, json] {
+            prop_assert!(masked(&payload, &Keys::default(), limit).len() <= limit.max(MORE.len_utf8()));
+        }
+    }
+}
