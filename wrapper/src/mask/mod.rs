@@ -48,16 +48,18 @@ impl Writer<'_> {
         if is_json && (scan::whole(payload, |scanner| self.value(scanner)).is_some() || self.is_full()) {
             return;
         }
-        if is_json {
+        let shown = if is_json {
             // Torn further on: what was passed through until there is right, and of the rest nobody knows what it is.
-            if self.out.len() > before {
-                self.out.push(MORE);
-            }
+            self.out.len() == before
         } else {
-            self.out.push_str(&text::masked(head(payload, self.room()), self.keys));
-            if payload.len() > self.room() {
-                self.out.push(MORE);
-            }
+            let beginning = head(payload, self.room());
+            let is_all = beginning.len() == payload.len();
+            let beginning = if is_all { beginning } else { text::without_half_a_secret(beginning) };
+            self.out.push_str(&text::masked(beginning, self.keys));
+            is_all
+        };
+        if !shown {
+            self.out.push(MORE);
         }
     }
 

@@ -40,6 +40,8 @@ fn a_payload_is_cut_and_says_so() {
         masked.starts_with("{\"text\":\"xxx") && masked.ends_with('…') && masked.len() <= 100,
         "{masked}"
     );
+    assert_eq!(super::masked("eighty", &Keys::default(), 8), "eighty", "which fits");
+    assert_eq!(super::masked("to ada@example.com", &Keys::default(), 12), "to…", "no half of an address");
     for (payload, is) in
         [("not JSON", "not JSON"), ("{\"a\":1,", "{\"a\":1…"), ("", ""), ("7", "7"), ("{", "{…")]
     {

@@ -22,6 +22,15 @@ pub(super) fn masked(text: &str, keys: &Keys) -> String {
     without_cards(out)
 }
 
+/// A text that was cut, without what may be the half of a secret at its end.
+pub(super) fn without_half_a_secret(cut: &str) -> &str {
+    let begin = cut.rfind(is_separator).map_or(0, |at| cut.ceil_char_boundary(at + 1));
+    let (before, word) = cut.split_at_checked(begin).unwrap_or((cut, ""));
+    let may_be_one = word.contains(|c: char| c == '@' || c.is_ascii_digit()) || word.starts_with("eyJ");
+    let kept = if may_be_one { before } else { cut };
+    kept.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, ' ' | '-'))
+}
+
 /// Whether a word is a secret by itself.
 pub(super) fn is_secret(word: &str) -> bool {
     is_card(word) || is_address(word) || is_token(word) || is_aws_key(word)
