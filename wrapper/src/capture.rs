@@ -2,7 +2,7 @@
 
 use crate::diagnostics::warn_once;
 use crate::mask::{Keys, masked};
-use crate::settings::Env;
+use crate::settings::{Env, word};
 use crate::span::Span;
 
 /// The most bytes that are kept: secrets that are hidden and white space take less place when it is told.
@@ -32,55 +32,49 @@ impl Capture {
         Self { when: When::from_env(env), keys: Keys::from_env(env) }
     }
 
-    /// The beginning of a payload, to be told later; `None` if none is, or if it is no text.
-    ///
-    /// It is as it came, its secrets among it: to mask it takes longer than all else, and most is never told.
-    pub(crate) fn take(&self, payload: &[u8]) -> Option<Box<str>> {
+    /// The beginning of a payload, to be told when its invocation has ended.
+    pub(crate) fn take(&self, payload: &[u8]) -> Taken {
         if self.when == When::Off {
-            return None;
+            return Taken(None);
         }
         let beginning = payload.get(..MAX_KEPT).unwrap_or(payload);
-        let text = match std::str::from_utf8(beginning) {
-            Ok(text) => text,
+        let text = std::str::from_utf8(beginning).or_else(|error| match error.error_len() {
             // Cut in the midst of a character.
-            Err(error) if error.error_len().is_none() => {
-                std::str::from_utf8(beginning.get(..error.valid_up_to())?).ok()?
-            }
-            Err(_) => return None,
-        };
-        Some(text.into())
+            None => std::str::from_utf8(beginning.get(..error.valid_up_to()).unwrap_or_default()),
+            Some(_) => Err(error),
+        });
+        Taken(text.ok().map(Into::into))
     }
 
     /// Tells what was taken, without its secrets, if it is to be told on this span; where it would be and can't, why not.
-    pub(crate) fn tell(&self, span: &mut Span, key: &str, taken: Option<&str>) {
+    pub(crate) fn tell(&self, span: &mut Span, key: &str, taken: &Taken) {
         let failed = span.failure().is_some();
-        match (self.when, taken) {
-            (When::Off, _) if failed => span.set(&[key, ".skipped"].concat(), "off"),
-            (When::OnError, _) if !failed => {}
-            (When::OnError | When::Always, Some(taken)) => {
-                let most = if failed { MAX_FAILED } else { MAX };
-                span.set(key, masked(taken, &self.keys, most));
-            }
-            (When::OnError | When::Always, None) => span.set(&[key, ".skipped"].concat(), "not-text"),
-            (When::Off, _) => {}
+        if !failed && self.when != When::Always {
+            return;
         }
-    }
-
-    /// Tells of a payload that is there just now.
-    pub(crate) fn tell_of(&self, span: &mut Span, key: &str, payload: &[u8]) {
-        if self.when == When::Always || span.failure().is_some() {
-            self.tell(span, key, self.take(payload).as_deref());
+        let most = if failed { MAX_FAILED } else { MAX };
+        match &taken.0 {
+            Some(text) => span.set(key, masked(text, &self.keys, most)),
+            None => {
+                let why = if self.when == When::Off { "off" } else { "not-text" };
+                span.set(&[key, ".skipped"].concat(), why);
+            }
         }
     }
 }
 
+/// The beginning of a payload as it came, its secrets among it: to mask it takes longer than all else, and most is never
+/// told. `None` of what is not to be told, or is no text.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken(Option<Box<str>>);
+
 impl When {
     fn from_env(env: &Env<'_>) -> Self {
-        match env("THROUGHLINE_CAPTURE").unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            "" | "on-error" => Self::OnError,
-            "off" => Self::Off,
-            "always" => Self::Always,
-            other => {
+        match word(env, "THROUGHLINE_CAPTURE").as_deref() {
+            None | Some("" | "on-error") => Self::OnError,
+            Some("off") => Self::Off,
+            Some("always") => Self::Always,
+            Some(other) => {
                 warn_once(&format!(
                     "THROUGHLINE_CAPTURE is '{other}', not off, on-error or always: on-error is used"
                 ));
@@ -107,7 +101,7 @@ mod tests {
         if fails {
             span.fail("Refused", "no", now());
         }
-        capture.tell(&mut span, "throughline.event", capture.take(payload).as_deref());
+        capture.tell(&mut span, "throughline.event", &capture.take(payload));
         span.end(now()).decode()
     }
 

@@ -41,15 +41,20 @@ pub(crate) fn warn(message: &str) {
 
 /// An error with its causes: `outer: inner: innermost`. A cause that the one before ends with is not said again.
 pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
+    let mut text = written(|| error.to_string());
     for cause in successors(error.source(), |&error| error.source()).take(MAX_CAUSES) {
-        let cause = cause.to_string();
+        let cause = written(|| cause.to_string());
         if !text.ends_with(&cause) {
             text.extend([": ", &cause]);
         }
     }
     text.truncate(text.floor_char_boundary(MAX_ERROR));
     text
+}
+
+/// What the program's error writes; nothing, if that panics.
+pub(crate) fn written(write: impl FnOnce() -> String) -> String {
+    guarded("the text of an error", write).unwrap_or_default()
 }
 
 /// Runs `work` of ours in the user's call: if it panics, the call goes on without, and `what` is said to have failed.

@@ -40,7 +40,7 @@ pub struct Begun(
 #[must_use]
 pub fn begin(event: &Bytes) -> Begun {
     let call = Call {
-        event: tracer().settings().capture.take(event),
+        event: Some(tracer().settings().capture.take(event)),
         request_id: "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned(),
         function_name: "bench".to_owned(),
         function_arn: "arn:aws:lambda:eu-west-1:123456789012:function:bench".to_owned(),

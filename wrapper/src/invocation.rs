@@ -14,6 +14,7 @@ use std::time::SystemTime;
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceState};
 
+use crate::capture::Taken;
 use crate::diagnostics::warn;
 use crate::propagation::{Baggage, Context, XrayHeader, child_of, root};
 use crate::scope::Scope;
@@ -40,8 +41,8 @@ pub(crate) struct Call {
     pub(crate) tenant_id: Option<String>,
     pub(crate) xray: Option<XrayHeader>,
     pub(crate) cold_start: bool,
-    /// The beginning of the event.
-    pub(crate) event: Option<Box<str>>,
+    /// The beginning of the event; `None` where there was none.
+    pub(crate) event: Option<Taken>,
     /// The size of the event as it came.
     pub(crate) event_bytes: usize,
     pub(crate) received: SystemTime,
@@ -53,7 +54,7 @@ pub(crate) struct Invocation {
     tracer: Arc<Tracer>,
     xray: Option<XrayHeader>,
     request_id: String,
-    event: Option<Box<str>>,
+    event: Option<Taken>,
     received: SystemTime,
     context: SpanContext,
     parent: Option<SpanContext>,
@@ -73,6 +74,8 @@ struct State {
     dropped: i64,
     /// The handler was called: the event could be deserialized.
     reached: bool,
+    /// The beginning of its answer.
+    answer: Option<Taken>,
 }
 
 impl Invocation {
@@ -219,8 +222,9 @@ impl Invocation {
         self.with_span(|span| {
             let position = |id: &str| self.records.position(id);
             answers::describe(span, self.answers, response, self.records.len(), position);
-            self.settings().capture.tell_of(span, "throughline.response", response.as_bytes());
         });
+        let answer = self.settings().capture.take(response.as_bytes());
+        self.state().answer = Some(answer);
     }
 
     /// Records that the handler failed.
@@ -267,8 +271,11 @@ impl Invocation {
             if span.failure().is_none() {
                 self.swallowed.tell(&mut span, None);
             }
-            if self.tracer.in_lambda() {
-                self.settings().capture.tell(&mut span, "throughline.event", self.event.as_deref());
+            for (key, taken) in [("throughline.event", &self.event), ("throughline.response", &state.answer)]
+            {
+                if let Some(taken) = taken {
+                    self.settings().capture.tell(&mut span, key, taken);
+                }
             }
             if state.dropped > 0 {
                 span.set("throughline.dropped_spans", state.dropped);

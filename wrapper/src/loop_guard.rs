@@ -5,7 +5,7 @@
 //! of a stream, an event bus or an API.
 
 use crate::diagnostics::warn_once;
-use crate::settings::Env;
+use crate::settings::{Env, word};
 use crate::span::Span;
 
 /// How many functions a transaction may come through, where nothing else is said: fewer than Lambda stops at.
@@ -70,10 +70,10 @@ fn limit(env: &Env<'_>) -> Option<u16> {
 }
 
 fn refuses(env: &Env<'_>) -> bool {
-    match env("THROUGHLINE_ON_LOOP").unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-        "" | "log" => false,
-        "refuse" => true,
-        other => {
+    match word(env, "THROUGHLINE_ON_LOOP").as_deref() {
+        None | Some("" | "log") => false,
+        Some("refuse") => true,
+        Some(other) => {
             warn_once(&format!("THROUGHLINE_ON_LOOP is '{other}', not log or refuse: log is used"));
             false
         }

@@ -118,7 +118,7 @@ impl Settings {
 }
 
 /// A value that is one of a few words, in any case.
-fn word(env: &Env<'_>, name: &str) -> Option<String> {
+pub(crate) fn word(env: &Env<'_>, name: &str) -> Option<String> {
     env(name).map(|value| value.trim().to_ascii_lowercase())
 }
 

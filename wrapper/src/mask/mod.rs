@@ -20,14 +20,18 @@ pub(crate) use keys::Keys;
 const MASK: &str = "***";
 /// What follows where there was more.
 const MORE: char = '…';
-/// How deep objects, and JSON in texts, are followed; deeper ones are left out.
+/// How deep objects and lists are followed; deeper ones are left out.
 const MAX_DEPTH: usize = 24;
+/// The same of texts within texts. Each doubles the backslashes of those inside.
+const MAX_TEXTS: usize = 5;
+/// The longest that one character is as an escape, in bytes.
+const LONGEST_ESCAPE: usize = 6;
 /// The shortest text that is tried as Base64: a shorter one has room for no secret.
 const MIN_BASE64: usize = 12;
 
 /// As much of `payload` as `limit` bytes hold, masked.
 pub(crate) fn masked(payload: &str, keys: &Keys, limit: usize) -> String {
-    let mut writer = Writer { out: String::new(), keys, limit, depth: 0 };
+    let mut writer = Writer { out: String::new(), keys, limit, depth: 0, texts: 0 };
     writer.any(payload);
     writer.finish()
 }
@@ -37,7 +41,10 @@ struct Writer<'k> {
     out: String,
     keys: &'k Keys,
     limit: usize,
+    /// In how many objects and lists what is written stands.
     depth: usize,
+    /// In how many texts.
+    texts: usize,
 }
 
 impl Writer<'_> {
@@ -140,17 +147,19 @@ impl Writer<'_> {
 
     /// Writes a text, by what stands between its quotes.
     fn string(&mut self, inner: &str) {
-        // What becomes of an escape is shorter than it.
-        let beginning = whole_escapes(head(inner, self.room() * 6));
-        let Some(text) = scan::string(&["\"", beginning, "\""].concat()).map(Cow::into_owned) else {
-            return self.quoted(MASK);
-        };
-        let decoded = (text.len() >= MIN_BASE64).then(|| decoded(&text)).flatten();
-        let shown = match decoded.as_deref().filter(|decoded| self.inner(decoded) != *decoded) {
-            Some(decoded) => self.inner(decoded),
-            None => self.inner(&text),
-        };
-        self.quoted(&shown);
+        let beginning = head(inner, self.room() * LONGEST_ESCAPE);
+        // It may end in the midst of an escape, which is as long as two when it is a pair of surrogates.
+        let text = (0..2 * LONGEST_ESCAPE)
+            .find_map(|less| unescaped(head(beginning, beginning.len().saturating_sub(less))));
+        match text {
+            Some(text) => {
+                let decoded = decoded(&text).map(|decoded| (self.inner(&decoded), decoded));
+                let hides = decoded.filter(|(shown, decoded)| shown != decoded);
+                let shown = hides.map_or_else(|| self.inner(&text), |(shown, _)| shown);
+                self.quoted(&shown);
+            }
+            None => self.quoted(MASK),
+        }
         if beginning.len() < inner.len() {
             self.out.push(MORE);
         }
@@ -158,11 +167,11 @@ impl Writer<'_> {
 
     /// A text within the payload, masked.
     fn inner(&self, text: &str) -> String {
-        let mut inner =
-            Writer { out: String::new(), keys: self.keys, limit: self.room(), depth: self.depth + 1 };
-        if inner.depth > MAX_DEPTH {
+        if self.texts == MAX_TEXTS {
             return MORE.to_string();
         }
+        let (limit, texts) = (self.room(), self.texts + 1);
+        let mut inner = Writer { out: String::new(), keys: self.keys, limit, depth: self.depth, texts };
         inner.any(text);
         inner.out
     }
@@ -199,19 +208,16 @@ fn head(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }
 
-/// A text between quotes without the escape in whose midst it was cut.
-fn whole_escapes(cut: &str) -> &str {
-    let tail = cut.len().saturating_sub(12);
-    match cut.get(cut.floor_char_boundary(tail)..).and_then(|tail| tail.rfind('\\')) {
-        Some(_) if scan::string(&["\"", cut, "\""].concat()).is_none() => {
-            cut.rfind('\\').and_then(|at| cut.get(..at)).map_or("", |cut| cut.trim_end_matches('\\'))
-        }
-        _ => cut,
-    }
+/// The value of a string, by what stands between its quotes.
+fn unescaped(inner: &str) -> Option<String> {
+    scan::string(&["\"", inner, "\""].concat()).map(Cow::into_owned)
 }
 
 /// What a text is in Base64, if that is text again; it may be cut anywhere.
 fn decoded(text: &str) -> Option<String> {
+    if text.len() < MIN_BASE64 {
+        return None;
+    }
     let mut bytes = STANDARD.decode_to_vec(text.get(..text.len() / 4 * 4)?).ok()?;
     if let Err(error) = std::str::from_utf8(&bytes) {
         // Cut in the midst of a character.

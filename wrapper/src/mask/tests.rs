@@ -49,6 +49,18 @@ fn a_payload_is_cut_and_says_so() {
     }
 }
 
+/// Each level doubles the backslashes, and 16 KB have room for some twenty levels.
+#[test]
+fn texts_within_texts_end_somewhere() {
+    let mut payload = json!({"password": "hunter2"}).to_string();
+    while payload.len() < 12 * 1024 {
+        payload = json!({"d": BASE64_STANDARD.encode(&payload)}).to_string();
+    }
+    let shown = masked(&payload, &Keys::default(), 64 * 1024);
+    assert!(shown.len() < 1024 && !shown.contains("hunter2"), "{shown}");
+    assert_eq!(shown.matches(MORE).count(), 1, "{shown}");
+}
+
 #[test]
 fn depth_ends_somewhere() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));

@@ -87,6 +87,32 @@ async fn what_failed_tells_what_it_was_called_with_and_what_it_answered() {
     assert_eq!((text(&fine, "throughline.event"), text(&fine, "throughline.response")), (None, None));
 }
 
+/// An error whose cause can't be written.
+#[derive(Debug)]
+struct Unwritable(bool);
+
+impl std::fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        assert!(self.0, "the cause of a cause");
+        f.write_str("charging")
+    }
+}
+
+impl std::error::Error for Unwritable {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.then_some(&Self(false))
+    }
+}
+
+#[tokio::test]
+async fn an_error_whose_cause_panics_still_reaches_lambda() {
+    let extension = Extension::start().await;
+    let fails = |_| async { Err::<FunctionResponse<Value, NoStream>, Error>(Unwritable(true).into()) };
+    let posted = invoke(&extension.tracer(&[]), fails, "r-1", b"{}").await;
+    assert_eq!(posted[0].as_ref().unwrap_err().error_message, "charging");
+    assert_eq!(extension.spans()[0].status.as_ref().unwrap().message, "charging");
+}
+
 #[tokio::test]
 async fn a_loop_is_refused_before_the_handler_is_called() {
     let extension = Extension::start().await;

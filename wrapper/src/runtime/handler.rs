@@ -12,7 +12,7 @@ use lambda_runtime::{Diagnostic, FunctionResponse, IntoFunctionResponse, LambdaE
 use tower::Service;
 
 use super::{ObservedResponse, ObservedStream};
-use crate::diagnostics::causes;
+use crate::diagnostics::{causes, written};
 use crate::invocation::Invocation;
 use crate::loop_guard::REFUSED;
 use crate::panics;
@@ -209,7 +209,7 @@ impl Told {
         let is_report = REPORTS.contains(&std::any::type_name::<E>());
         Self {
             message: boxed.map(|error| causes(&**error)),
-            stacktrace: is_report.then(|| format!("{error:?}")),
+            stacktrace: is_report.then(|| written(|| format!("{error:?}"))),
         }
     }
 

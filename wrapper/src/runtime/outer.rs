@@ -150,7 +150,7 @@ fn open(tracer: &Arc<Tracer>, event: &mut LambdaInvocation) -> Option<(Arc<Invoc
         event.body = stripped;
     }
     let call = Call {
-        event: tracer.settings().capture.take(&event.body),
+        event: Some(tracer.settings().capture.take(&event.body)),
         request_id: context.request_id.clone(),
         function_name: context.env_config.function_name.clone(),
         function_arn: context.invoked_function_arn.clone(),
