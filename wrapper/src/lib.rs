@@ -28,7 +28,8 @@
 //! - [`context`] asks for the correlation id, says who the user is, marks and flags the transaction, sets other baggage;
 //!   [`layer`] takes the program's own `tracing` spans along.
 //! - [`observe`] notes an error that the code goes on to drop: what an invocation swallows before it returns `Ok`, failed
-//!   calls and error lines among it, is counted on its span.
+//!   calls and error lines among it, is counted on its span. Of a panic the span tells the place: a hook of ours runs
+//!   before the program's own.
 //!
 //! Programs that build their `lambda_runtime::Runtime` themselves use [`handler`] and [`InvocationLayer`].
 //!

@@ -4,21 +4,24 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::encoding::message;
 
 use super::instrumentation;
-use crate::span::{EndedSpan, put};
+use crate::span::{EndedSpan, begin, put, size};
 
 /// The `ExportTraceServiceRequest` of spans of `resource`
 /// (<https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto>).
 pub(super) fn encode(resource: &Resource, spans: &[EndedSpan]) -> Vec<u8> {
-    let mut scope_spans = Vec::with_capacity(spans.iter().map(|span| span.size() + 8).sum::<usize>() + 64);
-    message::encode(1, &instrumentation(), &mut scope_spans);
+    // Lengths stand first, so that they are added up before: the spans, up to megabytes, are copied once.
+    let instrumentation = instrumentation();
+    let in_spans: usize = spans.iter().map(|span| size(span.size())).sum();
+    let scope_spans = message::encoded_len(1, &instrumentation) + in_spans;
+    let resource_spans = message::encoded_len(1, resource) + size(scope_spans);
+    let mut request = Vec::with_capacity(size(resource_spans));
+    begin(1, resource_spans, &mut request);
+    message::encode(1, resource, &mut request);
+    begin(2, scope_spans, &mut request);
+    message::encode(1, &instrumentation, &mut request);
     for span in spans {
-        put(2, span.bytes(), &mut scope_spans);
+        put(2, span.bytes(), &mut request);
     }
-    let mut resource_spans = Vec::new();
-    message::encode(1, resource, &mut resource_spans);
-    put(2, &scope_spans, &mut resource_spans);
-    let mut request = Vec::new();
-    put(1, &resource_spans, &mut request);
     request
 }
 

@@ -21,7 +21,7 @@ pub(crate) use failure::Failure;
 pub(crate) use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 pub(crate) use resource::resource;
 pub(crate) use value::{Value, attribute};
-pub(crate) use wire::put;
+pub(crate) use wire::{begin, put, size};
 
 /// The most links of one span: OpenTelemetry's own default
 /// (<https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-limits>).

@@ -10,7 +10,7 @@ pub(crate) fn put(number: u8, content: &[u8], bytes: &mut Vec<u8>) {
 }
 
 /// Appends what stands before the content of a field, which is so long.
-pub(super) fn begin(number: u8, length: usize, bytes: &mut Vec<u8>) {
+pub(crate) fn begin(number: u8, length: usize, bytes: &mut Vec<u8>) {
     let key = number << 3 | 2;
     match u8::try_from(length) {
         // Most are short.
@@ -23,7 +23,7 @@ pub(super) fn begin(number: u8, length: usize, bytes: &mut Vec<u8>) {
 }
 
 /// The size of a field whose content is so long.
-pub(super) fn size(length: usize) -> usize {
+pub(crate) fn size(length: usize) -> usize {
     1 + encoded_len_varint(length as u64) + length
 }
 
