@@ -67,6 +67,8 @@ pub fn runtime_done(batch: &[u8]) -> Vec<RuntimeDone> {
         request_id: String,
         #[serde(default)]
         status: String,
+        #[serde(default)]
+        error_type: String,
     }
     let events: Vec<&RawValue> = serde_json::from_slice(batch).unwrap_or_default();
     events
@@ -76,9 +78,11 @@ pub fn runtime_done(batch: &[u8]) -> Vec<RuntimeDone> {
         .filter_map(|event| serde_json::from_str::<Record>(event.record.get()).ok())
         .map(|record| RuntimeDone {
             request_id: record.request_id,
-            // `error` is an error that the handler returned: its runtime goes on.
-            outcome: match record.status.as_str() {
-                "timeout" | "failure" => Outcome::Gone,
+            outcome: match (record.status.as_str(), record.error_type.as_str()) {
+                ("timeout" | "failure", _) => Outcome::Gone,
+                // A process that died is an `error` too, as AWS's emulator has it (`internal/lambda/rapid/handlers.go`).
+                ("error", "Runtime.ExitError" | "Runtime.OutOfMemory" | "Extension.Crash") => Outcome::Gone,
+                // An error that the handler returned: its runtime goes on.
                 _ => Outcome::Alive,
             },
         })
@@ -105,6 +109,8 @@ mod tests {
             {"type":"platform.runtimeDone","record":{"requestId":"b","status":"timeout"}},
             {"type":"platform.runtimeDone","record":{"requestId":"c","status":"failure","errorType":"Runtime.ExitError"}},
             {"type":"platform.runtimeDone","record":{"requestId":"d","status":"error"}},
+            {"type":"platform.runtimeDone","record":{"requestId":"e","status":"error","errorType":"Runtime.OutOfMemory"}},
+            {"type":"platform.runtimeDone","record":{"requestId":"f","status":"error","errorType":"Runtime.Unknown"}},
             {"type":"platform.runtimeDone","record":"not an object"},
             {"type":"platform.runtimeDone"}, {"type":7}, 3, null
         ]"#;
@@ -113,6 +119,8 @@ mod tests {
             done("b", Outcome::Gone),
             done("c", Outcome::Gone),
             done("d", Outcome::Alive),
+            done("e", Outcome::Gone),
+            done("f", Outcome::Alive),
         ];
         assert_eq!(runtime_done(batch), expected);
     }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::output::Output;
 
 /// The account that local ARNs name.
@@ -24,8 +26,10 @@ pub struct SandboxConfig {
     pub env: Vec<(String, String)>,
     /// How long an invocation may take.
     pub timeout: Duration,
-    /// The memory size that the environment and the telemetry name, in MB; not enforced.
+    /// The memory size that the environment and the telemetry name, in MB.
     pub memory_mb: u32,
+    /// Whether a function that has more than that is killed.
+    pub enforce_memory: bool,
     /// Whether both processes are stopped (SIGSTOP) between invocations.
     pub freeze: bool,
     /// How many invocations run at once; `None` but on a managed instance.
@@ -44,6 +48,7 @@ impl SandboxConfig {
             env: Vec::new(),
             timeout: Duration::from_secs(30),
             memory_mb: 256,
+            enforce_memory: false,
             freeze: true,
             concurrency: None,
             output: Output::default(),
@@ -65,6 +70,14 @@ impl SandboxConfig {
     /// With this time-out.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// With so much memory (in MB), and a SIGKILL for the function if it has more. The resident memory of its process
+    /// counts, not that of the extension.
+    pub fn memory_limit(mut self, mb: u32) -> Self {
+        self.memory_mb = mb;
+        self.enforce_memory = true;
         self
     }
 
@@ -90,6 +103,13 @@ impl SandboxConfig {
     /// The ARN of the function.
     pub fn function_arn(&self) -> String {
         format!("arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{}", self.function_name)
+    }
+
+    /// The record of a log line: its members, if the function is configured to log in JSON and the line is an object.
+    pub(crate) fn log_record(&self, line: &str) -> Value {
+        let json = self.env.iter().any(|(name, value)| name == "AWS_LAMBDA_LOG_FORMAT" && value == "JSON");
+        let object = json.then(|| serde_json::from_str(line).ok().filter(Value::is_object)).flatten();
+        object.unwrap_or_else(|| line.into())
     }
 
     /// The value of `AWS_LAMBDA_INITIALIZATION_TYPE`.
@@ -131,5 +151,24 @@ impl SandboxConfig {
         .chain(self.concurrency.map(|n| ("AWS_LAMBDA_MAX_CONCURRENCY".to_owned(), n.to_string())))
         .chain(self.env.iter().cloned())
         .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_log_line_is_an_object_where_the_function_logs_json() {
+        let text = SandboxConfig::new("f", "/f");
+        let json = text.clone().env("AWS_LAMBDA_LOG_FORMAT", "JSON");
+        let line = r#"{"message":"paid"}"#;
+        assert_eq!(json.log_record(line), json!({ "message": "paid" }));
+        for line in ["paid", "7", "[1]", r#"{"half"#] {
+            assert_eq!(json.log_record(line), json!(line));
+        }
+        assert_eq!(text.log_record(line), json!(line));
     }
 }

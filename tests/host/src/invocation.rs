@@ -14,12 +14,20 @@ pub struct Invocation {
     pub trace_header: Option<String>,
     /// The client context of a direct invocation, as the JSON text that the runtime receives.
     pub client_context: Option<String>,
+    /// After how many bytes of a streamed response the client goes away; `None` if it stays.
+    pub client_leaves_after: Option<usize>,
 }
 
 impl Invocation {
     /// With this X-Ray header instead of a fresh one.
     pub fn trace_header(mut self, header: impl Into<String>) -> Self {
         self.trace_header = Some(header.into());
+        self
+    }
+
+    /// With a client that goes away when it has so many bytes of a streamed response.
+    pub fn client_leaves_after(mut self, bytes: usize) -> Self {
+        self.client_leaves_after = Some(bytes);
         self
     }
 

@@ -26,6 +26,7 @@ mod api;
 mod cargo;
 mod clock;
 mod config;
+mod exit;
 mod folder;
 mod invocation;
 mod output;

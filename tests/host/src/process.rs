@@ -65,6 +65,14 @@ impl Process {
         }
     }
 
+    /// The memory that it has right now, in bytes; `None` where that can't be known.
+    pub(crate) fn resident(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kib: u64 = resident.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kib * 1024)
+    }
+
     /// Sends a signal to the process and its descendants, unless it has been reaped: its id may be
     /// another's by now.
     pub(crate) fn signal(&self, signal: Signal) {

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::sync::OwnedRwLockWriteGuard;
 
 use crate::clock::now_ms;
+use crate::exit::{Exit, Which};
 use crate::invocation::{FunctionError, ShutdownReason};
 use crate::output::Source;
 use crate::process::Process;
@@ -19,6 +20,8 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Lambda's limits at shutdown: for the runtime alone, and for everything.
 const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(300);
 const SHUTDOWN: Duration = Duration::from_secs(2);
+/// How often the function's memory is looked at.
+const MEMORY_WATCH: Duration = Duration::from_millis(5);
 
 /// The processes of an initialized sandbox.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(crate) struct Processes {
     extension: Option<Process>,
     /// How long init took, until it has been reported.
     init: Option<Duration>,
+    /// How many bytes the function may have, where that is enforced.
+    memory: Option<u64>,
     /// There while the processes are stopped: no telemetry is delivered meanwhile.
     frozen: Option<OwnedRwLockWriteGuard<()>>,
 }
@@ -59,7 +64,7 @@ impl Processes {
                 let api = api.clone();
                 let on_line = move |line: &str| {
                     api.config.output.push(source, line);
-                    api.telemetry.emit(kind, line.into());
+                    api.telemetry.emit(kind, api.config.log_record(line));
                 };
                 Process::spawn(binary, turns.environment.clone(), on_line).map_err(|error| {
                     FunctionError::new("Runtime.InvalidEntrypoint", format!("{}: {error}", binary.display()))
@@ -72,16 +77,17 @@ impl Processes {
             let name = config.extension_name();
             tokio::select! {
                 () = api.state.until(|s| s.registered(name.as_deref())) => {}
-                error = exit_of(extension.as_ref(), "Extension.Crash") => return Err(error),
+                exit = exit_of(extension.as_ref(), Which::Extension) => return Err(exit.error(None)),
             }
             let function = spawn(&config.function_binary, Source::Function, "function")?;
-            let processes = Self { function, extension, init: None, frozen: None };
+            let memory = config.enforce_memory.then_some(u64::from(config.memory_mb) * 1024 * 1024);
+            let processes = Self { function, extension, init: None, memory, frozen: None };
             turns.set_pids(processes.pids());
             tokio::select! {
                 () = api.state.until(|s| s.init_error.is_some() || s.settled()) => {}
-                error = processes.exited() => {
+                exit = processes.exited() => {
                     // Its own words, if it left any, say more than its exit status.
-                    return Err(api.state.change(|s| s.init_error.take()).unwrap_or(error));
+                    return Err(api.state.change(|s| s.init_error.take()).unwrap_or_else(|| exit.error(None)));
                 }
             }
             match api.state.change(|s| s.init_error.take()) {
@@ -114,11 +120,24 @@ impl Processes {
         Pids { function: Some(self.function.pid()), extension: self.extension.as_ref().map(Process::pid) }
     }
 
-    /// Resolves when one of the processes has ended, which ends the sandbox.
-    pub(crate) async fn exited(&self) -> FunctionError {
+    /// Resolves when one of the processes has ended, which ends the sandbox. While this is waited for, a function that
+    /// has too much memory is killed.
+    pub(crate) async fn exited(&self) -> Exit {
         tokio::select! {
-            error = exit_of(Some(&self.function), "Runtime.ExitError") => error,
-            error = exit_of(self.extension.as_ref(), "Extension.Crash") => error,
+            exit = exit_of(Some(&self.function), Which::Function) => exit,
+            exit = exit_of(self.extension.as_ref(), Which::Extension) => exit,
+            () = self.over_memory() => {
+                self.function.signal(Signal::KILL);
+                Exit { out_of_memory: true, ..exit_of(Some(&self.function), Which::Function).await }
+            }
+        }
+    }
+
+    /// Resolves when the function has more memory than it may have.
+    async fn over_memory(&self) {
+        let Some(most) = self.memory else { return std::future::pending().await };
+        while self.function.resident().is_none_or(|bytes| bytes <= most) {
+            tokio::time::sleep(MEMORY_WATCH).await;
         }
     }
 
@@ -180,13 +199,10 @@ impl Processes {
     }
 }
 
-/// Resolves with an error when `process` ends; never, if there is none.
-async fn exit_of(process: Option<&Process>, kind: &str) -> FunctionError {
+/// Resolves when `process` ends; never, if there is none.
+async fn exit_of(process: Option<&Process>, which: Which) -> Exit {
     match process {
-        Some(process) => {
-            let status = process.exited().await;
-            FunctionError::new(kind, format!("the process ended too early: {status}"))
-        }
+        Some(process) => Exit { process: which, status: process.exited().await, out_of_memory: false },
         None => std::future::pending().await,
     }
 }

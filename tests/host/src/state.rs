@@ -49,6 +49,8 @@ pub(crate) struct Current {
     /// Whether a runtime has taken it.
     pub delivered: bool,
     pub outcome: Option<Outcome>,
+    /// What the telemetry says of a failure that the runtime reported, or was refused for.
+    pub error_type: Option<String>,
 }
 
 impl State {
@@ -76,9 +78,14 @@ impl State {
         self.under_way.iter_mut().find(|c| c.request_id == request_id && c.delivered && c.outcome.is_none())
     }
 
+    /// The invocation with this id, if it is under way.
+    pub(crate) fn current(&self, request_id: &str) -> Option<&Current> {
+        self.under_way.iter().find(|c| c.request_id == request_id)
+    }
+
     /// What became of the invocation with this id, once that is known.
     pub(crate) fn outcome(&self, request_id: &str) -> Option<&Outcome> {
-        self.under_way.iter().find(|c| c.request_id == request_id)?.outcome.as_ref()
+        self.current(request_id)?.outcome.as_ref()
     }
 
     /// The invocation with this id is over.
@@ -174,6 +181,7 @@ mod tests {
                 deadline_ms: 0,
                 delivered: false,
                 outcome: None,
+                error_type: None,
             }],
             ..State::default()
         };

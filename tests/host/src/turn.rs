@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, oneshot};
 
 use crate::api::Api;
 use crate::clock::now_ms;
+use crate::exit::Exit;
 use crate::invocation::{FunctionError, Invocation, Outcome, ShutdownReason, fresh_trace_header};
 use crate::processes::Processes;
 use crate::sandbox::Pids;
@@ -28,7 +29,7 @@ pub(crate) struct Turns {
 /// How the wait for a response ended without one.
 enum Broken {
     Timeout,
-    Exit(FunctionError),
+    Exit(Exit),
 }
 
 impl Broken {
@@ -37,6 +38,38 @@ impl Broken {
             Self::Timeout => ShutdownReason::Timeout,
             Self::Exit(_) => ShutdownReason::Failure,
         }
+    }
+
+    fn verdict(&self) -> Verdict {
+        match self {
+            Self::Timeout => Verdict { status: "timeout", ..Verdict::default() },
+            Self::Exit(exit) => Verdict {
+                status: "error",
+                error_type: Some(exit.error_type().to_owned()),
+                ..Verdict::default()
+            },
+        }
+    }
+}
+
+/// What the telemetry says of an invocation that is over. A process that ended is an `error`, like one that the function
+/// reported; `failure` is what went wrong outside of function and extensions, which can't happen here.
+#[derive(Debug, Default)]
+struct Verdict {
+    status: &'static str,
+    error_type: Option<String>,
+    produced_bytes: usize,
+}
+
+impl Verdict {
+    fn of(current: &Current) -> Self {
+        let produced_bytes = match &current.outcome {
+            Some(Outcome::Response(body)) => body.len(),
+            _ => 0,
+        };
+        let failed = current.outcome.as_ref().is_some_and(|outcome| outcome.error().is_some());
+        let status = if failed { "error" } else { "success" };
+        Self { status, error_type: current.error_type.clone(), produced_bytes }
     }
 }
 
@@ -68,20 +101,22 @@ impl Turns {
 
         let has_outcome = state.until(|s| s.outcome(&request_id).is_some());
         let answered = within(&processes, deadline, has_outcome).await;
-        let outcome = state.read(|s| s.outcome(&request_id).cloned());
+        let over = state.read(|s| {
+            let current = s.current(&request_id)?;
+            Some((current.outcome.clone()?, Verdict::of(current)))
+        });
         let init = processes.first_report();
-        if let (Ok(()), Some(outcome)) = (&answered, &outcome) {
+        if let (Ok(()), Some((outcome, verdict))) = (&answered, over) {
             // The client has its answer here; what follows is the sandbox's own business.
-            let _ = answer.send(outcome.clone());
-            let status = if outcome.error().is_some() { "error" } else { "success" };
+            let _ = answer.send(outcome);
             let asked = within(&processes, deadline, state.until(|s| s.runtime_polls > 0)).await;
-            let done = asked.as_ref().map_or_else(|broken| broken.reason().as_str(), |()| status);
-            self.runtime_done(&request_id, done, begun);
+            let verdict = asked.as_ref().map_or_else(Broken::verdict, |()| verdict);
+            self.runtime_done(&request_id, &verdict, begun);
             let settled = match asked {
                 Ok(()) => within(&processes, deadline, state.until(State::settled)).await,
                 Err(broken) => Err(broken),
             };
-            self.report(&request_id, status, begun, init);
+            self.report(&request_id, &verdict, begun, init);
             state.change(|s| s.finish(&request_id));
             match settled {
                 Ok(()) => {
@@ -93,15 +128,15 @@ impl Turns {
             return;
         }
         let broken = answered.err().unwrap_or(Broken::Timeout);
-        let reason = broken.reason();
+        let (reason, verdict) = (broken.reason(), broken.verdict());
         let _ = answer.send(Outcome::Failed(match broken {
-            Broken::Exit(error) => error,
+            Broken::Exit(exit) => exit.error(Some(&request_id)),
             Broken::Timeout => self.timed_out(&request_id),
         }));
-        self.runtime_done(&request_id, reason.as_str(), begun);
+        self.runtime_done(&request_id, &verdict, begun);
         // After a time-out Lambda often sends no report at all.
         if reason == ShutdownReason::Failure {
-            self.report(&request_id, reason.as_str(), begun, init);
+            self.report(&request_id, &verdict, begun, init);
         }
         state.change(|s| s.finish(&request_id));
         processes.shutdown(&self, reason).await;
@@ -121,13 +156,19 @@ impl Turns {
         let state = &self.api.state;
         let begun = Instant::now();
         self.begin(&request_id, invocation);
-        let outcome = tokio::select! {
-            biased;
-            outcome = state.take(|s| s.outcome(&request_id).cloned()) => outcome,
-            error = processes.exited() => Outcome::Failed(error),
+        let over = |state: &mut State| {
+            let current = state.current(&request_id)?;
+            Some((current.outcome.clone()?, Verdict::of(current)))
         };
-        let status = if outcome.error().is_some() { "error" } else { "success" };
-        self.runtime_done(&request_id, status, begun);
+        let (outcome, verdict) = tokio::select! {
+            biased;
+            over = state.take(over) => over,
+            exit = processes.exited() => {
+                (Outcome::Failed(exit.error(Some(&request_id))), Broken::Exit(exit).verdict())
+            }
+        };
+        self.runtime_done(&request_id, &verdict, begun);
+        self.report(&request_id, &verdict, begun, None);
         state.change(|s| s.finish(&request_id));
         outcome
     }
@@ -163,34 +204,38 @@ impl Turns {
                 deadline_ms,
                 delivered: false,
                 outcome: None,
+                error_type: None,
             });
         });
     }
 
-    fn runtime_done(&self, request_id: &str, status: &str, begun: Instant) {
-        self.api.telemetry.emit(
-            "platform.runtimeDone",
-            json!({
-                "requestId": request_id,
-                "status": status,
-                "metrics": { "durationMs": millis(begun.elapsed()) },
-            }),
-        );
+    fn runtime_done(&self, request_id: &str, verdict: &Verdict, begun: Instant) {
+        let metrics =
+            json!({ "durationMs": millis(begun.elapsed()), "producedBytes": verdict.produced_bytes });
+        self.tell("platform.runtimeDone", request_id, verdict, metrics);
     }
 
-    fn report(&self, request_id: &str, status: &str, begun: Instant, init: Option<Duration>) {
+    fn report(&self, request_id: &str, verdict: &Verdict, begun: Instant, init: Option<Duration>) {
         let duration = millis(begun.elapsed());
-        let mut metrics = json!({
-            "durationMs": duration,
-            "billedDurationMs": duration.ceil() as u64,
-            "memorySizeMB": self.api.config.memory_mb,
-            "maxMemoryUsedMB": self.api.config.memory_mb,
-        });
+        let mut metrics = json!({ "durationMs": duration });
+        // Of a managed instance nothing else is told: memory and bill are those of several invocations at once.
+        if self.api.config.concurrency.is_none() {
+            metrics["billedDurationMs"] = (duration.ceil() as u64).into();
+            metrics["memorySizeMB"] = self.api.config.memory_mb.into();
+            metrics["maxMemoryUsedMB"] = self.api.config.memory_mb.into();
+        }
         if let Some(init) = init {
             metrics["initDurationMs"] = millis(init).into();
         }
-        let record = json!({ "requestId": request_id, "status": status, "metrics": metrics });
-        self.api.telemetry.emit("platform.report", record);
+        self.tell("platform.report", request_id, verdict, metrics);
+    }
+
+    fn tell(&self, event: &str, request_id: &str, verdict: &Verdict, metrics: Value) {
+        let mut record = json!({ "requestId": request_id, "status": verdict.status, "metrics": metrics });
+        if let Some(error_type) = &verdict.error_type {
+            record["errorType"] = error_type.as_str().into();
+        }
+        self.api.telemetry.emit(event, record);
     }
 
     fn timed_out(&self, request_id: &str) -> FunctionError {

@@ -1,6 +1,7 @@
 //! The HTTP APIs that Lambda offers inside a sandbox, on one loopback address.
 
 mod extensions;
+mod response;
 mod runtime;
 mod subscription;
 

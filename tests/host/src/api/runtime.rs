@@ -1,19 +1,21 @@
 //! The Runtime API.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde_json::json;
 
+use super::response::{Arrived, read};
 use super::{Api, Reply, header, refuse, reply};
 use crate::invocation::{FunctionError, Outcome};
 use crate::state::Shared;
 
-/// Lambda's limit for a buffered response.
-const MAX_RESPONSE: usize = 6 * 1024 * 1024;
-/// Lambda's limit for a streamed response.
-const MAX_STREAM: usize = 200 * 1024 * 1024;
+/// The largest error that is read.
+const MAX_ERROR: usize = 6 * 1024 * 1024;
+const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 
 /// Waits for an invocation.
 pub(super) async fn next(api: &Api) -> Reply {
@@ -49,29 +51,40 @@ pub(super) async fn next(api: &Api) -> Reply {
 }
 
 /// Takes a response, buffered or streamed; a stream's error arrives in its trailers.
+///
+/// Of a client that goes away before the end of a stream, Lambda says that the function is not interrupted
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html>): where its front end reads on,
+/// there is nothing to be seen. What can be seen is what AWS's emulator does when it can't write to the client any more:
+/// it stops reading, answers with an error, and closes the connection. So does this.
 pub(super) async fn response(api: &Api, id: &str, request: Request<Incoming>) -> Reply {
     let streamed = header(&request, "lambda-runtime-function-response-mode") == Some("streaming");
-    let limit = if streamed { MAX_STREAM } else { MAX_RESPONSE };
-    let collected = match Limited::new(request.into_body(), limit).collect().await {
-        Ok(collected) => collected,
-        Err(error) if error.is::<LengthLimitError>() => {
-            let message =
-                format!("Response payload size exceeded maximum allowed payload size ({limit} bytes).");
-            let error = FunctionError::new("Function.ResponseSizeTooLarge", &message);
-            answer(api, id, Outcome::Failed(error));
-            return refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message);
+    let patience = api.state.read(|state| state.current(id)?.invocation.client_leaves_after);
+    match read(request.into_body(), streamed, patience).await {
+        Arrived::Whole(body, trailers) => match trailing_error(&trailers) {
+            Some((error, kind)) => answer(api, id, Outcome::Failed(error), Some(kind)),
+            None => answer(api, id, Outcome::Response(body), None),
+        },
+        Arrived::TooLarge { bytes, most } => {
+            let (kind, limit) = ("Function.ResponseSizeTooLarge", "exceeded maximum allowed payload size");
+            let message = format!("Response payload size ({bytes} bytes) {limit} ({most} bytes).");
+            answer(api, id, Outcome::Failed(FunctionError::new(kind, message)), Some(kind.to_owned()));
+            let message = format!("Exceeded maximum allowed payload size ({most} bytes).");
+            refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
         }
-        Err(_) => return refuse(StatusCode::BAD_REQUEST, "InvalidRequest", "the body ended early"),
-    };
-    let failed = collected.trailers().and_then(trailing_error);
-    let outcome = failed.map_or_else(|| Outcome::Response(collected.to_bytes()), Outcome::Failed);
-    answer(api, id, outcome)
+        Arrived::Truncated => refuse(StatusCode::BAD_REQUEST, "TruncatedHTTPRequest", "the body ended early"),
+        Arrived::Deserted(had) => {
+            answer(api, id, Outcome::Response(had), None);
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "the client went away")
+        }
+    }
 }
 
 /// Takes a function error.
 pub(super) async fn error(api: &Api, id: &str, request: Request<Incoming>) -> Reply {
+    // The telemetry has the type from the header, and only one that looks like Lambda's own.
+    let kind = platform_kind(header(&request, ERROR_TYPE).unwrap_or_default());
     let error = posted_error(request).await;
-    answer(api, id, Outcome::Failed(error))
+    answer(api, id, Outcome::Failed(error), Some(kind))
 }
 
 /// Takes the error of a failed init.
@@ -81,10 +94,11 @@ pub(super) async fn init_error(api: &Api, request: Request<Incoming>) -> Reply {
     reply(StatusCode::ACCEPTED, &json!({ "status": "OK" }))
 }
 
-fn answer(api: &Api, id: &str, outcome: Outcome) -> Reply {
+fn answer(api: &Api, id: &str, outcome: Outcome, error_type: Option<String>) -> Reply {
     let taken = api.state.change(|state| match state.unanswered(id) {
         Some(current) => {
             current.outcome = Some(outcome);
+            current.error_type = error_type;
             true
         }
         None => false,
@@ -97,16 +111,27 @@ fn answer(api: &Api, id: &str, outcome: Outcome) -> Reply {
 }
 
 async fn posted_error(request: Request<Incoming>) -> FunctionError {
-    let kind = header(&request, "lambda-runtime-function-error-type").map(str::to_owned);
-    let body = Limited::new(request.into_body(), MAX_RESPONSE).collect().await;
+    let kind = header(&request, ERROR_TYPE).map(str::to_owned);
+    let body = Limited::new(request.into_body(), MAX_ERROR).collect().await;
     let body = body.map(|body| body.to_bytes()).unwrap_or_else(|_| Bytes::new());
     FunctionError::from_body(&body, kind.as_deref())
 }
 
-fn trailing_error(trailers: &HeaderMap) -> Option<FunctionError> {
-    let kind = trailers.get("lambda-runtime-function-error-type")?.to_str().ok()?;
-    let message = trailers.get("lambda-runtime-function-error-body").and_then(|v| v.to_str().ok());
-    Some(FunctionError::new(kind, message.unwrap_or_default()))
+/// The error of a stream that the runtime broke off, and what the telemetry says of it. The body is in Base64
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming>).
+fn trailing_error(trailers: &HeaderMap) -> Option<(FunctionError, String)> {
+    let kind = trailers.get(ERROR_TYPE)?.to_str().ok()?;
+    let body = trailers.get("lambda-runtime-function-error-body").map(|value| value.as_bytes());
+    let body = body.and_then(|body| BASE64_STANDARD.decode(body).ok()).unwrap_or_default();
+    Some((FunctionError::from_body(&body, Some(kind)), platform_kind(kind)))
+}
+
+/// The types that Lambda passes on are its own, and those that look like them (`fatalerror.go` of AWS's emulator).
+fn platform_kind(kind: &str) -> String {
+    let rest = kind.strip_prefix("Runtime.").or_else(|| kind.strip_prefix("Function."));
+    let is_known = rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
+    let kind = if is_known { kind } else { "Runtime.Unknown" };
+    kind.to_owned()
 }
 
 /// Counts a waiting runtime. An event is taken and the count lowered in one step (by whoever takes

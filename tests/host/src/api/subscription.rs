@@ -45,7 +45,9 @@ pub(super) async fn subscribe(api: &Api, request: Request<Incoming>) -> Reply {
     }
     let name = api.state.change(|state| state.extension(&id).map(|e| e.name.clone())).unwrap_or_default();
     let body = body(request).await;
-    match serde_json::from_slice::<SubscribeRequest>(&body).map_err(|e| e.to_string()).and_then(parse) {
+    let managed = api.config.concurrency.is_some();
+    let parsed = serde_json::from_slice::<SubscribeRequest>(&body).map_err(|e| e.to_string());
+    match parsed.and_then(|request| parse(request, managed)) {
         Ok(subscription) => {
             let types = subscription.types.clone();
             api.telemetry.subscribe(subscription);
@@ -59,10 +61,14 @@ pub(super) async fn subscribe(api: &Api, request: Request<Incoming>) -> Reply {
     }
 }
 
-fn parse(request: SubscribeRequest) -> Result<Subscription, String> {
-    if let Some(version) = &request.schema_version
-        && !["2022-07-01", "2022-12-13", "2025-01-29"].contains(&version.as_str())
-    {
+/// The versions of the schema. What this host emits is the same in all; the last is the only one that there is on a
+/// managed instance (<https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api-reference.html>).
+const SCHEMAS: [&str; 3] = ["2022-07-01", "2022-12-13", "2025-01-29"];
+
+fn parse(request: SubscribeRequest, managed: bool) -> Result<Subscription, String> {
+    let version = request.schema_version.as_deref().unwrap_or(SCHEMAS[0]);
+    let known = if managed { &SCHEMAS[2..] } else { &SCHEMAS };
+    if !known.contains(&version) {
         return Err(format!("unknown schemaVersion {version}"));
     }
     if let Some(unknown) =
@@ -97,7 +103,21 @@ mod tests {
     use super::*;
 
     fn parsed(body: serde_json::Value) -> Result<Subscription, String> {
-        serde_json::from_value::<SubscribeRequest>(body).map_err(|e| e.to_string()).and_then(parse)
+        let request = serde_json::from_value::<SubscribeRequest>(body).map_err(|e| e.to_string());
+        request.and_then(|request| parse(request, false))
+    }
+
+    #[test]
+    fn a_managed_instance_has_one_schema() {
+        let subscribe = |version: &str, managed| {
+            let body = json!({
+                "schemaVersion": version, "types": ["platform"], "destination": { "URI": "http://sandbox:4243" },
+            });
+            parse(serde_json::from_value(body).unwrap(), managed)
+        };
+        assert!(subscribe("2022-12-13", false).is_ok() && subscribe("2025-01-29", true).is_ok());
+        assert!(subscribe("2022-12-13", true).unwrap_err().contains("schemaVersion"));
+        assert!(subscribe("2031-01-01", false).is_err());
     }
 
     #[test]

@@ -19,6 +19,19 @@ fn main() {
     });
 }
 
+/// The end of a stream that failed; the body says `{"errorType":"Late","errorMessage":"no more"}`.
+const BROKEN: &str = "lambda-runtime-function-error-type: Runtime.StreamError\r\n\
+    lambda-runtime-function-error-body: eyJlcnJvclR5cGUiOiJMYXRlIiwiZXJyb3JNZXNzYWdlIjoibm8gbW9yZSJ9\r\n\r\n";
+
+/// Takes more and more memory.
+fn eat() -> ! {
+    let mut eaten: Vec<Vec<u8>> = Vec::new();
+    loop {
+        eaten.push(vec![1; 1024 * 1024]);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
 /// Two invocations that run at once meet here.
 static MEETING: std::sync::Barrier = std::sync::Barrier::new(2);
 
@@ -33,6 +46,20 @@ fn work(api: &str) {
         let reply = match text.trim_matches('"') {
             "fail" => post("error", br#"{"errorType":"Boom","errorMessage":"as asked"}"#),
             "exit" => std::process::exit(3),
+            "abort" => std::process::abort(),
+            "eat" => eat(),
+            "large" => {
+                let reply = post("response", &vec![b'x'; 6 * 1024 * 1024 + 101]);
+                assert_eq!(reply.status, 413, "{}", String::from_utf8_lossy(&reply.body));
+                continue;
+            }
+            "stream" | "break off" => {
+                let broken = text.contains("break");
+                let trailers = if broken { BROKEN } else { "\r\n" };
+                let path = format!("/2018-06-01/runtime/invocation/{id}/response");
+                println!("stream answered with {}", http::stream(api, &path, b"0123456789", 5, trailers));
+                continue;
+            }
             "hang" => loop {
                 std::thread::park();
             },
@@ -41,6 +68,10 @@ fn work(api: &str) {
                 post("response", b"\"met\"")
             }
             "trace" => post("response", event.header("lambda-runtime-trace-id").unwrap().as_bytes()),
+            "log" => {
+                println!(r#"{{"message":"as JSON"}}"#);
+                post("response", b"null")
+            }
             "ppid" => post("response", std::os::unix::process::parent_id().to_string().as_bytes()),
             "work-after" => {
                 let reply = post("response", b"\"done\"");

@@ -26,6 +26,26 @@ pub(crate) fn call(host: &str, method: &str, path: &str, headers: &[(&str, &str)
     read(&mut stream)
 }
 
+/// Posts a stream of so many chunks. Returns the status; 0 if there was none.
+#[allow(dead_code, reason = "only the runtime streams")]
+pub(crate) fn stream(host: &str, path: &str, chunk: &[u8], chunks: usize, trailers: &str) -> u16 {
+    let mut stream = TcpStream::connect(host).unwrap();
+    let mut sent = format!(
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\ntransfer-encoding: chunked\r\n\
+         lambda-runtime-function-response-mode: streaming\r\ntrailer: lambda-runtime-function-error-type\r\n\
+         trailer: lambda-runtime-function-error-body\r\n\r\n"
+    )
+    .into_bytes();
+    for _ in 0..chunks {
+        write!(sent, "{:x}\r\n", chunk.len()).unwrap();
+        sent.extend_from_slice(chunk);
+        sent.extend_from_slice(b"\r\n");
+    }
+    write!(sent, "0\r\n{trailers}").unwrap();
+    stream.write_all(&sent).unwrap();
+    read(&mut stream).status
+}
+
 /// Reads a message with a content length; a request has status 0.
 pub(crate) fn read(stream: &mut TcpStream) -> Message {
     let mut reader = BufReader::new(stream);
