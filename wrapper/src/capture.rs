@@ -46,6 +46,11 @@ impl Capture {
         Taken(text.ok().map(Into::into))
     }
 
+    /// The beginning of what was taken, without its secrets; `None` if it is not to be told.
+    pub(crate) fn head(&self, taken: &Taken) -> Option<String> {
+        taken.0.as_deref().map(|text| masked(text, &self.keys, MAX))
+    }
+
     /// Tells what was taken, without its secrets, if it is to be told on this span; where it would be and can't, why not.
     pub(crate) fn tell(&self, span: &mut Span, key: &str, taken: &Taken) {
         let failed = span.failure().is_some();

@@ -2,6 +2,7 @@
 
 mod answers;
 mod describe;
+mod journal;
 mod origin;
 mod records;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceState};
 use crate::capture::Taken;
 use crate::diagnostics::warn;
 use crate::propagation::{Baggage, Context, XrayHeader, child_of, root};
+use crate::recorder::Journal;
 use crate::scope::Scope;
 use crate::settings::{Settings, Trust};
 use crate::span::{EndedSpan, Failure, Span, attribute};
@@ -62,6 +64,8 @@ pub(crate) struct Invocation {
     refusal: Option<String>,
     records: Records,
     swallowed: Arc<Swallowed>,
+    /// `None` where the flight recorder is off.
+    journal: Option<Journal>,
     state: Mutex<State>,
 }
 
@@ -118,6 +122,7 @@ impl Invocation {
         }
 
         let invocation = Arc::new(Self {
+            journal: journal::begin(&tracer, &call, &span),
             tracer,
             xray: call.xray,
             request_id: call.request_id,
@@ -158,6 +163,7 @@ impl Invocation {
             refusal: None,
             records: Records::new(Vec::new()),
             swallowed: Arc::default(),
+            journal: None,
             state: Mutex::default(),
         };
         Scope::of_invocation(Arc::new(invocation), context, baggage)
@@ -233,6 +239,7 @@ impl Invocation {
         self.with_span(|span| {
             span.fail_with(failure, now);
             answers::describe_failure(span, self.answers, self.records.len());
+            self.write_down(span);
         });
     }
 
@@ -252,6 +259,7 @@ impl Invocation {
         } else if state.bytes + size > MAX_BYTES {
             state.dropped += 1;
         } else {
+            self.write_down_ended(&span);
             state.bytes += size;
             state.ended.push(span);
         }
@@ -282,7 +290,9 @@ impl Invocation {
                 let (count, id) = (state.dropped, &self.request_id);
                 warn(&format!("{count} spans of request {id} were dropped: it made more than 3 MiB of them"));
             }
-            spans.push(span.end(now));
+            let span = span.end(now);
+            self.write_down_end(&span);
+            spans.push(span);
         }
         spans
     }

@@ -80,11 +80,19 @@
 //! | `THROUGHLINE_FIREHOSE_STREAMS`, `THROUGHLINE_S3_BUCKETS` | the same, of what ends in a data lake |
 //! | `THROUGHLINE_CAPTURE` | whether an invocation's event and answer are on its span: `off`, `on-error` (the default; the first 4 KiB), `always` (2 KiB, of what failed 4) |
 //! | `THROUGHLINE_MASK` | what is hidden in them beside passwords, keys, tokens, cookies, the numbers of cards and the addresses of people: names of members, or parts of such, separated by commas |
+//! | `THROUGHLINE_RECORDER` | `off`: no flight recorder, see below |
 //! | `THROUGHLINE_MAX_HOPS` | how many functions a transaction may come through before it counts as a loop, which is logged and marked: `12`; `0`: any number |
 //! | `THROUGHLINE_ON_LOOP` | what is done then: `log` (the default) or `refuse`: the handler is not called, and the invocation or the record fails |
 //! | `THROUGHLINE_BUILD_ID` | which build runs, such as a commit: it is on every invocation span |
 //! | `THROUGHLINE_DEBUG`, `THROUGHLINE_DRY_RUN` | `true`: every transaction that comes through has that mark |
 //! | `THROUGHLINE_EXPORT_ENDPOINT`, `THROUGHLINE_EXPORT_HEADERS` | where spans go to without the extension, and with which headers |
+//!
+//! # An invocation that is killed
+//!
+//! Spans leave after the response. So that a process that is killed, or that runs out of time, does not take them along, an
+//! invocation writes them down under `/tmp` while it runs: when they begin and when they end, with the beginning of
+//! the event without its secrets (unless `THROUGHLINE_CAPTURE=off`). It is at most 1.1 MiB for each invocation under way. What
+//! is left is read by the extension, or by `throughline recorder FILE`. A `/tmp` that is full or can't be written to costs one log line.
 //!
 //! # Without the extension
 //!
@@ -131,7 +139,9 @@ mod otel;
 mod outside;
 mod panics;
 mod propagation;
+mod recorder;
 mod runtime;
+mod sandbox;
 mod scope;
 mod settings;
 mod span;

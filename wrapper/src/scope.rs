@@ -45,6 +45,7 @@ impl Scope {
     pub(crate) fn of_record(invocation: Arc<Invocation>, span: Span, baggage: Baggage) -> Self {
         let context = span.context().clone();
         let record = OpenSpan { invocation: invocation.clone(), span: Some(span), inside: None };
+        record.write_down();
         let record = Some(Mutex::new(Some(record)));
         let swallowed = Arc::default();
         Self(Arc::new(Inner { invocation, span: context, baggage: Mutex::new(baggage), record, swallowed }))
@@ -86,7 +87,10 @@ impl Scope {
     pub(crate) fn set_baggage(&self, key: &str, value: &str) -> bool {
         let set = self.0.baggage.lock().unwrap_or_else(PoisonError::into_inner).set_to_travel(key, value);
         if set && Baggage::is_attribute(key) {
-            self.with_span(|span| span.set(key, value));
+            self.with_span(|span| {
+                span.set(key, value);
+                self.write_down(span);
+            });
         }
         set
     }
@@ -146,6 +150,14 @@ impl Scope {
         }
     }
 
+    /// Writes the span of the invocation or record down in the flight recorder, as it stands.
+    fn write_down(&self, span: &Span) {
+        match &self.0.record {
+            None => self.invocation().write_down(span),
+            Some(_) => self.invocation().write_down_begun(span),
+        }
+    }
+
     /// Ends the record: its span is complete, whoever still holds the scope.
     pub(crate) fn end_record(&self) {
         let Some(record) = &self.0.record else { return };
@@ -174,6 +186,13 @@ pub(crate) struct OpenSpan {
 impl OpenSpan {
     pub(crate) fn context(&self) -> SpanContext {
         self.span.as_ref().map_or_else(SpanContext::empty_context, |span| span.context().clone())
+    }
+
+    /// Writes the span down in the flight recorder, once it is described: a process that is killed leaves it there.
+    pub(crate) fn write_down(&self) {
+        if let Some(span) = &self.span {
+            self.invocation.write_down_begun(span);
+        }
     }
 
     pub(crate) fn set<'a>(&mut self, key: &str, value: impl Into<Value<'a>>) {

@@ -152,6 +152,7 @@ where
             let mut open = scope.start_child(&parent, SpanKind::Internal, metadata.name());
             open.extend(code(metadata));
             open.extend(Fields::of(|fields| attributes.record(fields)).0);
+            open.write_down();
             Traced { scope, context: open.context(), span: Some(open), events: 0 }
         };
         span.extensions_mut().replace(traced);
@@ -164,6 +165,7 @@ where
         if let Some(open) = span.extensions_mut().get_mut::<Traced>().and_then(|traced| traced.span.as_mut())
         {
             open.extend(fields.0);
+            open.write_down();
         }
     }
 

@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use crate::diagnostics::warn;
 use crate::handover::{Background, HandOver};
+use crate::recorder::Recorder;
 use crate::settings::{Env, Settings};
 use crate::span::{EndedSpan, resource};
 
@@ -24,6 +25,8 @@ pub(crate) struct Tracer {
     resource: Resource,
     clock: fn() -> SystemTime,
     hand_over: HandOver,
+    /// `None` where it is switched off, or where nobody would read it.
+    recorder: Option<Arc<Recorder>>,
     initialized: Initialized,
     warm: AtomicBool,
     late: Mutex<Late>,
@@ -82,10 +85,13 @@ impl Tracer {
     }
 
     fn with(env: &Env<'_>, clock: fn() -> SystemTime, background: Option<Background>) -> Self {
+        let resource = resource(env);
+        let recorder = if background.is_none() { Recorder::from_env(env, &resource) } else { None };
         Self {
             settings: Settings::from_env(env),
-            resource: resource(env),
+            resource,
             clock,
+            recorder,
             hand_over: HandOver::new(env),
             initialized: Initialized::of(env, clock()),
             warm: AtomicBool::new(false),
@@ -108,6 +114,10 @@ impl Tracer {
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    pub(crate) fn recorder(&self) -> Option<&Arc<Recorder>> {
+        self.recorder.as_ref()
     }
 
     pub(crate) fn now(&self) -> SystemTime {

@@ -103,6 +103,12 @@ impl Call {
         }
     }
 
+    /// Writes its spans down in the flight recorder, before the request is sent.
+    pub(super) fn write_down(&self) {
+        self.span.write_down();
+        self.entries.iter().for_each(|entry| entry.span.write_down());
+    }
+
     pub(super) fn service(&self) -> Option<&'static dyn Service> {
         self.service
     }

@@ -114,6 +114,7 @@ impl Intercept for Interceptor {
                 Some(service) => service.inject(context.input_mut(), &mut call, cfg),
                 None => features::missed(metadata.service(), &mut call),
             }
+            call.write_down();
             cfg.interceptor_state().store_put(Running(Mutex::new(Some(call))));
         })
     }

@@ -11,6 +11,8 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
 use super::testing::{BAGGAGE, Lambda, Service, TRACE, attribute, client, traceparent};
 use super::*;
+use crate::recorder::testing::written_down;
+use crate::testing::Extension;
 
 const SENT: (u16, &str) = (200, r#"{"MessageId":"m-1","MD5OfMessageBody":"x"}"#);
 const URL: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/payments";
@@ -153,4 +155,17 @@ async fn a_call_that_is_given_up_still_ends_its_span() {
     lambda.run(given_up).await;
     assert_eq!(service.requests().len(), 1);
     assert_eq!(lambda.spans().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_is_written_down_before_it_is_sent() {
+    let extension = Extension::start().await;
+    let lambda = Lambda::with(&[("AWS_LAMBDA_RUNTIME_API", extension.runtime_api())], "");
+    let service = Service::answering([SENT]);
+    lambda.run(send(&client!(aws_sdk_sqs, service))).await.unwrap();
+    let [_, sending, sent] = written_down(extension.runtime_api()).try_into().unwrap();
+    assert_eq!((sending.name.as_str(), &sending.span_id), ("send payments", &sent.span_id));
+    assert!(sending.end_time_unix_nano == 0 && sent.end_time_unix_nano > 0);
+    assert_eq!(attribute(&sending, "throughline.injected").as_deref(), Some("attributes"));
+    assert_eq!(attribute(&sending, "http.response.status_code"), None, "there is no answer yet");
 }

@@ -1,26 +1,22 @@
-//! The file in which the extension names its port: `/tmp/.throughline-<uid>/<hash>/port`.
+//! The file in which the extension names its port: `port` in the folder of the sandbox.
 //!
-//! `<hash>` is FNV-1a (64 bit, lower-case hex) of the value of `AWS_LAMBDA_RUNTIME_API`, so that sandboxes that
-//! share a `/tmp` in a local run don't meet. Nothing but a regular file of our own user in directories of our own
-//! user is believed.
+//! Nothing but a regular file of our own user in directories of our own user is believed.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::fnv::fnv1a;
+use crate::sandbox::{folder, is_own, uid};
 
 /// Where the port of the extension beside `runtime_api` stands.
 pub(crate) fn path(runtime_api: &str) -> PathBuf {
-    let hash = fnv1a(runtime_api.bytes());
-    PathBuf::from(format!("/tmp/.throughline-{}/{hash:016x}/port", uid()))
+    folder(runtime_api).join("port")
 }
 
 /// The port in `path`; `None` if there is no file that can be believed.
 pub(super) fn read(path: &Path) -> Option<u16> {
-    let folder = path.parent()?;
-    if ![folder.parent()?, folder].into_iter().all(is_own_folder) {
+    if !is_own(path.parent()?) {
         return None;
     }
     let file =
@@ -36,18 +32,6 @@ fn port_in(file: File) -> Option<u16> {
     let mut text = String::new();
     file.take(8).read_to_string(&mut text).ok()?;
     text.trim_end().parse().ok().filter(|port| *port != 0)
-}
-
-fn is_own_folder(folder: &Path) -> bool {
-    folder.symlink_metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == uid())
-}
-
-fn uid() -> u32 {
-    // SAFETY: `getuid` takes nothing, touches no memory and cannot fail.
-    #[allow(unsafe_code)]
-    unsafe {
-        libc::getuid()
-    }
 }
 
 #[cfg(test)]

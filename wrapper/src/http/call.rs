@@ -66,6 +66,7 @@ impl Call {
         if let Some(why) = skipped {
             span.set("throughline.inject.skipped", why);
         }
+        span.write_down();
         Some(Self { span })
     }
 

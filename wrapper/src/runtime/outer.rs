@@ -238,7 +238,10 @@ impl<F: Future<Output = Result<(), Error>>> Future for InvocationFuture<F> {
                         warn_once(UNOBSERVED);
                     }
                     let (tracer, invocation, deadline) = (tracer.clone(), invocation.clone(), *deadline);
-                    let hand_over = async move { tracer.hand_over(invocation.close(), deadline).await };
+                    let hand_over = async move {
+                        tracer.hand_over(invocation.close(), deadline).await;
+                        invocation.forget();
+                    };
                     State::HandingOver { future: Box::pin(hand_over), result: Some(result) }
                 }
                 StateProj::HandingOver { future, result } => {

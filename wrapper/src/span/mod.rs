@@ -200,21 +200,32 @@ impl Span {
         self.bytes.len()
     }
 
-    pub(crate) fn end(self, at: SystemTime) -> EndedSpan {
-        let mut bytes = self.bytes;
+    pub(crate) fn end(mut self, at: SystemTime) -> EndedSpan {
+        let mut bytes = std::mem::take(&mut self.bytes);
         fixed64::encode(field::END, &unix_nanos(at).max(self.start), &mut bytes);
+        self.put_rest(&mut bytes);
+        EndedSpan(bytes)
+    }
+
+    /// Appends the span as it stands: an OTLP `Span` without an end.
+    pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.bytes);
+        self.put_rest(bytes);
+    }
+
+    /// Appends what may change until the end.
+    fn put_rest(&self, bytes: &mut Vec<u8>) {
         for (number, count, limit) in
             [(field::DROPPED_EVENTS, self.events, MAX_EVENTS), (field::DROPPED_LINKS, self.links, MAX_LINKS)]
         {
             if count > limit {
-                uint32::encode(number, &(count - limit), &mut bytes);
+                uint32::encode(number, &(count - limit), bytes);
             }
         }
-        if let Some(Failure { message, .. }) = self.failure {
-            let status = otlp::Status { message, code: StatusCode::Error.into() };
-            message::encode(field::STATUS, &status, &mut bytes);
+        if let Some(Failure { message, .. }) = &self.failure {
+            let status = otlp::Status { message: message.clone(), code: StatusCode::Error.into() };
+            message::encode(field::STATUS, &status, bytes);
         }
-        EndedSpan(bytes)
     }
 }
 

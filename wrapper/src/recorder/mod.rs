@@ -1,0 +1,200 @@
+//! The flight recorder: what an invocation has done so far, in a file under `/tmp`, for whoever comes after a process
+//! that was killed.
+//!
+//! Spans leave the function only after its response, so that one that is killed for memory or time would take them along.
+//! The extension reads what is left (it completes the open spans with what the platform says), and so does
+//! `throughline recorder FILE`. An invocation under way has a file of its own; it is cleared once its spans
+//! were handed over. Any error switches the recorder off, which is one log line: a `/tmp` that is full or can't be
+//! written to is no reason to disturb the function.
+
+mod file;
+mod frame;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message as _;
+
+use crate::diagnostics::{warn, warn_once};
+use crate::sandbox;
+use crate::settings::{Env, word};
+use crate::span::{EndedSpan, Span};
+use file::Slot;
+use frame::Kind;
+
+/// The process's recorder: the files that no invocation uses.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    folder: PathBuf,
+    /// What all spans have in common, as OTLP's `Resource`.
+    resource: Vec<u8>,
+    free: Mutex<Vec<Slot>>,
+    /// A file was made: what earlier processes left was seen to.
+    is_first: AtomicBool,
+    is_off: AtomicBool,
+}
+
+impl Recorder {
+    /// The recorder of a function, unless `THROUGHLINE_RECORDER` says `off`. Nothing is made before the first invocation:
+    /// a snapshot would give every restored sandbox the same file.
+    pub(crate) fn from_env(env: &Env<'_>, resource: &Resource) -> Option<Arc<Self>> {
+        let folder = sandbox::folder(&env("AWS_LAMBDA_RUNTIME_API")?);
+        is_on(env).then(|| Arc::new(Self::new(folder, resource)))
+    }
+
+    fn new(folder: PathBuf, resource: &Resource) -> Self {
+        Self {
+            folder,
+            resource: resource.encode_to_vec(),
+            free: Mutex::default(),
+            is_first: AtomicBool::new(true),
+            is_off: AtomicBool::new(false),
+        }
+    }
+
+    /// Begins the journal of an invocation; `None` if the recorder is off. `event`: its beginning, masked.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        request_id: &str,
+        event: Option<&str>,
+        span: &Span,
+    ) -> Option<Journal> {
+        if self.is_off() {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(span.size());
+        span.write(&mut bytes);
+        let frames = [
+            Some((Kind::RequestId, request_id.as_bytes())),
+            Some((Kind::Resource, &*self.resource)),
+            event.map(|event| (Kind::Event, event.as_bytes())),
+            Some((Kind::Span, &*bytes)),
+        ];
+        let frames: Vec<_> = frames.into_iter().flatten().collect();
+        let mut slot = self.or_off(self.slot())?;
+        if self.or_off(slot.begin(&frames)).is_none() {
+            // What was begun says less than nothing.
+            let _ = slot.clear();
+            return None;
+        }
+        Some(Journal { recorder: self.clone(), slot: Mutex::new(Some(slot)) })
+    }
+
+    /// A file that no other invocation uses.
+    fn slot(&self) -> io::Result<Slot> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(slot) = free.filter(|slot| !slot.is_gone()) {
+            return Ok(slot);
+        }
+        sandbox::make(&self.folder)?;
+        let slot = Slot::make(&self.folder)?;
+        if self.is_first.swap(false, Ordering::Relaxed) {
+            file::remove_old(&self.folder);
+        }
+        Ok(slot)
+    }
+
+    fn give_back(&self, slot: Slot) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
+    }
+
+    fn is_off(&self) -> bool {
+        self.is_off.load(Ordering::Relaxed)
+    }
+
+    /// What was done; switches the recorder off where that failed.
+    fn or_off<T>(&self, done: io::Result<T>) -> Option<T> {
+        done.inspect_err(|error| {
+            if !self.is_off.swap(true, Ordering::Relaxed) {
+                let folder = self.folder.display();
+                warn(&format!(
+                    "the flight recorder is off: {folder}: {error}: of an invocation that is killed nothing is told"
+                ));
+            }
+        })
+        .ok()
+    }
+}
+
+fn is_on(env: &Env<'_>) -> bool {
+    match word(env, "THROUGHLINE_RECORDER").as_deref() {
+        None | Some("" | "on" | "true" | "1") => true,
+        Some("off" | "false" | "0") => false,
+        Some(other) => {
+            warn_once(&format!("THROUGHLINE_RECORDER is '{other}', not on or off: it stays on"));
+            true
+        }
+    }
+}
+
+/// The journal of one invocation. Its file is given back when it is dropped: a later invocation begins it anew.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    recorder: Arc<Recorder>,
+    /// `None` once the invocation was handed over.
+    slot: Mutex<Option<Slot>>,
+}
+
+impl Journal {
+    /// Writes down a span that has begun and is described, as it stands.
+    pub(crate) fn begun(&self, span: &Span) {
+        self.with(|slot| slot.span(|out| span.write(out)));
+    }
+
+    /// Writes down a span that has ended.
+    pub(crate) fn ended(&self, span: &EndedSpan) {
+        self.with(|slot| slot.span(|out| out.extend_from_slice(span.bytes())));
+    }
+
+    /// Writes down the invocation span as it stands.
+    pub(crate) fn invocation(&self, span: &Span) {
+        self.with(|slot| slot.invocation(|out| span.write(out)));
+    }
+
+    /// Writes down the invocation span, which has ended.
+    pub(crate) fn invocation_ended(&self, span: &EndedSpan) {
+        self.with(|slot| slot.invocation(|out| out.extend_from_slice(span.bytes())));
+    }
+
+    /// Keeps a log line, of which the last 64 are kept: JSON, without a newline, of which a kilobyte has room.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the debug ring writes to it"))]
+    pub(crate) fn line(&self, line: &str) {
+        self.with(|slot| slot.line(line));
+    }
+
+    /// Forgets the invocation, all of which was told elsewhere. Whatever comes later is not written down.
+    pub(crate) fn clear(&self) {
+        let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut slot) = slot {
+            // Also of a recorder that is off: what stands there is over.
+            let _ = self.recorder.or_off(slot.clear());
+            self.recorder.give_back(slot);
+        }
+    }
+
+    fn with(&self, write: impl FnOnce(&mut Slot) -> io::Result<()>) {
+        if self.recorder.is_off() {
+            return;
+        }
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = &mut *slot {
+            let _ = self.recorder.or_off(write(slot));
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let slot = self.slot.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slot.take() {
+            self.recorder.give_back(slot);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+mod moments;
+
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::frame::{JOURNAL_END, LINE, LINES, SPANS_END};
+use super::testing::{files, frame_at, kinds, nonce, spans, walk};
+use super::*;
+use crate::propagation::root;
+use crate::span::{SpanKind, attribute};
+use crate::testing::{ended, now};
+
+fn recorder() -> (Arc<Recorder>, TempDir) {
+    let tmp = tempfile::tempdir().unwrap();
+    let resource = Resource { attributes: vec![attribute("faas.name", "checkout")], ..Resource::default() };
+    (Arc::new(Recorder::new(tmp.path().join("ours/hash"), &resource)), tmp)
+}
+
+fn span(name: &str) -> Span {
+    Span::start(root(None), None, SpanKind::Server, name, now())
+}
+
+fn open(recorder: &Arc<Recorder>, request_id: &str) -> Journal {
+    recorder.open(request_id, Some("{}"), &span("invocation")).unwrap()
+}
+
+#[test]
+fn what_is_written_is_read_back_in_order() {
+    let (recorder, _tmp) = recorder();
+    let invocation = span("invocation");
+    let journal = recorder.open("r-1", Some("{\"a\":1}"), &invocation).unwrap();
+    let mut call = span("call");
+    journal.begun(&call);
+    call.fail("Timeout", "no answer", now());
+    journal.begun(&call);
+    journal.ended(&call.clone().end(now()));
+    journal.invocation(&invocation);
+    let file = &files(&recorder.folder)[0];
+    assert_eq!(kinds(file), "IRESSSSS");
+    let frames = walk(file).unwrap();
+    assert_eq!((frames[0].1, frames[2].1), (&b"r-1"[..], &b"{\"a\":1}"[..]));
+    assert_eq!(Resource::decode(frames[1].1).unwrap().attributes, [attribute("faas.name", "checkout")]);
+    let spans = spans(file);
+    let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
+    assert_eq!(names, ["invocation", "call", "call", "call", "invocation"]);
+    assert!(spans[1].end_time_unix_nano == 0 && spans[1].status.is_none(), "{:?}", spans[1]);
+    assert!(spans[2].end_time_unix_nano == 0 && spans[2].status.is_some(), "{:?}", spans[2]);
+    assert_eq!(spans[3], call.end(now()).decode());
+}
+
+#[test]
+fn files_are_for_us_alone_and_named_at_random() {
+    let (recorder, _tmp) = recorder();
+    let _journals = (open(&recorder, "r-1"), open(&recorder, "r-2"));
+    for entry in fs::read_dir(&recorder.folder).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        let digits = name.strip_prefix("recorder-").unwrap();
+        assert!(digits.len() == 16 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+        assert_eq!(entry.metadata().unwrap().mode() & 0o7777, 0o600);
+    }
+}
+
+#[test]
+fn invocations_at_once_have_files_of_their_own_and_later_ones_use_them_again() {
+    let (recorder, _tmp) = recorder();
+    let both = [open(&recorder, "r-1"), open(&recorder, "r-2")];
+    both[0].begun(&span("of the first"));
+    both[1].begun(&span("of the second"));
+    let found = files(&recorder.folder);
+    let mut of_both: Vec<_> =
+        found.iter().map(|file| (walk(file).unwrap()[0].1.to_vec(), spans(file)[1].name.clone())).collect();
+    of_both.sort();
+    let expected =
+        [(b"r-1".to_vec(), "of the first".to_owned()), (b"r-2".to_vec(), "of the second".to_owned())];
+    assert_eq!(of_both, expected);
+    both.iter().for_each(Journal::clear);
+    assert!(files(&recorder.folder).iter().all(|file| walk(file).is_none()));
+    both[0].begun(&span("late"));
+    both[0].line("late");
+    let third = open(&recorder, "r-3");
+    third.begun(&span("of the third"));
+    both[0].begun(&span("later"));
+    drop(both);
+    let found = files(&recorder.folder);
+    assert_eq!(found.len(), 2);
+    let under_way: Vec<_> = found.iter().filter_map(|file| walk(file).map(|_| kinds(file))).collect();
+    assert_eq!(under_way, ["IRESS"]);
+}
+
+#[test]
+fn what_an_earlier_invocation_left_behind_is_no_part_of_a_later_one() {
+    let (recorder, _tmp) = recorder();
+    let journal = open(&recorder, "r-1");
+    (0..9).for_each(|_| journal.begun(&span("earlier")));
+    journal.line("earlier");
+    journal.clear();
+    let _journal = open(&recorder, "r-2");
+    let file = &files(&recorder.folder)[0];
+    assert_eq!(kinds(file), "IRES");
+    assert_eq!(frame_at(file, JOURNAL_END, nonce(file).unwrap()), None);
+}
+
+#[test]
+fn a_journal_that_is_full_says_so_once_and_has_room_for_the_invocation() {
+    let (recorder, _tmp) = recorder();
+    let journal = open(&recorder, "r-1");
+    let large = ended("large", [attribute("text", "x".repeat(8000))]);
+    (0..JOURNAL_END / large.size()).for_each(|_| journal.ended(&large));
+    journal.ended(&ended("small", []));
+    let mut invocation = span("invocation");
+    invocation.set("user.id", "u-1");
+    journal.invocation(&invocation);
+    let file = &files(&recorder.folder)[0];
+    assert!(kinds(file).ends_with("SSFS") && kinds(file).matches('F').count() == 1);
+    let spans = spans(file);
+    assert_eq!(spans.last().unwrap().name, "invocation");
+    assert!(!spans.iter().any(|span| span.name == "small"));
+    assert!((spans.len() - 2) * large.size() <= SPANS_END && file.len() <= JOURNAL_END);
+    (0..200).for_each(|_| journal.invocation(&span(&"x".repeat(8000))));
+    assert!(files(&recorder.folder)[0].len() <= JOURNAL_END);
+}
+
+#[test]
+fn the_last_lines_are_kept_in_their_places() {
+    let (recorder, _tmp) = recorder();
+    let journal = open(&recorder, "r-1");
+    (0..LINES + 2).for_each(|n| journal.line(&format!("line {n}")));
+    journal.line(&"é".repeat(LINE));
+    let file = &files(&recorder.folder)[0];
+    let line = |slot: u64| {
+        let (kind, payload) =
+            frame_at(file, JOURNAL_END + slot as usize * LINE, nonce(file).unwrap()).unwrap();
+        assert_eq!(kind, b'L');
+        let (number, line) = payload.split_first_chunk().unwrap();
+        (u64::from_le_bytes(*number), str::from_utf8(line).unwrap())
+    };
+    assert_eq!((line(0), line(1)), ((LINES, "line 64"), (LINES + 1, "line 65")));
+    assert_eq!(line(63), (63, "line 63"));
+    let (number, long) = line(2);
+    assert_eq!((number, long.len()), (LINES + 2, 1006), "a character is not cut");
+    assert_eq!(kinds(file), "IRES");
+}
+
+#[test]
+fn a_tmp_that_was_wiped_has_a_file_again() {
+    let (recorder, tmp) = recorder();
+    open(&recorder, "r-1").clear();
+    fs::remove_dir_all(tmp.path().join("ours")).unwrap();
+    let journal = open(&recorder, "r-2");
+    fs::remove_dir_all(tmp.path().join("ours")).unwrap();
+    journal.begun(&span("for nobody"));
+    journal.clear();
+    let _journal = open(&recorder, "r-3");
+    assert_eq!(files(&recorder.folder).len(), 1);
+    assert!(!recorder.is_off());
+}
+
+#[test]
+fn a_tmp_that_is_full_switches_the_recorder_off() {
+    let (recorder, _tmp) = recorder();
+    let full = || Slot::of(File::options().write(true).open("/dev/full").unwrap());
+    recorder.give_back(full());
+    assert!(recorder.open("r-1", None, &span("invocation")).is_none() && recorder.is_off());
+    assert!(!recorder.folder.exists(), "nothing is tried again");
+
+    let (recorder, _tmp) = self::recorder();
+    let journal = open(&recorder, "r-1");
+    let good = journal.slot.lock().unwrap().replace(full()).unwrap();
+    journal.begun(&span("lost"));
+    assert!(recorder.is_off());
+    *journal.slot.lock().unwrap() = Some(good);
+    journal.begun(&span("not tried"));
+    assert_eq!(kinds(&files(&recorder.folder)[0]), "IRES");
+    journal.clear();
+    assert!(walk(&files(&recorder.folder)[0]).is_none(), "what is over is cleared all the same");
+}
+
+#[test]
+fn a_tmp_that_is_read_only_or_somebody_elses_switches_the_recorder_off() {
+    let resource = Resource::default();
+    let is_off = |folder: &Path| {
+        let recorder = Arc::new(Recorder::new(folder.to_owned(), &resource));
+        recorder.open("r-1", None, &span("invocation")).is_none() && recorder.is_off()
+    };
+    assert!(is_off(Path::new("/proc/none/hash")), "nothing can be made there");
+    let tmp = tempfile::tempdir().unwrap();
+    let (elsewhere, ours) = (tmp.path().join("elsewhere"), tmp.path().join("ours"));
+    fs::create_dir(&elsewhere).unwrap();
+    symlink(&elsewhere, &ours).unwrap();
+    assert!(is_off(&ours.join("hash")), "a planted link");
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+}
+
+#[test]
+fn files_of_earlier_processes_are_removed_the_oldest_first() {
+    let (recorder, _tmp) = recorder();
+    sandbox::make(&recorder.folder).unwrap();
+    for n in 0..20 {
+        let file = File::create(recorder.folder.join(format!("recorder-{n:016x}"))).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(n)).unwrap();
+    }
+    File::create(recorder.folder.join("port")).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let _journals = (open(&recorder, "r-1"), open(&recorder, "r-2"));
+    let left = |n: u64| recorder.folder.join(format!("recorder-{n:016x}")).exists();
+    assert_eq!((0..20).filter(|n| left(*n)).collect::<Vec<_>>(), (5..20).collect::<Vec<_>>());
+    assert!(recorder.folder.join("port").exists());
+}
+
+#[test]
+fn it_is_there_in_a_function_and_unless_it_is_switched_off() {
+    let recorder = |recorder: Option<&str>, in_lambda: bool| {
+        let env = |name: &str| match name {
+            "THROUGHLINE_RECORDER" => recorder.map(str::to_owned),
+            "AWS_LAMBDA_RUNTIME_API" => in_lambda.then(|| "recorder-test".to_owned()),
+            _ => None,
+        };
+        Recorder::from_env(&env, &Resource::default())
+    };
+    for on in [None, Some("on"), Some(""), Some("what")] {
+        assert!(recorder(on, true).is_some_and(|made| !made.folder.exists()), "{on:?}");
+    }
+    assert!(recorder(Some(" Off"), true).is_none() && recorder(None, false).is_none());
+}
+
+/// What is written, in the order that it is.
+#[derive(Clone, Debug)]
+enum Written {
+    Span(String),
+    Invocation(String),
+    Line(String),
+}
+
+fn written() -> impl Strategy<Value = Written> {
+    prop_oneof![
+        ".{0,300}".prop_map(Written::Span),
+        ".{0,300}".prop_map(Written::Invocation),
+        ".{0,2000}".prop_map(Written::Line),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn of_a_file_that_was_cut_or_changed_only_a_beginning_is_read(
+        earlier in vec(written(), 0..12),
+        later in vec(written(), 0..12),
+        cut in any::<prop::sample::Index>(),
+        flips in vec((any::<prop::sample::Index>(), 1_u8..), 0..4),
+    ) {
+        let (recorder, _tmp) = recorder();
+        for all in [&earlier, &later] {
+            // Dropped without being cleared, as by a process that went on after all.
+            let journal = open(&recorder, "r-1");
+            for one in all {
+                match one {
+                    Written::Span(name) => journal.begun(&span(name)),
+                    Written::Invocation(name) => journal.invocation(&span(name)),
+                    Written::Line(line) => journal.line(line),
+                }
+            }
+        }
+        let file = files(&recorder.folder).remove(0);
+        let whole = walk(&file).unwrap();
+        let names = spans(&file).into_iter().skip(1).map(|span| span.name);
+        let expected = later.into_iter().filter_map(|one| match one {
+            Written::Span(name) | Written::Invocation(name) => Some(name),
+            Written::Line(_) => None,
+        });
+        prop_assert_eq!(names.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+
+        let mut torn = file[..cut.index(file.len() + 1)].to_vec();
+        for (at, flip) in flips {
+            if !torn.is_empty() {
+                let at = at.index(torn.len().min(4096));
+                torn[at] ^= flip;
+            }
+        }
+        let read = walk(&torn).unwrap_or_default();
+        prop_assert_eq!(&read[..], &whole[..read.len()]);
+    }
+}
