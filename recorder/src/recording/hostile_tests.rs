@@ -1,0 +1,133 @@
+//! Any bytes are read without harm, and of a file that was damaged all before the damage is read.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::frames::{PREFIX, RING, SLOT};
+use crate::testing::{File, invocation, span};
+
+const ENDING: Ending = Ending { time_unix_nano: 5_000_000, failure: None };
+
+/// What the tests build files of.
+#[derive(Debug, Clone)]
+enum Step {
+    Open(u8),
+    End(u8),
+    Event(String),
+    Full,
+    Line(u64, String),
+    Foreign(u8, Vec<u8>),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (2_u8..9).prop_map(Step::Open),
+        4 => (2_u8..9).prop_map(Step::End),
+        1 => ".{0,30}".prop_map(Step::Event),
+        1 => Just(Step::Full),
+        1 => (0_u64..200, ".{0,30}").prop_map(|(number, line)| Step::Line(number, line)),
+        1 => (any::<u8>(), vec(any::<u8>(), 0..40)).prop_map(|(kind, bytes)| Step::Foreign(kind, bytes)),
+    ]
+}
+
+fn file(nonce: u64, steps: &[Step]) -> File {
+    let mut file = File::new(nonce, "r-1");
+    file.span(&invocation("r-1", "f"));
+    for step in steps {
+        match step {
+            Step::Open(id) => file.span(&span(*id, "call")),
+            Step::End(id) => file.span(&Span { end_time_unix_nano: 1 << 40, ..span(*id, "call") }),
+            Step::Event(event) => file.event(event),
+            Step::Full => file.full(),
+            Step::Line(number, line) => file.line(*number, line),
+            Step::Foreign(kind, bytes) => file.frame(*kind, bytes),
+        }
+    }
+    file
+}
+
+/// Reads, completes, and checks what holds of anything that was read.
+fn survives(bytes: &[u8]) -> Option<Vec<Span>> {
+    let recording = read(bytes).ok()?;
+    assert!(recording.spans.len() <= MAX_SPANS && recording.lines.len() <= 64);
+    let request = recording.into_request(&ENDING);
+    let encoded = request.encode_to_vec();
+    assert_eq!(ExportTraceServiceRequest::decode(encoded.as_slice()).as_ref(), Ok(&request));
+    let spans = request.resource_spans[0].scope_spans[0].spans.clone();
+    for span in &spans {
+        assert_eq!((span.trace_id.len(), span.span_id.len()), (16, 8));
+        assert_ne!(span.end_time_unix_nano, 0);
+    }
+    let mut ids: Vec<_> = spans.iter().map(|span| &span.span_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), spans.len(), "each span once");
+    Some(spans)
+}
+
+/// What a file says that ends after so many of its frames.
+fn after(frames: &[Step]) -> Vec<Span> {
+    survives(&file(7, frames).into_bytes()).expect("whole")
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_harm(bytes in vec(any::<u8>(), 0..2000)) {
+        survives(&bytes);
+        // And behind a header that is right.
+        survives(&[b"THRLREC1\x07\0\0\0\0\0\0\0".as_slice(), &bytes].concat());
+    }
+
+    #[test]
+    fn a_file_torn_anywhere_says_what_it_said_before(steps in vec(step(), 0..12), at in 0.0..1.0_f64) {
+        let journal: Vec<Step> = steps.into_iter().filter(|step| !matches!(step, Step::Line(..))).collect();
+        let whole = file(7, &journal).into_bytes();
+        let at = (whole.len() as f64 * at) as usize;
+        let read = survives(&whole[..at]);
+        // How many whole frames there are before the tear.
+        let counted = (0..=journal.len()).rev().find(|count| file(7, &journal[..*count]).into_bytes().len() <= at);
+        match counted {
+            Some(count) => prop_assert_eq!(read, Some(after(&journal[..count]))),
+            // Torn within the frames that the tests begin with.
+            None => prop_assert!(read.unwrap_or_default().is_empty()),
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_ends_the_journal_and_nothing_else(steps in vec(step(), 1..12), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+        let journal: Vec<Step> = steps.into_iter().filter(|step| !matches!(step, Step::Line(..))).collect();
+        let mut bytes = file(7, &journal).into_bytes();
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        let read = survives(&bytes);
+        let counted = (0..=journal.len()).rev().find(|count| file(7, &journal[..*count]).into_bytes().len() <= at);
+        match counted {
+            Some(count) if at >= 16 => prop_assert_eq!(read, Some(after(&journal[..count]))),
+            _ => prop_assert!(read.unwrap_or_default().is_empty()),
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_invocation_left_is_not_this_one_s(old in vec(step(), 1..12), new in vec(step(), 0..6)) {
+        let old = file(6, &old).into_bytes();
+        let alone = file(7, &new).into_bytes();
+        let mut both = alone.clone();
+        // The new one's journal lies over the old one's; the old one's ring is still there.
+        if old.len() > both.len() {
+            both.extend_from_slice(&old[both.len()..]);
+        }
+        let (alone, both) = (read(&alone).unwrap(), read(&both).unwrap());
+        // Chance may put a frame of the old journal where the new one ends; its checksum betrays it.
+        prop_assert_eq!(alone, both);
+    }
+
+    #[test]
+    fn a_huge_length_is_a_tear(length in (RING as u32 - 200)..=u32::MAX) {
+        let mut bytes = file(7, &[]).into_bytes();
+        let end = bytes.len();
+        bytes.extend(length.to_le_bytes());
+        bytes.extend([0; PREFIX + SLOT]);
+        prop_assert_eq!(read(&bytes).unwrap(), read(&bytes[..end]).unwrap());
+    }
+}
