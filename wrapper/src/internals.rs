@@ -1,6 +1,7 @@
 //! What the benches and the fuzz targets reach inside. It is no API: the feature `internals` is for them alone, and
 //! what is here changes without notice.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -8,6 +9,8 @@ use bytes::Bytes;
 
 use crate::invocation::{Call, Invocation};
 use crate::propagation::{Baggage, Context, Named, XrayHeader};
+use crate::scope::Scope;
+use crate::span::SpanKind;
 use crate::tracer::Tracer;
 use crate::triggers::{self, Aggregated, Caller, Reading};
 
@@ -39,8 +42,74 @@ pub struct Begun(
 /// Reads an event and begins its invocation, as is done before the handler is called.
 #[must_use]
 pub fn begin(event: &Bytes) -> Begun {
-    let call = Call {
-        event: Some(tracer().settings().capture.take(event)),
+    Begun(Invocation::open(tracer().clone(), call(tracer(), event), reading(event)).0)
+}
+
+/// An invocation in which calls are made.
+#[derive(Debug)]
+pub struct Calling(Scope);
+
+impl Calling {
+    /// Begins one in a function, as the event of a direct invoke begins it.
+    #[must_use]
+    pub fn begin(function: &Function) -> Self {
+        let event = Bytes::from_static(b"{\"order\":1}");
+        let reading = triggers::read(&event, &Caller::default(), function.0.settings());
+        Self(Invocation::open(function.0.clone(), call(&function.0, &event), reading).1)
+    }
+
+    /// Makes the span of a call, as an AWS client does, and ends it.
+    pub fn call(&self) {
+        let mut span = self.0.start_span(SpanKind::Client, "DynamoDB.GetItem");
+        for (key, value) in [
+            ("rpc.system.name", "aws-api"),
+            ("rpc.method", "DynamoDB/GetItem"),
+            ("cloud.region", "eu-west-1"),
+            ("db.system.name", "aws.dynamodb"),
+            ("throughline.injected", "none"),
+            ("server.address", "dynamodb.eu-west-1.amazonaws.com"),
+        ] {
+            span.set(key, value);
+        }
+        span.write_down();
+        span.set("http.response.status_code", 200);
+        span.set("aws.request_id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd");
+    }
+
+    /// Ends it; its spans go nowhere.
+    pub fn end(self) {
+        drop(self.0.invocation().close());
+        self.0.invocation().forget();
+    }
+}
+
+/// A function, with or without the flight recorder.
+#[derive(Debug)]
+pub struct Function(Arc<Tracer>);
+
+impl Function {
+    /// One whose files are in the folder of the sandbox `runtime_api`.
+    #[must_use]
+    pub fn new(runtime_api: &str, recorder: bool) -> Self {
+        let env = |name: &str| match name {
+            "AWS_LAMBDA_RUNTIME_API" => Some(runtime_api.to_owned()),
+            "AWS_LAMBDA_FUNCTION_NAME" => Some("bench".to_owned()),
+            "THROUGHLINE_RECORDER" => Some(if recorder { "on" } else { "off" }.to_owned()),
+            _ => None,
+        };
+        Self(Tracer::new(&env, SystemTime::now))
+    }
+}
+
+/// The folder of that sandbox.
+#[must_use]
+pub fn sandbox_folder(runtime_api: &str) -> PathBuf {
+    crate::sandbox::folder(runtime_api)
+}
+
+fn call(tracer: &Tracer, event: &Bytes) -> Call {
+    Call {
+        event: Some(tracer.settings().capture.take(event)),
         request_id: "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned(),
         function_name: "bench".to_owned(),
         function_arn: "arn:aws:lambda:eu-west-1:123456789012:function:bench".to_owned(),
@@ -48,9 +117,8 @@ pub fn begin(event: &Bytes) -> Begun {
         xray: None,
         cold_start: false,
         event_bytes: event.len(),
-        received: tracer().now(),
-    };
-    Begun(Invocation::open(tracer().clone(), call, reading(event)).0)
+        received: tracer.now(),
+    }
 }
 
 fn tracer() -> &'static Arc<Tracer> {
