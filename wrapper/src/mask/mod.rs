@@ -1,20 +1,30 @@
-//! Payloads as people may see them: without what is secret in them, and no longer than asked for.
+//! Payloads, messages and fields as people may see them: without what is secret in them.
 //!
 //! A payload is passed through once, member by member, until there is enough of it: nothing is built of it, and of six
 //! megabytes only the beginning is looked at. What a member is called decides first ([`Keys`]), then what a text looks like
-//! (`text.rs`). A text that is JSON itself, in Base64 or not, is treated as JSON.
+//! (`text.rs`). A text that is JSON itself, in Base64 or percent-encoded or not, is treated as JSON.
+//!
+//! What can't be known: that a word in prose is a password (`it is hunter2`), that a text under an innocent name is one
+//! (`"note": "hunter2"`), or what program and service have enciphered, compressed or spelled as a list of numbers. Such names
+//! go into `THROUGHLINE_MASK`; where that is no help, `THROUGHLINE_CAPTURE=off` keeps payloads out.
 
+mod card;
+mod encoded;
 mod keys;
+mod named;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod text;
 
 use std::borrow::Cow;
 
-use base64_simd::STANDARD;
+use memchr::memchr2;
 
-use crate::triggers::scan::{self, Scanner};
+use crate::triggers::scan::Scanner;
+use encoded::Decoded;
 pub(crate) use keys::Keys;
+use spelling::{head, unescaped};
 
 /// What stands in the place of a secret.
 const MASK: &str = "***";
@@ -24,15 +34,14 @@ const MORE: char = '…';
 const MAX_DEPTH: usize = 24;
 /// The same of texts within texts. Each doubles the backslashes of those inside.
 const MAX_TEXTS: usize = 5;
-/// The longest that one character is as an escape, in bytes.
-const LONGEST_ESCAPE: usize = 6;
-/// The shortest text that is tried as Base64: a shorter one has room for no secret.
-const MIN_BASE64: usize = 12;
+/// How much of a text is looked at beyond what there is room for: a secret is known for one only if it is seen whole.
+const AHEAD: usize = 512;
 
 /// As much of `payload` as `limit` bytes hold, masked.
 pub(crate) fn masked(payload: &str, keys: &Keys, limit: usize) -> String {
-    let mut writer = Writer { out: String::new(), keys, limit, depth: 0, texts: 0 };
-    writer.any(payload);
+    let out = String::with_capacity(payload.len().min(limit) + 2 * MORE.len_utf8());
+    let mut writer = Writer { out, keys, limit, depth: 0, texts: 0 };
+    writer.any(payload, false);
     writer.finish()
 }
 
@@ -48,26 +57,72 @@ struct Writer<'k> {
 }
 
 impl Writer<'_> {
-    /// Writes JSON, or what is none as text.
-    fn any(&mut self, payload: &str) {
-        let before = self.out.len();
-        let is_json = payload.trim_ascii_start().starts_with(['{', '[', '"']);
-        if is_json && (scan::whole(payload, |scanner| self.value(scanner)).is_some() || self.is_full()) {
+    /// Writes JSON, or what is none as text; `is_cut` where there was more of it.
+    fn any(&mut self, payload: &str, is_cut: bool) {
+        if begins_as_json(payload) {
+            self.json(payload, is_cut);
             return;
         }
-        let shown = if is_json {
-            // Torn further on: what was passed through until there is right, and of the rest nobody knows what it is.
-            self.out.len() == before
-        } else {
-            let beginning = head(payload, self.room());
-            let is_all = beginning.len() == payload.len();
-            let beginning = if is_all { beginning } else { text::without_half_a_secret(beginning) };
-            self.out.push_str(&text::masked(beginning, self.keys));
-            is_all
-        };
-        if !shown {
-            self.out.push(MORE);
+        let room = self.room() + AHEAD;
+        let shown = head(payload, room);
+        let is_cut = is_cut || shown.len() < payload.len();
+        if self.decoded(shown, is_cut).is_none() {
+            self.words(shown, is_cut);
         }
+        if shown.len() < payload.len() {
+            self.more();
+        }
+    }
+
+    /// Writes one or more values of JSON; from where it is none any more, text.
+    fn json(&mut self, payload: &str, is_cut: bool) {
+        let mut scanner = Scanner::new(payload);
+        let mut is_json = true;
+        while is_json && self.value(&mut scanner).is_some() {
+            let rest = scanner.rest_text();
+            let next = rest.trim_ascii_start();
+            if next.is_empty() {
+                return;
+            }
+            is_json = next.starts_with(['{', '[']);
+            if is_json {
+                self.out.push_str(rest.strip_suffix(next).unwrap_or_default());
+                scanner = Scanner::new(next);
+            }
+        }
+        let rest = scanner.rest_text();
+        // What is torn is neither.
+        if self.is_full() || rest.is_empty() || rest.starts_with(['"', '{', '[']) {
+            self.more();
+        } else {
+            self.words(rest, is_cut);
+        }
+    }
+
+    /// Writes what a text stands for if that hides something; `None` if it says nothing else than it seems to.
+    fn decoded(&mut self, text: &str, is_cut: bool) -> Option<()> {
+        match encoded::decoded(text)? {
+            Decoded::Text(decoded) => {
+                let shown = self.inner(&decoded, is_cut);
+                if shown == *decoded {
+                    return None;
+                }
+                self.out.push_str(&shown);
+            }
+            Decoded::Binary(text) => {
+                if matches!(text::masked(&text, self.keys), Cow::Borrowed(_)) {
+                    return None;
+                }
+                self.out.push_str(MASK);
+            }
+        }
+        Some(())
+    }
+
+    /// Writes a text that is no JSON.
+    fn words(&mut self, text: &str, is_cut: bool) {
+        let text = if is_cut { text::without_half_a_secret(text) } else { text };
+        self.out.push_str(&text::masked(text, self.keys));
     }
 
     /// Writes the value that begins here; `None` if it is torn, or there is enough.
@@ -80,14 +135,9 @@ impl Writer<'_> {
                 let mut is_first = true;
                 scanner.object(|name, scanner| {
                     writer.separate(&mut is_first);
-                    writer.quoted(&name);
-                    writer.out.push(':');
-                    if writer.keys.are_secret(&name) {
-                        writer.secret(scanner.value()?);
-                        Some(())
-                    } else {
-                        writer.value(scanner)
-                    }
+                    let is_secret = writer.keys.are_secret(&name);
+                    writer.name(name);
+                    if is_secret { writer.secret(scanner) } else { writer.value(scanner) }
                 })
             });
         }
@@ -102,15 +152,13 @@ impl Writer<'_> {
         }
         let Some(raw) = scanner.value() else {
             if let Some(torn) = scanner.rest_text().strip_prefix('"') {
-                self.string(torn);
-                self.out.push(MORE);
+                self.string(torn, true);
             }
             return None;
         };
         match raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')) {
-            Some(inner) => self.string(inner),
-            // A number may be a card's.
-            None if text::is_secret(raw) => self.quoted(MASK),
+            Some(inner) => self.string(inner, false),
+            None if card::is_in(raw) => self.quoted(MASK),
             None => self.out.push_str(raw),
         }
         Some(())
@@ -137,52 +185,81 @@ impl Writer<'_> {
         Some(())
     }
 
-    /// Writes a secret: that there is one, and nothing of it. What is empty tells nothing.
-    fn secret(&mut self, raw: &str) {
-        match raw {
-            "null" | "\"\"" | "{}" | "[]" => self.out.push_str(raw),
-            _ => self.quoted(MASK),
+    fn name(&mut self, name: Cow<'_, str>) {
+        match name {
+            // Without escapes, as most are.
+            Cow::Borrowed(name) => self.out.extend(["\"", name, "\":"]),
+            Cow::Owned(name) => {
+                self.quoted(&name);
+                self.out.push(':');
+            }
         }
     }
 
+    /// Writes a secret: that there is one, and nothing of it. What is empty tells nothing.
+    fn secret(&mut self, scanner: &mut Scanner<'_>) -> Option<()> {
+        match scanner.value() {
+            Some(nothing @ ("null" | "\"\"" | "{}" | "[]")) => self.out.push_str(nothing),
+            Some(_) => self.quoted(MASK),
+            None => {
+                self.quoted(MASK);
+                // Nobody knows where it ends.
+                *scanner = Scanner::new("");
+                return None;
+            }
+        }
+        Some(())
+    }
+
     /// Writes a text, by what stands between its quotes.
-    fn string(&mut self, inner: &str) {
-        let beginning = head(inner, self.room() * LONGEST_ESCAPE);
-        // It may end in the midst of an escape, which is as long as two when it is a pair of surrogates.
-        let text = (0..2 * LONGEST_ESCAPE)
-            .find_map(|less| unescaped(head(beginning, beginning.len().saturating_sub(less))));
+    fn string(&mut self, inner: &str, is_torn: bool) {
+        let beginning = head(inner, self.room() + AHEAD);
+        let is_cut = is_torn || beginning.len() < inner.len();
+        // Most texts are what they seem to be, and have no escapes.
+        let is_spelled = memchr2(b'\\', b'%', beginning.as_bytes()).is_some();
+        let text = if is_spelled { unescaped(beginning) } else { Some(Cow::Borrowed(beginning)) };
         match text {
-            Some(text) => {
-                let decoded = decoded(&text).map(|decoded| (self.inner(&decoded), decoded));
-                let hides = decoded.filter(|(shown, decoded)| shown != decoded);
-                let shown = hides.map_or_else(|| self.inner(&text), |(shown, _)| shown);
+            Some(text) if is_cut || is_spelled || begins_as_json(&text) || encoded::is_base64_all(&text) => {
+                let shown = self.inner(&text, is_cut);
                 self.quoted(&shown);
             }
+            Some(text) => match text::masked(&text, self.keys) {
+                Cow::Borrowed(shown) => self.out.extend(["\"", shown, "\""]),
+                Cow::Owned(shown) => self.quoted(&shown),
+            },
             None => self.quoted(MASK),
         }
-        if beginning.len() < inner.len() {
-            self.out.push(MORE);
+        if is_cut {
+            self.more();
         }
     }
 
     /// A text within the payload, masked.
-    fn inner(&self, text: &str) -> String {
+    fn inner(&self, text: &str, is_cut: bool) -> String {
         if self.texts == MAX_TEXTS {
             return MORE.to_string();
         }
         let (limit, texts) = (self.room(), self.texts + 1);
-        let mut inner = Writer { out: String::new(), keys: self.keys, limit, depth: self.depth, texts };
-        inner.any(text);
+        let out = String::with_capacity(text.len());
+        let mut inner = Writer { out, keys: self.keys, limit, depth: self.depth, texts };
+        inner.any(text, is_cut);
         inner.out
     }
 
     fn quoted(&mut self, text: &str) {
-        self.out.push_str(&serde_json::Value::from(text).to_string());
+        spelling::quote(text, &mut self.out);
     }
 
     fn separate(&mut self, is_first: &mut bool) {
         if !std::mem::take(is_first) {
             self.out.push(',');
+        }
+    }
+
+    /// Says that there was more, once.
+    fn more(&mut self) {
+        if !self.out.ends_with(MORE) {
+            self.out.push(MORE);
         }
     }
 
@@ -203,26 +280,6 @@ impl Writer<'_> {
     }
 }
 
-/// As much of a text as so many bytes hold.
-fn head(text: &str, bytes: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
-}
-
-/// The value of a string, by what stands between its quotes.
-fn unescaped(inner: &str) -> Option<String> {
-    scan::string(&["\"", inner, "\""].concat()).map(Cow::into_owned)
-}
-
-/// What a text is in Base64, if that is text again; it may be cut anywhere.
-fn decoded(text: &str) -> Option<String> {
-    if text.len() < MIN_BASE64 {
-        return None;
-    }
-    let mut bytes = STANDARD.decode_to_vec(text.get(..text.len() / 4 * 4)?).ok()?;
-    if let Err(error) = std::str::from_utf8(&bytes) {
-        // Cut in the midst of a character.
-        error.error_len().is_none().then(|| bytes.truncate(error.valid_up_to()))?;
-    }
-    let text = String::from_utf8(bytes).ok()?;
-    (!text.chars().any(|c| c.is_control() && !c.is_whitespace())).then_some(text)
+fn begins_as_json(text: &str) -> bool {
+    text.trim_ascii_start().starts_with(['{', '[', '"'])
 }

@@ -41,11 +41,57 @@ fn a_payload_is_cut_and_says_so() {
         "{masked}"
     );
     assert_eq!(super::masked("eighty", &Keys::default(), 8), "eighty", "which fits");
-    assert_eq!(super::masked("to ada@example.com", &Keys::default(), 12), "to…", "no half of an address");
+    assert_eq!(super::masked("to ada@example.com", &Keys::default(), 12), "to ***", "no half of an address");
+    assert_eq!(
+        super::masked("ab ada@example.com", &Keys::default(), 5),
+        "ab…",
+        "nor of what is in its place"
+    );
     for (payload, is) in
         [("not JSON", "not JSON"), ("{\"a\":1,", "{\"a\":1…"), ("", ""), ("7", "7"), ("{", "{…")]
     {
         assert_eq!(super::masked(payload, &Keys::default(), 100), is);
+    }
+}
+
+#[test]
+fn what_is_only_half_json_is_shown_as_far_as_it_may_be() {
+    for (payload, is) in [
+        ("[2026-01-01T00:00:00] password=hunter2", "[2026-01-01T00:00:00] password=***"),
+        ("[GET /a] failed for ada@example.com", "[GET /a] failed for ***"),
+        (r#""foo" not found"#, r#""foo" not found"#),
+        (
+            "{\"a\":1,\"token\":\"x\"}\n{\"token\":\"x\"}\n",
+            "{\"a\":1,\"token\":\"***\"}\n{\"token\":\"***\"}",
+        ),
+        ("{'password': 'hunter2'}", "{'password': '***'}"),
+        (r#"{"password":hunter2}"#, r#"{"password":"***"…"#),
+        (r#"{"password":"hun"#, r#"{"password":"***"…"#),
+    ] {
+        assert_eq!(masked(payload, &Keys::default(), 1000), is);
+    }
+}
+
+#[test]
+fn a_text_that_stands_for_another_is_shown_as_that_if_it_hides_something() {
+    let base64 = |text: &str| BASE64_STANDARD.encode(text);
+    for (text, is) in [
+        (base64("password=hunter2"), "password=***".to_owned()),
+        (
+            base64("nothing to hide").trim_end_matches('=').to_owned(),
+            base64("nothing to hide").trim_end_matches('=').to_owned(),
+        ),
+        (base64(r#"{"token":"é>?"}"#).replace('+', "-").replace('/', "_"), r#"{"token":"***"}"#.to_owned()),
+        ("password%3Dhunter2%26a%3D1".to_owned(), "password=***&a=1".to_owned()),
+        ("%7B%22password%22%3A%22a%20b%22%7D".to_owned(), r#"{"password":"***"}"#.to_owned()),
+        ("a%20b 100%".to_owned(), "a%20b 100%".to_owned()),
+        (
+            BASE64_STANDARD.encode([b"\x00\xff".as_slice(), &[b'x'; 60], b" password=hunter2"].concat()),
+            "***".to_owned(),
+        ),
+    ] {
+        assert_eq!(masked(&text, &Keys::default(), 1000), is, "{text}");
+        assert_eq!(shown(&json!({"a": text})), json!({"a": is}));
     }
 }
 

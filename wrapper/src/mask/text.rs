@@ -1,147 +1,198 @@
-//! What in a text is nobody's to see, by what it looks like: numbers of cards, addresses of people, tokens, keys of AWS, and
-//! what stands behind a secret name (`password=…`).
+//! What in a text is nobody's to see, by what it looks like: numbers of cards, addresses of people, tokens, keys of AWS,
+//! keys in PEM, credentials in URLs, and what stands behind a secret name (`password=…`).
+//!
+//! A text is passed over byte by byte, and only where one of few bytes stands is it looked at more closely ([`SIGNS`]): it
+//! stays as it is, uncopied, where nothing is to be hidden.
 
-use super::{Keys, MASK};
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::encoded::{self, Decoded, is_base64};
+use super::{Keys, MASK, card, named};
+
+/// The bytes at which a secret begins, or by which one is recognized: digits (a card's), `@` (an address), `=`, `:` and `>`
+/// (behind a name), a space (`Bearer …`), `J` (`eyJ…`), `I` (`AKIA…`), `-` (`-----BEGIN`).
+static SIGNS: [bool; 256] = table(b"0123456789@=:> JI-");
+/// The bytes between words.
+static SEPARATORS: [bool; 256] = table(b" \t\n\r\x0c=:&,;\"'`<>()[]{}?|\\");
+
+/// Which bytes are among these.
+pub(super) const fn table(bytes: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
+
+/// How far into a URL is looked for who calls.
+const MAX_USER_INFO: usize = 512;
 
 /// A text without them.
-pub(super) fn masked(text: &str, keys: &Keys) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut hides_next = false;
-    // Words with what separates them; a card's number may be several.
-    for word in text.split_inclusive(is_separator) {
-        let end =
-            word.len() - word.chars().next_back().filter(|c| is_separator(*c)).map_or(0, char::len_utf8);
-        let (word, separator) = word.split_at_checked(end).unwrap_or((word, ""));
-        let hides = hides_next || is_secret(word);
-        out.push_str(if hides && !word.is_empty() { MASK } else { word });
-        out.push_str(separator);
-        let names =
-            (matches!(separator, "=" | ":") && keys.are_secret(word)) || word.eq_ignore_ascii_case("bearer");
-        hides_next = names || hides_next && word.is_empty();
+pub(super) fn masked<'t>(text: &'t str, keys: &Keys) -> Cow<'t, str> {
+    let bytes = text.as_bytes();
+    let (mut out, mut told, mut at) = (String::new(), 0, 0);
+    while let Some(found) =
+        bytes.get(at..).and_then(|rest| rest.iter().position(|byte| SIGNS[usize::from(*byte)]))
+    {
+        at += found;
+        let (secret, next) = secret_at(text, at, keys);
+        at = next.max(at + 1);
+        let Some(secret) = secret.filter(|secret| secret.end > told) else { continue };
+        // What is hidden already may begin the next secret.
+        out.push_str(text.get(told..secret.start).unwrap_or_default());
+        if secret.start >= told {
+            out.push_str(MASK);
+        }
+        told = secret.end;
+        at = at.max(told);
     }
-    without_cards(out)
+    if told == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(text.get(told..).unwrap_or_default());
+    Cow::Owned(out)
 }
 
 /// A text that was cut, without what may be the half of a secret at its end.
 pub(super) fn without_half_a_secret(cut: &str) -> &str {
-    let begin = cut.rfind(is_separator).map_or(0, |at| cut.ceil_char_boundary(at + 1));
-    let (before, word) = cut.split_at_checked(begin).unwrap_or((cut, ""));
-    let may_be_one = word.contains(|c: char| c == '@' || c.is_ascii_digit()) || word.starts_with("eyJ");
+    let begin = cut.bytes().rposition(|byte| is_separator(byte) && !matches!(byte, b':' | b'='));
+    let (before, word) = cut.split_at_checked(begin.map_or(0, |at| at + 1)).unwrap_or((cut, ""));
+    let may_be_one =
+        word.contains(|c: char| matches!(c, '@' | '%' | ':') || c.is_ascii_digit()) || word.contains("eyJ");
     let kept = if may_be_one { before } else { cut };
-    kept.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, ' ' | '-'))
+    kept.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, ' ' | '-' | '+'))
 }
 
-/// Whether a word is a secret by itself.
-pub(super) fn is_secret(word: &str) -> bool {
-    is_card(word) || is_address(word) || is_token(word) || is_aws_key(word)
+/// The secret that the byte at `at` is a sign of, and from where on to look for the next.
+fn secret_at(text: &str, at: usize, keys: &Keys) -> (Option<Range<usize>>, usize) {
+    let bytes = text.as_bytes();
+    let secret = match bytes[at] {
+        // Most digits are few, and most hyphens alone.
+        b'0'..=b'9' if !bytes.get(at + 3).is_some_and(u8::is_ascii_digit) => None,
+        b'0'..=b'9' => return card::at(bytes, at),
+        b'-' if bytes.get(at + 1) != Some(&b'-') => None,
+        b'@' => address(bytes, at),
+        b' ' => credentials(text, at),
+        b'J' => return token(text, at, keys).unwrap_or((None, at + 1)),
+        b'I' => aws_key(bytes, at),
+        b'-' => pem(text, at),
+        b':' if bytes[at..].starts_with(b"://") => user_info(bytes, at + 3),
+        b':' if bytes[..at].ends_with(b"arn") => {
+            // Its parts have names of services, as `secretsmanager`, before them.
+            return (None, round(bytes, at, |byte| byte == b':' || !is_separator(byte)).end);
+        }
+        _ => named::behind(text, at, keys),
+    };
+    (secret, at + 1)
 }
 
-fn is_separator(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(
-            c,
-            '=' | ':'
-                | '&'
-                | ','
-                | ';'
-                | '"'
-                | '\''
-                | '<'
-                | '>'
-                | '('
-                | ')'
-                | '['
-                | ']'
-                | '{'
-                | '}'
-                | '?'
-                | '|'
-        )
+pub(super) fn is_separator(byte: u8) -> bool {
+    SEPARATORS[usize::from(byte)]
 }
 
-/// The number of a payment card: 13 to 19 digits with the check digit right (ISO/IEC 7812), which no time since 1970 begins as.
-fn is_card(word: &str) -> bool {
-    let digits: Vec<u32> = word.chars().filter(|c| *c != '-').map_while(|c| c.to_digit(10)).collect();
-    let is_number = digits.len() == word.chars().filter(|c| *c != '-').count();
-    is_number && (13..=19).contains(&digits.len()) && matches!(digits.first(), Some(2..=6)) && checks(&digits)
-}
-
-/// Luhn's check.
-fn checks(digits: &[u32]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(at, digit)| match (at % 2, digit * 2) {
-            (0, _) => *digit,
-            (_, doubled) => doubled / 10 + doubled % 10,
-        })
-        .sum();
-    sum.is_multiple_of(10)
-}
-
-/// Numbers of cards in groups of digits, as people write them: `4111 1111 1111 1111`.
-fn without_cards(text: String) -> String {
-    let is_part = |c: char| c.is_ascii_digit() || c == ' ' || c == '-';
-    if !text.contains(|c: char| c.is_ascii_digit()) {
-        return text;
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text.as_str();
-    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
-        let (before, from) = rest.split_at(at);
-        out.push_str(before);
-        let end = from.find(|c| !is_part(c)).unwrap_or(from.len());
-        let (run, after) = from.split_at(end);
-        let number = run.trim_end();
-        out.push_str(if is_card(&number.replace(' ', "")) { MASK } else { number });
-        out.push_str(&run[number.len()..]);
-        rest = after;
-    }
-    out.push_str(rest);
-    out
+/// From where to where the bytes before and from `at` on are of one kind.
+fn round(bytes: &[u8], at: usize, is: impl Fn(u8) -> bool) -> Range<usize> {
+    let before = bytes[..at].iter().rev().take_while(|byte| is(**byte)).count();
+    let after = bytes[at..].iter().take_while(|byte| is(**byte)).count();
+    at - before..at + after
 }
 
 /// An address of mail.
-fn is_address(word: &str) -> bool {
-    let Some((local, domain)) = word.rsplit_once('@') else { return false };
-    let is_name =
-        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "._%+-".contains(c));
-    is_name(local) && is_name(domain) && domain.trim_matches('.').contains('.')
+fn address(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    // What is no ASCII may be a letter.
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte) || !byte.is_ascii();
+    let local = round(bytes, at, is_name).start;
+    let mut domain = &bytes[at + 1..round(bytes, at + 1, is_name).end];
+    while let [before @ .., b'.'] = domain {
+        domain = before;
+    }
+    let last = domain.rsplit(|byte| *byte == b'.').next()?;
+    // `package@1.2.3` is none.
+    let is_domain = last.len() < domain.len() && last.first().is_some_and(|byte| !byte.is_ascii_digit());
+    (local < at && is_domain).then(|| local..at + 1 + domain.len())
 }
 
-/// A JSON Web Token (RFC 7519): three parts in Base64, the first of which begins an object.
-fn is_token(word: &str) -> bool {
-    word.starts_with("eyJ") && word.split('.').count() >= 3
+/// What follows `Bearer` and `Basic`, as headers have it.
+fn credentials(text: &str, space: usize) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    if !matches!(bytes[..space].last(), Some(b'r' | b'R' | b'c' | b'C')) {
+        return None;
+    }
+    let scheme = &bytes[round(bytes, space, |byte| byte.is_ascii_alphabetic()).start..space];
+    let begin = space + 1;
+    let end = round(bytes, begin, |byte| !is_separator(byte) || byte == b'=').end;
+    let is_one = if scheme.eq_ignore_ascii_case(b"bearer") {
+        end > begin
+    } else {
+        scheme.eq_ignore_ascii_case(b"basic")
+            && matches!(encoded::base64(&text[begin..end]), Some(Decoded::Text(pair)) if pair.contains(':'))
+    };
+    is_one.then_some(begin..end)
+}
+
+/// A JSON Web Token (RFC 7519), or JSON in Base64 with something to hide, both of which begin as an object's `{"` does; and
+/// where the word ends.
+fn token(text: &str, at: usize, keys: &Keys) -> Option<(Option<Range<usize>>, usize)> {
+    let bytes = text.as_bytes();
+    let begin = begin_of(bytes, at, |before| before == b"ey", |byte| byte.is_ascii_alphanumeric())?;
+    let end = round(bytes, at, |byte| is_base64(byte) || byte == b'.').end;
+    let word = text.get(begin..end)?.trim_end_matches('.');
+    let is_secret = word.contains('.')
+        || match encoded::base64(word) {
+            Some(Decoded::Text(json)) => matches!(masked(&json, keys), Cow::Owned(_)),
+            Some(Decoded::Binary(_)) => true,
+            None => false,
+        };
+    Some((is_secret.then(|| begin..begin + word.len()), end))
 }
 
 /// The id of an access key (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
-fn is_aws_key(word: &str) -> bool {
-    word.len() == 20
-        && (word.starts_with("AKIA") || word.starts_with("ASIA"))
-        && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+fn aws_key(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    let is_part = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    let begin = begin_of(bytes, at, |before| matches!(before, b"AK" | b"AS"), is_part)?;
+    let end = round(bytes, at, is_part).end;
+    (end - begin >= 16 && bytes.get(at + 1) == Some(&b'A')).then_some(begin..end)
+}
+
+/// Where the word begins of which the third byte is at `at`, and the two before are these.
+fn begin_of(
+    bytes: &[u8],
+    at: usize,
+    are: impl Fn(&[u8]) -> bool,
+    is_part: impl Fn(u8) -> bool,
+) -> Option<usize> {
+    let begin = at.checked_sub(2)?;
+    let is_first = !bytes[..begin].last().is_some_and(|byte| is_part(*byte));
+    (is_first && are(&bytes[begin..at])).then_some(begin)
+}
+
+/// Keys and certificates in PEM (RFC 7468).
+fn pem(text: &str, at: usize) -> Option<Range<usize>> {
+    let inside = text.get(at..)?.strip_prefix("-----BEGIN ")?;
+    let rest = inside.find("-----END ").and_then(|end| {
+        let end_line = inside.get(end + "-----END ".len()..)?;
+        Some(end_line.get(end_line.find("-----")? + "-----".len()..)?.len())
+    });
+    Some(at..text.len() - rest.unwrap_or(0))
+}
+
+/// What stands before the `@` of a URL: who, and with what password.
+fn user_info(bytes: &[u8], begin: usize) -> Option<Range<usize>> {
+    let is_part = |byte: &&u8| !byte.is_ascii_whitespace() && !b"\"'`<>\\".contains(byte);
+    let length = bytes[begin..].iter().take(MAX_USER_INFO).take_while(is_part).count();
+    let url = &bytes[begin..begin + length];
+    let authority = url.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next()?;
+    let at = authority.iter().rposition(|byte| *byte == b'@').or_else(|| {
+        // A password with a slash: what stands behind the colon would be a port else.
+        let (_, port) = std::str::from_utf8(authority).ok()?.split_once(':')?;
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+        if is_port || port.starts_with(':') { None } else { url.iter().rposition(|byte| *byte == b'@') }
+    })?;
+    (at > 0).then_some(begin..begin + at)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_looks_like_a_secret_is_hidden_and_the_rest_stays() {
-        for (text, shown) in [
-            ("pay with 4111 1111 1111 1111 now", "pay with *** now"),
-            ("4111-1111-1111-1111", "***"),
-            ("4111111111111112 and 1795168800000", "4111111111111112 and 1795168800000"),
-            ("mail ada@example.com, please", "mail ***, please"),
-            ("arn:aws:iam::123456789012:user/x@y", "arn:aws:iam::123456789012:user/x@y"),
-            ("Authorization: Bearer abc.def", "Authorization: *** ***"),
-            ("a=1&password=hunter2&b=2", "a=1&password=***&b=2"),
-            ("key AKIAIOSFODNN7EXAMPLE", "key ***"),
-            ("eyJhbGciOi.eyJzdWIi.sig", "***"),
-            ("", ""),
-            ("nothing here", "nothing here"),
-        ] {
-            assert_eq!(masked(text, &Keys::default()), shown, "{text}");
-        }
-    }
-}
+mod tests;

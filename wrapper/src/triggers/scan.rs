@@ -21,8 +21,7 @@ pub(super) const MAX_ITEMS: usize = 10_000;
 
 /// Reads a whole text; `None` if there is more in it than `read` takes.
 pub(crate) fn whole<'a, T>(text: &'a str, read: impl FnOnce(&mut Scanner<'a>) -> Option<T>) -> Option<T> {
-    let mut scanner = Scanner { text, at: 0 };
-    scanner.skip_space();
+    let mut scanner = Scanner::new(text);
     let value = read(&mut scanner)?;
     scanner.skip_space();
     (scanner.at == text.len()).then_some(value)
@@ -30,8 +29,7 @@ pub(crate) fn whole<'a, T>(text: &'a str, read: impl FnOnce(&mut Scanner<'a>) ->
 
 /// The first item of a list, which is not read to its end.
 pub(super) fn first_item(list: &str) -> Option<&str> {
-    let mut scanner = Scanner { text: list, at: 0 };
-    scanner.skip_space();
+    let mut scanner = Scanner::new(list);
     scanner.take(b'[')?;
     scanner.value()
 }
@@ -65,6 +63,13 @@ pub(crate) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
+    /// Where the first value of a text begins.
+    pub(crate) fn new(text: &'a str) -> Self {
+        let mut scanner = Self { text, at: 0 };
+        scanner.skip_space();
+        scanner
+    }
+
     /// The text of the value that begins here, whatever it is.
     pub(crate) fn value(&mut self) -> Option<&'a str> {
         let bytes = self.text.as_bytes();
