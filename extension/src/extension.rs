@@ -1,9 +1,11 @@
 //! The life of the extension after its start: events, invocations, SHUTDOWN.
 
+use crate::bad_end::BadEnd;
 use crate::export::{Effort, Exporter};
 use crate::flush::{Decision, GaveUp, State, decide, shutdown_until};
 use crate::lambda::{Error, Event, Lambda};
 use crate::log::{self, Level};
+use crate::recorder::Recorders;
 use crate::sandbox::Sandbox;
 use crate::shared::Shared;
 use crate::terminated::Terminated;
@@ -14,6 +16,8 @@ use tokio::time::{Instant, sleep_until};
 
 /// How long a span that is still due may delay SHUTDOWN: its function was frozen before the hand-over.
 const LAST_SPAN: Duration = Duration::from_millis(300);
+/// How long the platform's word on a crash may delay SHUTDOWN: it is buffered for 25 ms.
+const LAST_WORD: Duration = Duration::from_millis(100);
 /// The time left after SIGTERM, which comes from local hosts.
 const TERMINATION: Duration = Duration::from_secs(2);
 /// Kept free before the deadline of SHUTDOWN: the summary is written after all else.
@@ -32,6 +36,7 @@ pub struct Extension {
     budget: Duration,
     mode: Mode,
     port_file: Option<(Sandbox, u16)>,
+    recorders: Recorders,
     terminated: Terminated,
 }
 
@@ -65,8 +70,10 @@ impl Extension {
         budget: Duration,
         mode: Mode,
         port_file: Option<(Sandbox, u16)>,
+        recorders: Recorders,
     ) -> Self {
-        Self { lambda, shared, exporter, budget, mode, port_file, terminated: Terminated::new() }
+        let terminated = Terminated::new();
+        Self { lambda, shared, exporter, budget, mode, port_file, recorders, terminated }
     }
 
     /// Handles events until SHUTDOWN, and returns when nothing is left in the buffer.
@@ -78,11 +85,13 @@ impl Extension {
         loop {
             let after = match self.next().await {
                 Ok(Some(Event::Invoke { request_id, deadline_ms })) => {
+                    self.recorders.invoked(&request_id, deadline_ms);
                     self.invocation(&request_id, instant(deadline_ms, SystemTime::now(), Instant::now()))
                         .await
                 }
-                Ok(Some(Event::Shutdown { deadline_ms })) => {
-                    self.shutdown(instant(deadline_ms, SystemTime::now(), Instant::now())).await;
+                Ok(Some(Event::Shutdown { deadline_ms, shutdown_reason })) => {
+                    let deadline = instant(deadline_ms, SystemTime::now(), Instant::now());
+                    self.shutdown(&shutdown_reason, deadline).await;
                     return Ok(());
                 }
                 Ok(None) => After::Terminated,
@@ -93,7 +102,7 @@ impl Extension {
                 }
             };
             if after == After::Terminated {
-                self.shutdown(Instant::now() + TERMINATION).await;
+                self.shutdown("", Instant::now() + TERMINATION).await;
                 return Ok(());
             }
         }
@@ -108,6 +117,7 @@ impl Extension {
                 event = &mut next => return event.map(Some),
                 () = self.terminated.wait() => return Ok(None),
                 () = self.shared.changed(), if unfrozen => {
+                    self.recorders.tell_bad_ends(&self.shared);
                     self.exporter.drain(&self.shared, Instant::now() + self.budget, Effort::Usual).await;
                 }
             }
@@ -127,6 +137,7 @@ impl Extension {
         }
         let (mut flushing_since, mut gave_up) = (None, None);
         loop {
+            self.recorders.tell_bad_ends(&self.shared);
             let now = Instant::now();
             let state = self.state(request_id, (invoked, deadline), now, flushing_since, gave_up);
             match decide(&state, now) {
@@ -174,9 +185,10 @@ impl Extension {
     }
 
     /// Sends what it can, writes down the rest, and gives account.
-    async fn shutdown(&mut self, deadline: Instant) {
+    async fn shutdown(&mut self, reason: &str, deadline: Instant) {
         let until = shutdown_until(deadline, Instant::now());
-        self.last_span(until.min(Instant::now() + LAST_SPAN)).await;
+        self.last_news(reason, until).await;
+        self.recorders.tell_all(&self.shared, &BadEnd::of_shutdown(reason));
         self.exporter.drain(&self.shared, until, Effort::LastChance).await;
         self.write_down(deadline);
     }
@@ -192,11 +204,18 @@ impl Extension {
         log::line(Level::Info, "summary", self.shared.lock().accounts.summary());
     }
 
-    async fn last_span(&self, until: Instant) {
+    /// Waits for what is still to come of the last invocation: its span, unless its process is gone, or why that is.
+    async fn last_news(&self, reason: &str, until: Instant) {
+        let patience = if reason == "failure" { LAST_WORD } else { LAST_SPAN };
+        let until = until.min(Instant::now() + patience);
         loop {
             let due = {
                 let inner = self.shared.lock();
-                inner.current.as_deref().is_some_and(|id| inner.ends.span_is_due(id))
+                inner.current.as_deref().is_some_and(|id| match reason {
+                    "timeout" => false,
+                    "failure" => self.mode == Mode::EndsAreTold && inner.ends.end_is_due(id),
+                    _ => inner.ends.span_is_due(id),
+                })
             };
             if !due || Instant::now() >= until {
                 return;

@@ -55,6 +55,9 @@ pub enum Event {
     Shutdown {
         /// When Lambda kills the extension.
         deadline_ms: u64,
+        /// `spindown`, `timeout` or `failure`.
+        #[serde(default)]
+        shutdown_reason: String,
     },
 }
 
@@ -220,7 +223,7 @@ mod tests {
         let expected = Event::Invoke { deadline_ms: 676_051, request_id: "3da1f2dc".into() };
         assert_eq!(serde_json::from_str::<Event>(invoke).expect("read"), expected);
         let shutdown = r#"{"eventType":"SHUTDOWN","shutdownReason":"spindown","deadlineMs":676051}"#;
-        let expected = Event::Shutdown { deadline_ms: 676_051 };
+        let expected = Event::Shutdown { deadline_ms: 676_051, shutdown_reason: "spindown".into() };
         assert_eq!(serde_json::from_str::<Event>(shutdown).expect("read"), expected);
     }
 }

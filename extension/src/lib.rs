@@ -8,6 +8,7 @@
 //! - [`startup`], [`extension`]: the life of the process.
 //! - [`flush`], [`ends`], [`buffer`], [`accounts`]: what decides and counts; pure, time is passed in.
 //! - [`receiver`], [`intake`], [`telemetry`], [`otlp`]: what comes in.
+//! - [`bad_end`], [`recorder`]: invocations whose process is gone, told from its flight recorder.
 //! - [`export`]: what goes out.
 //! - [`lambda`], [`http`], [`sandbox`], [`neighbours`], [`log`], [`terminated`]: Lambda's APIs and the machine.
 //! - [`shared`]: the one lock.
@@ -20,6 +21,7 @@
 //! The library exists for the binary and its tests; it is no interface for others.
 
 pub mod accounts;
+pub mod bad_end;
 pub mod body;
 pub mod buffer;
 pub mod cli;
@@ -36,6 +38,7 @@ pub mod log;
 pub mod neighbours;
 pub mod otlp;
 pub mod receiver;
+pub mod recorder;
 pub mod sandbox;
 pub mod shared;
 pub mod startup;

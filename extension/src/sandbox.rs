@@ -8,7 +8,7 @@
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, fstat, mkdirat, open, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use std::io::{Error, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 const PORT: &str = "port";
@@ -31,12 +31,39 @@ impl Sandbox {
     /// If one of the two directories is not a directory or belongs to someone else, or on any error of
     /// the file system.
     pub fn open(tmp: &Path, runtime_api: &str) -> std::io::Result<Self> {
+        Self::at(tmp, runtime_api, made)
+    }
+
+    /// The same of a folder that is there.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`open`](Self::open), or if it is missing.
+    pub fn find(tmp: &Path, runtime_api: &str) -> std::io::Result<Self> {
+        Self::at(tmp, runtime_api, directory)
+    }
+
+    fn at(
+        tmp: &Path,
+        runtime_api: &str,
+        directory: fn(BorrowedFd<'_>, &str) -> std::io::Result<OwnedFd>,
+    ) -> std::io::Result<Self> {
         let tmp = open(tmp, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let uid = rustix::process::getuid();
-        let parent = directory(&tmp, &format!(".throughline-{}", uid.as_raw()))?;
+        let parent = directory(tmp.as_fd(), &format!(".throughline-{}", uid.as_raw()))?;
         let name = format!("{:016x}", fnv1a(runtime_api.as_bytes()));
-        let folder = directory(&parent, &name)?;
+        let folder = directory(parent.as_fd(), &name)?;
         Ok(Self { parent, name, folder })
+    }
+
+    /// The folder, open.
+    pub fn folder(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
+    }
+
+    /// Removes a file of the folder; a link, not what it points to.
+    pub fn remove(&self, name: &str) {
+        let _ = unlinkat(&self.folder, name, AtFlags::empty());
     }
 
     /// Writes the port file, whole or not at all.
@@ -69,13 +96,16 @@ impl Sandbox {
     }
 }
 
-/// Opens the directory `name`, made with mode 0700 if it is missing, and checks that it is ours.
-fn directory(parent: impl AsFd, name: &str) -> std::io::Result<OwnedFd> {
-    let parent = parent.as_fd();
+/// Opens the directory `name`, made with mode 0700 if it is missing.
+fn made(parent: BorrowedFd<'_>, name: &str) -> std::io::Result<OwnedFd> {
     match mkdirat(parent, name, Mode::RWXU) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(error.into()),
+        Ok(()) | Err(Errno::EXIST) => directory(parent, name),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// Opens the directory `name` and checks that it is ours.
+fn directory(parent: BorrowedFd<'_>, name: &str) -> std::io::Result<OwnedFd> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
     let opened = openat(parent, name, flags, Mode::empty())?;
     let found = fstat(&opened)?;
@@ -150,6 +180,15 @@ mod tests {
         fs::write(ours(&tmp), "").expect("planted");
         assert!(Sandbox::open(tmp.path(), API).is_err(), "a file");
         assert_eq!(fs::read_dir(elsewhere.path()).expect("readable").count(), 0);
+    }
+
+    #[test]
+    fn a_folder_that_is_only_looked_for_is_not_made() {
+        let tmp = tempfile::tempdir().expect("tmp");
+        assert!(Sandbox::find(tmp.path(), API).is_err());
+        assert!(!ours(&tmp).exists());
+        Sandbox::open(tmp.path(), API).expect("made");
+        assert!(Sandbox::find(tmp.path(), API).is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! held for moments only, and a bell that rings when any of them changed.
 
 use crate::accounts::{Accounts, Reason};
+use crate::bad_end::BadEnds;
 use crate::buffer::{Batch, BatchLimit, Buffer, Entry};
 use crate::ends::Ends;
 use crate::log::{self, Level};
@@ -28,6 +29,8 @@ pub struct Inner {
     pub buffer: Buffer,
     /// Which invocations ended.
     pub ends: Ends,
+    /// Which of them ended badly and are not told yet.
+    pub bad_ends: BadEnds,
     /// What became of everything.
     pub accounts: Accounts,
     /// The request id of the running invocation.
@@ -42,6 +45,7 @@ impl Shared {
         let inner = Inner {
             buffer: Buffer::new(buffer_bytes),
             ends: Ends::default(),
+            bad_ends: BadEnds::default(),
             accounts: Accounts::default(),
             current: None,
         };
@@ -61,21 +65,30 @@ impl Shared {
     /// Keeps an accepted OTLP request.
     pub fn received(&self, signal: Signal, bytes: Bytes, items: u64, invocations: &[String]) {
         let mut inner = self.lock();
-        inner.accounts.received(signal, items);
-        if !self.enabled {
-            inner.accounts.dropped(signal, items, Reason::Disabled);
-            return;
+        if self.enabled {
+            invocations.iter().for_each(|id| inner.ends.span_arrived(id));
         }
-        invocations.iter().for_each(|id| inner.ends.span_arrived(id));
-        // What carries nothing would only push out what carries something.
-        if items > 0 {
-            let request_id =
-                invocations.first().map(|id| id.as_str().into()).or_else(|| inner.current.clone());
-            let dropped = inner.buffer.push(Entry { signal, bytes, items, request_id });
-            inner.drop_entries(&dropped, Reason::BufferFull, "the buffer is full");
-        }
+        let request_id = invocations.first().map(|id| id.as_str().into()).or_else(|| inner.current.clone());
+        self.keep(&mut inner, Entry { signal, bytes, items, request_id });
         drop(inner);
         self.bell.notify_one();
+    }
+
+    /// Keeps the spans that a flight recorder told of this request.
+    pub fn recovered(&self, request_id: &str, bytes: Bytes, spans: u64) {
+        let request_id = Some(request_id.into());
+        self.keep(&mut self.lock(), Entry { signal: Signal::Traces, bytes, items: spans, request_id });
+    }
+
+    fn keep(&self, inner: &mut Inner, entry: Entry) {
+        inner.accounts.received(entry.signal, entry.items);
+        if !self.enabled {
+            inner.accounts.dropped(entry.signal, entry.items, Reason::Disabled);
+        } else if entry.items > 0 {
+            // What carries nothing would only push out what carries something.
+            let dropped = inner.buffer.push(entry);
+            inner.drop_entries(&dropped, Reason::BufferFull, "the buffer is full");
+        }
     }
 
     /// Notes what the platform told.
@@ -83,6 +96,9 @@ impl Shared {
         let mut inner = self.lock();
         for event in events {
             inner.ends.runtime_done(&event.request_id, event.outcome, Instant::now());
+            if let Some(bad_end) = event.bad_end {
+                inner.bad_ends.push(event.request_id, bad_end);
+            }
         }
         drop(inner);
         self.bell.notify_one();

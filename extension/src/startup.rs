@@ -7,6 +7,7 @@ use crate::export::Exporter;
 use crate::extension::{Extension, Mode};
 use crate::lambda::{Error, Events, Lambda, Subscription};
 use crate::log::{self, Level};
+use crate::recorder::Recorders;
 use crate::sandbox::Sandbox;
 use crate::shared::Shared;
 use crate::{http, receiver, telemetry};
@@ -26,6 +27,9 @@ use tokio::net::TcpListener;
 /// than one that is not traced.
 pub async fn start(api: &str, name: &str, tmp: &Path, mut config: Config) -> Result<Extension, Error> {
     let shared = Arc::new(Shared::new(config.buffer_bytes, config.enabled));
+    // Before the function can run: what is in the folder now is of a sandbox that was reset.
+    let recorders = Recorders::new(tmp, api);
+    recorders.tell_orphans(&shared);
     let intake = listen(&mut config, &shared).await;
     let port_file = intake.and_then(|port| tell_port(tmp, api, port));
 
@@ -42,7 +46,8 @@ pub async fn start(api: &str, name: &str, tmp: &Path, mut config: Config) -> Res
         Subscription::NotSupported => Mode::Unfrozen,
         Subscription::Refused(_) => Mode::EndsAreGuessed,
     };
-    Ok(Extension::new(lambda, shared, Exporter::new(config.export), config.budget, mode, port_file))
+    let exporter = Exporter::new(config.export);
+    Ok(Extension::new(lambda, shared, exporter, config.budget, mode, port_file, recorders))
 }
 
 /// Takes OTLP from now on; tells the port.

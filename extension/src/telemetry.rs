@@ -3,6 +3,7 @@
 //! Every batch is answered with 200, whatever is in it: a batch that is refused is delivered again for
 //! ever. Events are read one by one, so one of an unknown shape costs the others nothing.
 
+use crate::bad_end::BadEnd;
 use crate::ends::Outcome;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,12 +16,14 @@ pub const MAX_BODY: usize = 4 * 1024 * 1024;
 const SANDBOX: &str = "sandbox.localdomain";
 
 /// The runtime has ended its part of an invocation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RuntimeDone {
     /// The request.
     pub request_id: String,
     /// Whether the runtime lives.
     pub outcome: Outcome,
+    /// Why it does not.
+    pub bad_end: Option<BadEnd>,
 }
 
 /// The address at which the platform delivers, as the text of `/etc/hosts` tells it.
@@ -69,6 +72,13 @@ pub fn runtime_done(batch: &[u8]) -> Vec<RuntimeDone> {
         status: String,
         #[serde(default)]
         error_type: String,
+        #[serde(default)]
+        metrics: Metrics,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Metrics {
+        duration_ms: Option<f64>,
     }
     let events: Vec<&RawValue> = serde_json::from_slice(batch).unwrap_or_default();
     events
@@ -76,28 +86,19 @@ pub fn runtime_done(batch: &[u8]) -> Vec<RuntimeDone> {
         .filter_map(|event| serde_json::from_str::<Event<'_>>(event.get()).ok())
         .filter(|event| event.r#type == "platform.runtimeDone")
         .filter_map(|event| serde_json::from_str::<Record>(event.record.get()).ok())
-        .map(|record| RuntimeDone {
-            request_id: record.request_id,
-            outcome: match (record.status.as_str(), record.error_type.as_str()) {
-                ("timeout" | "failure", _) => Outcome::Gone,
-                // A process that died is an `error` too, as AWS's emulator has it (`internal/lambda/rapid/handlers.go`).
-                ("error", "Runtime.ExitError" | "Runtime.OutOfMemory" | "Extension.Crash") => Outcome::Gone,
-                // An error that the handler returned: its runtime goes on.
-                _ => Outcome::Alive,
-            },
+        .map(|record| {
+            let bad_end = BadEnd::told(&record.status, &record.error_type, record.metrics.duration_ms);
+            let outcome = if bad_end.is_some() { Outcome::Gone } else { Outcome::Alive };
+            RuntimeDone { request_id: record.request_id, outcome, bad_end }
         })
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{RuntimeDone, address_in, runtime_done};
+    use super::{address_in, runtime_done};
     use crate::ends::Outcome;
     use std::net::Ipv4Addr;
-
-    fn done(request_id: &str, outcome: Outcome) -> RuntimeDone {
-        RuntimeDone { request_id: request_id.into(), outcome }
-    }
 
     #[test]
     fn runtime_done_is_found_among_anything_else() {
@@ -115,14 +116,16 @@ mod tests {
             {"type":"platform.runtimeDone"}, {"type":7}, 3, null
         ]"#;
         let expected = [
-            done("a", Outcome::Alive),
-            done("b", Outcome::Gone),
-            done("c", Outcome::Gone),
-            done("d", Outcome::Alive),
-            done("e", Outcome::Gone),
-            done("f", Outcome::Alive),
+            ("a", Outcome::Alive),
+            ("b", Outcome::Gone),
+            ("c", Outcome::Gone),
+            ("d", Outcome::Alive),
+            ("e", Outcome::Gone),
+            ("f", Outcome::Alive),
         ];
-        assert_eq!(runtime_done(batch), expected);
+        let found = runtime_done(batch);
+        let told: Vec<_> = found.iter().map(|done| (done.request_id.as_str(), done.outcome)).collect();
+        assert_eq!(told, expected);
     }
 
     #[test]
@@ -137,7 +140,7 @@ mod tests {
     #[test]
     fn what_is_no_batch_holds_nothing() {
         for batch in [&b""[..], b"{}", b"[", b"\xff"] {
-            assert_eq!(runtime_done(batch), []);
+            assert!(runtime_done(batch).is_empty());
         }
     }
 }

@@ -10,6 +10,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use throughline_extension::http::serve;
 use tokio::net::TcpListener;
@@ -21,6 +22,8 @@ use super::{eventually, names};
 pub struct BackendState {
     /// Names of the spans that were taken, in their order.
     pub spans: Vec<String>,
+    /// The requests that were taken.
+    pub taken: Vec<ExportTraceServiceRequest>,
     /// Headers of every request.
     pub requests: Vec<http::HeaderMap>,
     /// Statuses to answer with, 200 after the last. 0 means: take the body, never answer.
@@ -72,13 +75,15 @@ impl Backend {
             let mut plain = Vec::new();
             assert_eq!(parts.headers["content-encoding"], "gzip");
             GzDecoder::new(&body[..]).read_to_end(&mut plain).expect("gzip");
-            let spans = names(&ExportTraceServiceRequest::decode(plain.as_slice()).expect("OTLP"));
+            let request = ExportTraceServiceRequest::decode(plain.as_slice()).expect("OTLP");
+            let spans = names(&request);
             state.requests.push(parts.headers);
             if state.poison.as_ref().is_some_and(|poison| spans.contains(poison)) {
                 status = 400;
             }
             if status == 200 {
                 state.spans.extend(spans);
+                state.taken.push(request);
             } else if let Some(seconds) = state.retry_after {
                 response.headers_mut().insert("retry-after", seconds.into());
             }
@@ -89,6 +94,17 @@ impl Backend {
         }
         *response.status_mut() = StatusCode::from_u16(status).expect("a status");
         response
+    }
+
+    /// The span of this name, which must have been taken once.
+    pub fn span(&self, name: &str) -> Span {
+        let state = self.state();
+        let scopes =
+            state.taken.iter().flat_map(|request| &request.resource_spans).flat_map(|r| &r.scope_spans);
+        let mut found = scopes.flat_map(|scope| &scope.spans).filter(|span| span.name == name);
+        let span = found.next().unwrap_or_else(|| panic!("no {name} among {:?}", state.spans)).clone();
+        assert!(found.next().is_none(), "{name} twice");
+        span
     }
 
     /// Waits until `count` spans are there.

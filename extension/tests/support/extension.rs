@@ -89,7 +89,12 @@ impl Extension {
 
     /// SHUTDOWN; returns the summary.
     pub async fn shut_down(&mut self) -> serde_json::Value {
-        self.lambda.shutdown();
+        self.shut_down_because("spindown").await
+    }
+
+    /// SHUTDOWN for this reason; returns the summary.
+    pub async fn shut_down_because(&mut self, reason: &str) -> serde_json::Value {
+        self.lambda.shutdown(reason);
         self.exited().await
     }
 

@@ -124,9 +124,9 @@ impl Lambda {
         self.state().events.push_back(event.to_string());
     }
 
-    pub fn shutdown(&self) {
+    pub fn shutdown(&self, reason: &str) {
         let event = serde_json::json!({
-            "eventType": "SHUTDOWN", "shutdownReason": "spindown", "deadlineMs": epoch_ms() + 2000,
+            "eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": epoch_ms() + 2000,
         });
         self.state().events.push_back(event.to_string());
     }
@@ -151,7 +151,11 @@ impl Lambda {
     }
 
     pub async fn runtime_done(&self, request_id: &str, status: &str) {
-        let record = serde_json::json!({ "requestId": request_id, "status": status });
+        self.done(serde_json::json!({ "requestId": request_id, "status": status })).await;
+    }
+
+    /// The platform tells the end of an invocation in this record.
+    pub async fn done(&self, record: serde_json::Value) {
         let events = serde_json::json!([{ "time": "2026-01-01T00:00:00Z", "type": "platform.runtimeDone", "record": record }]);
         assert_eq!(self.tell(events).await, 200);
     }
