@@ -145,6 +145,7 @@ where
     if let Some(failure) = failed {
         let say = || tracing::error!(record = id, error = %failure.message, "a record failed");
         if let Some(scope) = &scope {
+            scope.write_debug_lines();
             scope.enter(|| log_span.in_scope(say));
             let now = scope.invocation().now();
             scope.with_span(|span| span.fail_with(failure, now));

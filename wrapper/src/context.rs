@@ -68,7 +68,7 @@ pub fn baggage(key: &str) -> Option<String> {
 /// `correlation.id` be set, which never changes after the first function, nor a key that begins with `throughline.`:
 /// those have functions of their own here.
 pub fn set_baggage(key: &str, value: &str) -> bool {
-    key != Baggage::CORRELATION_ID && !Baggage::is_ours(key) && set(key, value)
+    Baggage::is_settable(key) && set(key, value)
 }
 
 /// Says on whose behalf the transaction runs: `user.id`. `false` if there is no invocation or the id does not fit: who
@@ -136,8 +136,8 @@ pub fn set_error(error_type: &str, message: &str) -> bool {
     is_open
 }
 
-/// Marks the transaction as one to be debugged, from here on. Call it after the caller was authorized: the mark is
-/// never taken from the public edge.
+/// Marks the transaction as one to be debugged, from here on: its DEBUG lines are written, in this function those before as
+/// well, and in all that it leads to. Call it after the caller was authorized: the mark is never taken from the public edge.
 pub fn set_debug() -> bool {
     set(Baggage::DEBUG, "true")
 }

@@ -1,14 +1,13 @@
-//! The wrapper's own log lines, as JSON: on stdout in a function, whose log that is, and elsewhere on stderr, because
-//! there stdout is the program's own.
+//! The wrapper's own log lines.
 
 use std::collections::HashSet;
 use std::error::Error;
-use std::io::Write;
 use std::iter::successors;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use crate::settings::in_lambda;
+use crate::logs::{self, Format};
+use crate::settings::process_env;
 
 /// The most different lines that one process says: a broken surrounding must not flood the log.
 const MAX_LINES: usize = 64;
@@ -30,13 +29,8 @@ pub(crate) fn warn_once(message: &str) {
 
 /// Writes a warning.
 pub(crate) fn warn(message: &str) {
-    let line = serde_json::json!({"level": "WARN", "target": "throughline", "message": message});
-    // A log that is closed is no reason to disturb the program.
-    let _ = if in_lambda() {
-        writeln!(std::io::stdout(), "{line}")
-    } else {
-        writeln!(std::io::stderr(), "{line}")
-    };
+    static FORMAT: LazyLock<Format> = LazyLock::new(|| Format::of(&process_env).unwrap_or_default());
+    logs::write(&logs::own_line(*FORMAT, "WARN", message));
 }
 
 /// An error with its causes: `outer: inner: innermost`. A cause that the one before ends with is not said again.

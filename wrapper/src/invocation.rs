@@ -16,6 +16,7 @@ use std::time::SystemTime;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceState};
 
 use crate::capture::Taken;
+use crate::debug::Ring;
 use crate::diagnostics::warn;
 use crate::propagation::{Baggage, Context, XrayHeader, child_of, root};
 use crate::recorder::Journal;
@@ -66,6 +67,7 @@ pub(crate) struct Invocation {
     swallowed: Arc<Swallowed>,
     /// `None` where the flight recorder is off.
     journal: Option<Journal>,
+    debug_lines: Ring,
     state: Mutex<State>,
 }
 
@@ -134,6 +136,7 @@ impl Invocation {
             refusal,
             records: Records::new(reading.records),
             swallowed: Arc::default(),
+            debug_lines: Ring::default(),
             state: Mutex::new(State { bytes: span.size(), open: Some(span), reached, ..State::default() }),
         });
         let scope = Scope::of_invocation(invocation.clone(), context, baggage);
@@ -164,6 +167,7 @@ impl Invocation {
             records: Records::new(Vec::new()),
             swallowed: Arc::default(),
             journal: None,
+            debug_lines: Ring::default(),
             state: Mutex::default(),
         };
         Scope::of_invocation(Arc::new(invocation), context, baggage)
@@ -186,6 +190,15 @@ impl Invocation {
     /// The errors in it that nobody has told of yet.
     pub(crate) fn swallowed(&self) -> &Arc<Swallowed> {
         &self.swallowed
+    }
+
+    pub(crate) fn in_lambda(&self) -> bool {
+        self.tracer.in_lambda()
+    }
+
+    /// The DEBUG lines that wait for it to fail.
+    pub(crate) fn debug_lines(&self) -> &Ring {
+        &self.debug_lines
     }
 
     /// Why the handler is not to be called; `None` if it is.
@@ -241,6 +254,7 @@ impl Invocation {
             answers::describe_failure(span, self.answers, self.records.len());
             self.write_down(span);
         });
+        self.debug_lines.write(None, &self.request_id);
     }
 
     /// Records the status of an HTTP response.
@@ -276,8 +290,9 @@ impl Invocation {
                 span.fail("Throughline.HandlerNotReached", message, now);
                 answers::describe_failure(&mut span, self.answers, self.records.len());
             }
-            if span.failure().is_none() {
-                self.swallowed.tell(&mut span, None);
+            match span.failure() {
+                None => self.swallowed.tell(&mut span, None),
+                Some(_) => self.debug_lines.write(None, &self.request_id),
             }
             for (key, taken) in [("throughline.event", &self.event), ("throughline.response", &state.answer)]
             {

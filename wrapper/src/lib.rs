@@ -85,6 +85,12 @@
 //! | `THROUGHLINE_ON_LOOP` | what is done then: `log` (the default) or `refuse`: the handler is not called, and the invocation or the record fails |
 //! | `THROUGHLINE_BUILD_ID` | which build runs, such as a commit: it is on every invocation span |
 //! | `THROUGHLINE_DEBUG`, `THROUGHLINE_DRY_RUN` | `true`: every transaction that comes through has that mark |
+//! | `THROUGHLINE_DEBUG_WHEN` | whose transactions are debugged, any of: `user.id=u-1,account.plan=enterprise` |
+//! | `THROUGHLINE_DEBUG_SAMPLE_RATE` | which share of the transactions that begin here is: `0` (the default) to `1` |
+//! | `THROUGHLINE_DEBUG_LINES` | `false`: no DEBUG line is kept or written but those that the log level asks for |
+//! | `THROUGHLINE_LOG_BAGGAGE` | members of the baggage that are on every log line beside `user.id` and `account.id`: `tenant,region` |
+//! | `AWS_LAMBDA_LOG_FORMAT` | what log lines are: `JSON` (the default) or `Text` |
+//! | `RUST_LOG`, else `AWS_LAMBDA_LOG_LEVEL` | what is logged: `shop=debug,warn`, or a level; `INFO` is the default |
 //! | `THROUGHLINE_EXPORT_ENDPOINT`, `THROUGHLINE_EXPORT_HEADERS` | where spans go to without the extension, and with which headers |
 //!
 //! # An invocation that is killed
@@ -93,6 +99,21 @@
 //! invocation writes them down under `/tmp` while it runs: when they begin and when they end, with the beginning of
 //! the event without its secrets (unless `THROUGHLINE_CAPTURE=off`). It is at most 1.1 MiB for each invocation under way. What
 //! is left is read by the extension, or by `throughline recorder FILE`. A `/tmp` that is full or can't be written to costs one log line.
+//!
+//! # Debugging in production
+//!
+//! The program's `tracing::debug!` lines that the log level takes out are kept while an invocation runs, the last 64 of them
+//! and 64 KiB. If it fails, panics or nears its deadline they are written, with the times at which they came; so are those of
+//! a [`batch`] record that fails, and not its neighbours'. If it ends well they are dropped.
+//!
+//! Of a transaction that bears the debug mark they are written at once, in this function and in all that it leads to. The mark
+//! is set by [`context::set_debug`], by a share of transactions, or by a condition such as `user.id=u-1`, which holds from
+//! where [`context::set_user`] says so: a new question asked of production without shipping code. Such a line says
+//! `"throughline.debug": true`. Where Lambda takes out the lines of lower levels itself, it claims that level and has
+//! `DEBUG` in `severity_text`.
+//!
+//! So the values of `debug!` lines are formatted even where nobody reads them, which takes a microsecond or so each: leave
+//! to `trace!` what is said a thousand times, or set `THROUGHLINE_DEBUG_LINES=false`. Outside Lambda nothing is kept.
 //!
 //! # Without the extension
 //!
@@ -123,6 +144,7 @@ pub mod aws;
 pub mod batch;
 mod capture;
 pub mod context;
+mod debug;
 mod diagnostics;
 mod fnv;
 mod handover;

@@ -1,126 +1,215 @@
-//! JSON log lines that carry the ids of the transaction.
+//! Log lines that carry the ids of the transaction.
+//!
+//! JSON, unless `AWS_LAMBDA_LOG_FORMAT` asks for text. `timestamp`, `level`, `message` and `requestId` are called as
+//! Lambda's own runtimes call them, so that its log levels work and one query serves functions in several languages
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>); then come the event's
+//! fields, the ids, and of the baggage what was chosen. Fields of the spans around are not said again: `span_id` leads
+//! to them, and to keep them at hand for each line would cost every span.
 
-use std::io::Write;
+mod level;
+mod line;
+mod output;
+#[cfg(test)]
+mod tests;
 
-use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::{Context, Layer};
 
+use crate::propagation::Baggage;
 use crate::scope::Scope;
+use crate::settings::Env;
 use crate::subscriber;
+pub(crate) use level::{Format, filter};
+use line::{Line, Value};
+pub(crate) use output::write;
 
-/// Writes every event as one line of JSON on stdout, where Lambda reads it.
-#[derive(Debug)]
-pub(crate) struct JsonLog;
+/// The most bytes of a DEBUG line that may be kept, or written though the level doesn't ask for it.
+const MAX_DEBUG_LINE: usize = 16 * 1024;
+/// What of that the program may fill: the rest is for the ids and the baggage.
+const MAX_DEBUG_FIELDS: usize = 14 * 1024;
 
-impl<S: Subscriber> Layer<S> for JsonLog {
-    fn on_event(&self, event: &Event<'_>, _cx: Context<'_, S>) {
-        let line = line(event);
-        // One write a line, so that lines of threads don't mix. A closed stdout is no reason to fail.
-        let _ = std::io::stdout().lock().write_all(line.as_bytes());
-    }
+/// Members of ours: no field of the program's may stand for one of them.
+const OURS: [&str; 10] = [
+    "timestamp",
+    "level",
+    "severity_text",
+    "message",
+    "target",
+    "requestId",
+    "request_id",
+    "trace_id",
+    "span_id",
+    "correlation_id",
+];
+
+/// Members of the baggage that are on every line.
+const BAGGAGE: [&str; 2] = [Baggage::USER_ID, Baggage::ACCOUNT_ID];
+/// Marks that are, where they are set.
+const MARKS: [&str; 2] = [Baggage::DEBUG, Baggage::DRY_RUN];
+
+/// How lines are written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Logs {
+    format: Format,
+    /// The members of the baggage that are on every line; `THROUGHLINE_LOG_BAGGAGE` names more.
+    baggage: Vec<String>,
+    /// See [`level::let_through`].
+    debug_level: Option<&'static str>,
 }
 
-fn line(event: &Event<'_>) -> String {
-    let mut time = String::new();
-    let _ = SystemTime.format_time(&mut Writer::new(&mut time));
-    let mut members = Map::new();
-    members.insert("timestamp".to_owned(), time.into());
-    members.insert("level".to_owned(), event.metadata().level().as_str().into());
-    // A field of the program's may not stand for a member of ours, so those come first and stay.
-    members.insert("message".to_owned(), Value::Null);
-    members.insert("target".to_owned(), event.metadata().target().into());
-    if let Some(scope) = Scope::current() {
-        let span = subscriber::entered_span(&scope).unwrap_or_else(|| scope.span().clone());
-        members.insert("trace_id".to_owned(), span.trace_id().to_string().into());
-        members.insert("span_id".to_owned(), span.span_id().to_string().into());
-        members.insert("request_id".to_owned(), scope.invocation().request_id().into());
-        members.insert("correlation_id".to_owned(), scope.correlation_id().into());
-    }
-    event.record(&mut Members(&mut members));
-    let mut line = Value::Object(members).to_string();
-    line.push('\n');
-    line
-}
-
-struct Members<'a>(&'a mut Map<String, Value>);
-
-impl Members<'_> {
-    fn add(&mut self, field: &Field, value: Value) {
-        match field.name() {
-            "message" => {
-                self.0.insert("message".to_owned(), value);
-            }
-            name if self.0.contains_key(name) => {
-                self.0.insert(format!("field.{name}"), value);
-            }
-            name => {
-                self.0.insert(name.to_owned(), value);
+impl Logs {
+    pub(crate) fn from_env(env: &Env<'_>) -> Self {
+        let mut baggage: Vec<String> = BAGGAGE.map(str::to_owned).into();
+        for key in env("THROUGHLINE_LOG_BAGGAGE").unwrap_or_default().split(',').map(str::trim) {
+            // The id has a member of its own, and a mark is one where it is set.
+            let is_there = key == Baggage::CORRELATION_ID || MARKS.contains(&key);
+            if !key.is_empty() && !is_there && !baggage.iter().any(|known| known == key) {
+                baggage.push(key.to_owned());
             }
         }
+        Self { format: Format::from_env(env), baggage, debug_level: level::let_through(env) }
+    }
+
+    fn line(&self, event: &Event<'_>, scope: Option<&Scope>) -> String {
+        let line = Line::new(self.format, usize::MAX, event.metadata().level().as_str());
+        self.fill(line, usize::MAX, event, scope)
+    }
+
+    /// A DEBUG line that the log level takes out, for when it is wanted after all.
+    pub(crate) fn debug_line(&self, event: &Event<'_>, scope: &Scope) -> String {
+        let level = event.metadata().level().as_str();
+        let mut line = Line::new(self.format, MAX_DEBUG_FIELDS, self.debug_level.unwrap_or(level));
+        if self.debug_level.is_some() {
+            line.member("severity_text", Value::Text(level));
+        }
+        self.fill(line, MAX_DEBUG_LINE, event, Some(scope))
+    }
+
+    fn fill(&self, mut line: Line, limit: usize, event: &Event<'_>, scope: Option<&Scope>) -> String {
+        let baggage = scope.map(Scope::baggage).unwrap_or_default();
+        let mut message = Message { line: &line, said: None };
+        event.record(&mut message);
+        let said = message.said;
+        line.say(event.metadata().target(), said.as_deref());
+        event.record(&mut Fields { line: &mut line, logs: self, baggage: &baggage });
+        if let Some(scope) = scope {
+            line.extend_to(limit);
+            let span = subscriber::entered_span(scope).unwrap_or_else(|| scope.span().clone());
+            let request_id = scope.invocation().request_id();
+            line.member("requestId", Value::Text(request_id));
+            line.member("request_id", Value::Text(request_id));
+            line.member("trace_id", Value::Text(&span.trace_id().to_string()));
+            line.member("span_id", Value::Text(&span.span_id().to_string()));
+            if let Some(id) = baggage.get(Baggage::CORRELATION_ID) {
+                line.member("correlation_id", Value::Text(id));
+            }
+            for key in &self.baggage {
+                if let Some(value) = baggage.get(key) {
+                    line.member(key, Value::Text(value));
+                }
+            }
+            for mark in MARKS.into_iter().filter(|mark| baggage.marked(mark)) {
+                line.member(mark, Value::Plain(format_args!("true")));
+            }
+        }
+        line.end()
+    }
+
+    /// Whether a field of that name would hide a member of ours.
+    fn is_ours(&self, name: &str, baggage: &Baggage) -> bool {
+        OURS.contains(&name)
+            || MARKS.contains(&name)
+            || (self.baggage.iter().any(|key| key == name) && baggage.get(name).is_some())
     }
 }
 
-impl Visit for Members<'_> {
+/// A line of our own.
+pub(crate) fn own_line(format: Format, level: &str, message: &str) -> String {
+    let mut line = Line::new(format, usize::MAX, level);
+    line.say("throughline", Some(message));
+    line.end()
+}
+
+/// Writes every event as one line, where Lambda reads it.
+#[derive(Debug)]
+pub(crate) struct Log(pub(crate) Logs);
+
+impl<S: Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &Event<'_>, _cx: Context<'_, S>) {
+        write(&self.0.line(event, Scope::current().as_ref()));
+    }
+}
+
+/// The message alone.
+struct Message<'a> {
+    line: &'a Line,
+    said: Option<String>,
+}
+
+impl Visit for Message<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.add(field, format!("{value:?}").into());
+        if field.name() == "message" {
+            self.said = Some(self.line.written(value));
+        }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value.into());
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, value.into());
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.add(field, value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, value.into());
+        if field.name() == "message" {
+            self.said = Some(value.to_owned());
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
+/// All other fields, as members.
+struct Fields<'a> {
+    line: &'a mut Line,
+    logs: &'a Logs,
+    baggage: &'a Baggage,
+}
 
-    use tracing_subscriber::layer::SubscriberExt as _;
+impl Fields<'_> {
+    fn add(&mut self, field: &Field, value: Value<'_>) {
+        let name = field.name();
+        if self.logs.is_ours(name, self.baggage) {
+            self.line.member(&["field.", name].concat(), value);
+        } else {
+            self.line.member(name, value);
+        }
+    }
+}
 
-    use super::*;
-
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<String>>>);
-
-    impl<S: Subscriber> Layer<S> for Kept {
-        fn on_event(&self, event: &Event<'_>, _cx: Context<'_, S>) {
-            self.0.lock().unwrap().push(line(event));
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() != "message" {
+            let text = self.line.written(value);
+            self.add(field, Value::Debug(&text));
         }
     }
 
-    #[test]
-    fn a_line_is_one_json_object_and_no_field_hides_a_member() {
-        let kept = Kept::default();
-        let subscriber = tracing_subscriber::registry().with(kept.clone());
-        tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(level = "fake", count = 3, "two\nlines");
-        });
-        let lines = kept.0.lock().unwrap();
-        assert_eq!(lines[0].matches('\n').count(), 1);
-        let line: Value = serde_json::from_str(&lines[0]).unwrap();
-        assert_eq!(line["level"], "INFO");
-        assert_eq!(line["field.level"], "fake");
-        assert_eq!(line["count"], 3);
-        assert_eq!(line["message"], "two\nlines");
-        assert_eq!(line.get("trace_id"), None);
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() != "message" {
+            self.add(field, Value::Text(value));
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, Value::Plain(format_args!("{value}")));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, Value::Plain(format_args!("{value}")));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        match value.is_finite() {
+            true => self.add(field, Value::Plain(format_args!("{value:?}"))),
+            // JSON has no number for it.
+            false => self.add(field, Value::Debug(&value.to_string())),
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, Value::Plain(format_args!("{value}")));
     }
 }

@@ -41,6 +41,8 @@ fn note(info: &PanicHookInfo<'_>) {
     trace.truncate(trace.floor_char_boundary(MAX_TRACE));
     let message = info.payload_as_str().unwrap_or(NO_MESSAGE);
     scope.note_error(Failure { stacktrace: Some(trace.clone()), ..Failure::new("panic", message) });
+    // Where panics abort the process, nobody comes after this.
+    scope.write_debug_lines();
     let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(trace)));
 }
 

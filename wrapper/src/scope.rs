@@ -92,7 +92,15 @@ impl Scope {
                 self.write_down(span);
             });
         }
+        if set {
+            self.debug_when(key, value);
+        }
         set
+    }
+
+    /// Whether the transaction bears that mark.
+    pub(crate) fn is_marked(&self, mark: &str) -> bool {
+        self.0.baggage.lock().unwrap_or_else(PoisonError::into_inner).marked(mark)
     }
 
     pub(crate) fn correlation_id(&self) -> Option<String> {
@@ -165,7 +173,15 @@ impl Scope {
         let Some(mut ended) = ended else { return };
         if let Some(span) = ended.span.as_mut().filter(|span| span.failure().is_none()) {
             self.0.swallowed.tell(span, Some(self.invocation().swallowed()));
+            self.drop_debug_lines();
+        } else {
+            self.write_debug_lines();
         }
+    }
+
+    /// Whether it is a record's.
+    pub(crate) fn is_record(&self) -> bool {
+        self.0.record.is_some()
     }
 
     /// Whether two scopes are one and the same.

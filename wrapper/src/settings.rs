@@ -5,7 +5,9 @@ mod hosts;
 use std::sync::LazyLock;
 
 use crate::capture::Capture;
+use crate::debug::Debug;
 use crate::diagnostics::warn_once;
+use crate::logs::Logs;
 use crate::loop_guard::LoopGuard;
 use crate::propagation::Baggage;
 pub(crate) use hosts::Hosts;
@@ -74,9 +76,9 @@ pub(crate) struct Settings {
     pub(crate) record_sender: RecordSender,
     pub(crate) loop_guard: LoopGuard,
     pub(crate) capture: Capture,
-    /// Every transaction that comes through is marked so (`THROUGHLINE_DEBUG`).
-    pub(crate) debug: bool,
-    /// The same (`THROUGHLINE_DRY_RUN`).
+    pub(crate) logs: Logs,
+    pub(crate) debug: Debug,
+    /// Every transaction that comes through is marked so (`THROUGHLINE_DRY_RUN`).
     pub(crate) dry_run: bool,
     /// Which DynamoDB tables have items that may carry the context (`THROUGHLINE_DYNAMODB_TABLES`).
     pub(crate) tables: Names,
@@ -97,7 +99,8 @@ impl Settings {
             record_sender: record_sender(env),
             loop_guard: LoopGuard::from_env(env),
             capture: Capture::from_env(env),
-            debug: switch(env, "THROUGHLINE_DEBUG", false),
+            logs: Logs::from_env(env),
+            debug: Debug::from_env(env),
             dry_run: switch(env, "THROUGHLINE_DRY_RUN", false),
             tables: names(env, "THROUGHLINE_DYNAMODB_TABLES"),
             firehose_streams: names(env, "THROUGHLINE_FIREHOSE_STREAMS"),
@@ -107,9 +110,9 @@ impl Settings {
         }
     }
 
-    /// Sets the marks that every transaction gets here.
+    /// Sets the marks that a transaction gets here.
     pub(crate) fn mark(&self, baggage: &mut Baggage) {
-        for (on, mark) in [(self.debug, Baggage::DEBUG), (self.dry_run, Baggage::DRY_RUN)] {
+        for (on, mark) in [(self.debug.marks(baggage), Baggage::DEBUG), (self.dry_run, Baggage::DRY_RUN)] {
             if on {
                 baggage.set(mark, "true");
             }
@@ -123,7 +126,7 @@ pub(crate) fn word(env: &Env<'_>, name: &str) -> Option<String> {
 }
 
 /// On or off, and `default` where nothing that makes sense is said.
-fn switch(env: &Env<'_>, name: &str, default: bool) -> bool {
+pub(crate) fn switch(env: &Env<'_>, name: &str, default: bool) -> bool {
     match word(env, name).as_deref() {
         None | Some("") => default,
         Some("true" | "1") => true,
@@ -190,7 +193,7 @@ mod tests {
         assert!(settings.enabled);
         assert_eq!(settings.trust, Trust::Trace);
         assert_eq!(settings.record_sender, RecordSender::Parent);
-        assert!(!settings.debug && !settings.dry_run);
+        assert!(!settings.debug.always && !settings.dry_run);
         assert!(!settings.tables.contains("orders"));
     }
 
@@ -215,6 +218,6 @@ mod tests {
         assert_eq!(from(&[("THROUGHLINE_RECORD_SENDER", "link")]).record_sender, RecordSender::Link);
         assert_eq!(from(&[("THROUGHLINE_RECORD_SENDER", "child")]).record_sender, RecordSender::Parent);
         let marks = from(&[("THROUGHLINE_DEBUG", "true"), ("THROUGHLINE_DRY_RUN", "1")]);
-        assert!(marks.debug && marks.dry_run);
+        assert!(marks.debug.always && marks.dry_run);
     }
 }

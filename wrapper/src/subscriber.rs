@@ -8,18 +8,21 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use opentelemetry::trace::SpanContext;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{FilterExt as _, LevelFilter};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use tracing_subscriber::{EnvFilter, Registry};
 
-use crate::logs::JsonLog;
+use crate::debug::{self, DebugLines};
+use crate::logs::{self, Log, Logs};
 use crate::scope::{OpenSpan, Scope};
-use crate::settings::process_env;
+use crate::settings::{process_env, switch};
 use crate::span::{Failure, SpanKind, attribute};
 pub(crate) use entered::{entered_scope, entered_span};
 use fields::Fields;
@@ -62,34 +65,43 @@ const MAX_EVENTS: usize = 128;
 /// it the program's spans are not recorded, while all else (invocation, record and call spans, the ids in log lines)
 /// works as before.
 ///
-/// ```
-/// use tracing_subscriber::layer::SubscriberExt as _;
+/// The layer also takes the DEBUG lines that are written only where an invocation fails or is being debugged. So that they
+/// come to it, filter the program's own layers one by one, not all together; `RUST_LOG` and `AWS_LAMBDA_LOG_LEVEL` are
+/// taken for what the program filters by, and the lines that these let through are left to it. Where it writes DEBUG lines
+/// for another reason, `THROUGHLINE_DEBUG_LINES=false` keeps them from being written twice.
 ///
-/// let subscriber = tracing_subscriber::registry().with(throughline::layer());
+/// ```
+/// use tracing_subscriber::filter::LevelFilter;
+/// use tracing_subscriber::{Layer as _, layer::SubscriberExt as _};
+///
+/// let log = tracing_subscriber::fmt::layer().with_filter(LevelFilter::INFO);
+/// let subscriber = tracing_subscriber::registry().with(log).with(throughline::layer());
 /// # drop(subscriber);
 /// ```
 #[must_use]
 pub fn layer() -> TraceLayer {
-    TraceLayer { _private: () }
+    TraceLayer { logged: Some(Arc::new(logs::filter(&process_env))) }
 }
 
 /// The layer that [`layer`] makes.
 #[derive(Clone, Debug)]
 pub struct TraceLayer {
-    _private: (),
+    /// What is logged anyway; `None` where another layer takes the DEBUG lines.
+    logged: Option<Arc<EnvFilter>>,
 }
 
 /// Installs JSON logs and the layer, unless the program has installed a subscriber.
 pub(crate) fn install() {
-    let level = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"].into_iter().find_map(process_env);
-    let logged = || {
-        let info = LevelFilter::INFO.into();
-        EnvFilter::builder().with_default_directive(info).parse_lossy(level.as_deref().unwrap_or_default())
-    };
+    let logged = || logs::filter(&process_env);
     // What is logged and what is traced are two questions: a log level of ERROR takes no span away.
     let traced = logged().or(LevelFilter::INFO);
-    let subscriber =
-        Registry::default().with(layer().with_filter(traced)).with(JsonLog.with_filter(logged()));
+    // Where it is off, DEBUG lines cost what they cost without us.
+    let keeps = switch(&process_env, "THROUGHLINE_DEBUG_LINES", true);
+    let kept = filter_fn(move |metadata| keeps && debug::is_kept(metadata)).and(logged().not());
+    let subscriber = Registry::default()
+        .with(TraceLayer { logged: None }.with_filter(traced))
+        .with(Log(Logs::from_env(&process_env)).with_filter(logged()))
+        .with(DebugLines.with_filter(kept));
     // An error means that there is one already: the program's own choice stands.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
@@ -172,6 +184,12 @@ where
     fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
         if is_left_out(event.metadata().target()) {
             return;
+        }
+        if let Some(logged) = &self.logged
+            && debug::is_kept(event.metadata())
+            && !logged.enabled(event.metadata(), cx.clone())
+        {
+            debug::take(event);
         }
         let spans = cx.event_scope(event).into_iter().flatten();
         let Some(span) = innermost(spans, event.is_contextual()) else { return };
@@ -261,7 +279,7 @@ where
 
 /// Whether `target`, a path that begins with a crate's name, is none of the user's. Whole names count: a
 /// program may well be called `tower_crane` or `aws_orders`.
-fn is_left_out(target: &str) -> bool {
+pub(crate) fn is_left_out(target: &str) -> bool {
     let name = target.split("::").next().unwrap_or_default();
     LEFT_OUT.contains(&name) || LEFT_OUT_OF_SDK.iter().any(|prefix| name.starts_with(prefix))
 }

@@ -1,5 +1,7 @@
 //! For the crate's own tests: an extension that keeps what it is given, and a tracer that gives it there.
 
+mod log;
+
 use std::borrow::Borrow;
 use std::fs;
 use std::io::{self, Write};
@@ -30,6 +32,12 @@ use crate::scope::Scope;
 use crate::span::{self, EndedSpan, SpanKind, attribute};
 use crate::tracer::Tracer;
 use crate::triggers::{self, Caller, Record};
+pub(crate) use log::{Listener, listened};
+
+/// An environment of these variables alone.
+pub(crate) fn env<'a>(pairs: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<String> + 'a {
+    |key| pairs.iter().find(|(known, _)| *known == key).map(|(_, value)| (*value).to_owned())
+}
 
 /// The time that tests run at.
 pub(crate) fn now() -> SystemTime {
@@ -169,7 +177,12 @@ pub(crate) fn call() -> Call {
 
 /// The scope of an invocation without a sender.
 pub(crate) fn scope() -> Scope {
-    let tracer = Tracer::new(&|_| None, now);
+    scope_in(&[])
+}
+
+/// The same in an environment.
+pub(crate) fn scope_in(pairs: &[(&str, &str)]) -> Scope {
+    let tracer = Tracer::new(&env(pairs), now);
     let reading = triggers::read(&Bytes::from_static(b"{}"), &Caller::default(), tracer.settings());
     Invocation::open(tracer, call(), reading).1
 }

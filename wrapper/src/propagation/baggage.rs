@@ -145,6 +145,11 @@ impl Baggage {
         key.get(..OURS.len()).is_some_and(|head| head.eq_ignore_ascii_case(OURS))
     }
 
+    /// Whether a program may set a member of that key itself.
+    pub(crate) fn is_settable(key: &str) -> bool {
+        is_token(key) && key != Self::CORRELATION_ID && !Self::is_ours(key)
+    }
+
     /// These members, but those that only code inside may set.
     pub(crate) fn without_ours(mut self) -> Self {
         self.members.retain(|(key, _)| !Self::is_ours(key));

@@ -33,8 +33,8 @@ use crate::subscriber;
 ///
 /// Takes whatever `lambda_runtime::run` takes, streaming responses included; handlers of the `lambda_http` crate as
 /// `throughline::run(lambda_http::Adapter::from(service_fn(handler)))`. If no global `tracing` subscriber
-/// is set, one is installed that writes JSON log lines with `trace_id`, `span_id`, `request_id` and
-/// `correlation_id`, and records the program's own `tracing` spans.
+/// is set, one is installed that writes log lines with `trace_id`, `span_id`, `request_id`, `correlation_id`, the user and
+/// the account, as JSON or as Lambda's logging controls ask, and records the program's own `tracing` spans.
 ///
 /// # Errors
 ///
