@@ -88,10 +88,14 @@ pub(crate) fn take(event: &Event<'_>) {
     // How a value writes itself is the program's code. Without us it would not have run.
     let line = || scope.invocation().settings().logs.debug_line(event, &scope);
     let Some(line) = guarded("a value in a DEBUG line", line) else { return };
+    let invocation = scope.invocation();
+    if let Some(journal) = invocation.journal() {
+        journal.line(line.trim_end());
+    }
     if scope.is_debug() {
         logs::write(&line);
     } else {
-        scope.invocation().debug_lines().keep(scope.span().span_id(), line);
+        invocation.debug_lines().keep(scope.span().span_id(), line);
     }
 }
 

@@ -14,7 +14,6 @@ pub(super) fn begin(tracer: &Tracer, call: &Call, span: &Span) -> Option<Journal
 
 impl Invocation {
     /// Its journal, if the recorder is on.
-    #[expect(dead_code, reason = "the debug ring asks for it")]
     pub(crate) fn journal(&self) -> Option<&Journal> {
         self.journal.as_ref()
     }
