@@ -3,6 +3,7 @@
 mod answers;
 mod describe;
 mod journal;
+mod margin;
 mod origin;
 mod records;
 #[cfg(test)]
@@ -68,6 +69,8 @@ pub(crate) struct Invocation {
     /// `None` where the flight recorder is off.
     journal: Option<Journal>,
     debug_lines: Ring,
+    /// Held while the part of it is told that there is before its end.
+    partly: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -137,6 +140,7 @@ impl Invocation {
             records: Records::new(reading.records),
             swallowed: Arc::default(),
             debug_lines: Ring::default(),
+            partly: tokio::sync::Mutex::default(),
             state: Mutex::new(State { bytes: span.size(), open: Some(span), reached, ..State::default() }),
         });
         let scope = Scope::of_invocation(invocation.clone(), context, baggage);
@@ -168,6 +172,7 @@ impl Invocation {
             swallowed: Arc::default(),
             journal: None,
             debug_lines: Ring::default(),
+            partly: tokio::sync::Mutex::default(),
             state: Mutex::default(),
         };
         Scope::of_invocation(Arc::new(invocation), context, baggage)

@@ -100,6 +100,11 @@
 //! the event without its secrets (unless `THROUGHLINE_CAPTURE=off`). It is at most 1.1 MiB for each invocation under way. What
 //! is left is read by the extension, or by `throughline recorder FILE`. A `/tmp` that is full or can't be written to costs one log line.
 //!
+//! An invocation that still runs when a tenth of its time is left (at least 50 ms, at most 3 s) is told of while there is time: one
+//! log line, and the event `throughline.deadline` on its span, with the errors that it has swallowed so far. Without the
+//! extension, which reads what is left, what there is of it is sent then, the open span with `throughline.partial`. If it ends in time after
+//! all, it is sent again as a whole, with the same ids: of two spans with one id the later one counts.
+//!
 //! # Debugging in production
 //!
 //! The program's `tracing::debug!` lines that the log level takes out are kept while an invocation runs, the last 64 of them
@@ -144,6 +149,7 @@ pub mod aws;
 pub mod batch;
 mod capture;
 pub mod context;
+mod deadline;
 mod debug;
 mod diagnostics;
 mod fnv;

@@ -82,14 +82,7 @@ impl Swallowed {
     /// Puts them on `span`, which did not fail, and adds them to those of `outer`.
     pub(crate) fn tell(&self, span: &mut Span, outer: Option<&Self>) {
         let errors = std::mem::take(&mut *self.errors());
-        if errors.count == 0 {
-            return;
-        }
-        span.set("throughline.swallowed_errors", errors.count);
-        for (at, failure) in &errors.first {
-            let swallowed = attribute("throughline.swallowed", true);
-            span.event("exception", *at, failure.attributes().chain([swallowed]).collect());
-        }
+        errors.tell(span);
         if let Some(outer) = outer {
             let mut outer = outer.errors();
             outer.count += errors.count;
@@ -98,8 +91,26 @@ impl Swallowed {
         }
     }
 
+    /// Puts those that there are on a copy of the span, which may not see its end.
+    pub(crate) fn tell_so_far(&self, span: &mut Span) {
+        self.errors().tell(span);
+    }
+
     fn errors(&self) -> MutexGuard<'_, Errors> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Errors {
+    fn tell(&self, span: &mut Span) {
+        if self.count == 0 {
+            return;
+        }
+        span.set("throughline.swallowed_errors", self.count);
+        for (at, failure) in &self.first {
+            let swallowed = attribute("throughline.swallowed", true);
+            span.event("exception", *at, failure.attributes().chain([swallowed]).collect());
+        }
     }
 }
 

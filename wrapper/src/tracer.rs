@@ -1,13 +1,15 @@
 //! What all invocations of this process share: settings, clock, resource, and the way out for spans.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
+use crate::deadline::{Watch, Watched, until_margin};
 use crate::diagnostics::warn;
 use crate::handover::{Background, HandOver};
+use crate::invocation::Invocation;
 use crate::recorder::Recorder;
 use crate::settings::{Env, Settings};
 use crate::span::{EndedSpan, resource};
@@ -27,11 +29,19 @@ pub(crate) struct Tracer {
     hand_over: HandOver,
     /// `None` where it is switched off, or where nobody would read it.
     recorder: Option<Arc<Recorder>>,
+    watch: Watch<Running>,
     initialized: Initialized,
     warm: AtomicBool,
     late: Mutex<Late>,
     /// Where there is no invocation, so that nothing is ever handed over.
     background: Option<Background>,
+}
+
+/// An invocation, and when its time ends.
+#[derive(Debug)]
+pub(crate) struct Running {
+    invocation: Weak<Invocation>,
+    deadline: SystemTime,
 }
 
 /// How this sandbox was started.
@@ -93,6 +103,11 @@ impl Tracer {
             clock,
             recorder,
             hand_over: HandOver::new(env),
+            watch: Watch::new(|running: Running| {
+                if let Some(invocation) = running.invocation.upgrade() {
+                    invocation.is_at_margin(running.deadline);
+                }
+            }),
             initialized: Initialized::of(env, clock()),
             warm: AtomicBool::new(false),
             late: Mutex::default(),
@@ -150,6 +165,27 @@ impl Tracer {
     /// Looks for the extension, before the handler can touch `/tmp`. Costs nothing after the first time.
     pub(crate) fn prepare(&self) {
         self.hand_over.prepare();
+    }
+
+    /// Watches an invocation that has begun, for as long as what is returned lives.
+    pub(crate) fn watch(
+        &self,
+        invocation: &Arc<Invocation>,
+        deadline: SystemTime,
+    ) -> Option<Watched<Running>> {
+        let left = deadline.duration_since(self.now()).unwrap_or_default();
+        let at = Instant::now().checked_add(until_margin(left)?)?;
+        Some(self.watch.at(at, Running { invocation: Arc::downgrade(invocation), deadline }))
+    }
+
+    /// Whether there is no extension, which would tell what an invocation left behind that was killed.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.hand_over.is_alone()
+    }
+
+    /// Sends what there is of an invocation that has so much time left, where there is no extension.
+    pub(crate) fn send_partly(&self, spans: &[EndedSpan], left: Duration) {
+        self.hand_over.send_from_thread(&self.resource, spans, left);
     }
 
     /// Gives the spans of an ended invocation to the extension, an endpoint or stdout, before `deadline`. Never

@@ -116,6 +116,11 @@ impl Client {
         }
     }
 
+    /// Whether it sends to the extension: an endpoint in a function is never loopback.
+    pub(super) fn is_of_extension(&self) -> bool {
+        self.target.is_loopback()
+    }
+
     /// Posts `body`, within `budget`.
     pub(super) async fn send(&self, body: Bytes, budget: Duration) -> Sent {
         let (sent, why) = match tokio::time::timeout(budget, self.post(body)).await {

@@ -74,6 +74,31 @@ impl HandOver {
         }
     }
 
+    /// Whether there is no extension.
+    pub(crate) fn is_alone(&self) -> bool {
+        match self.chosen.get() {
+            Some(client) => !client.as_ref().is_some_and(Client::is_of_extension),
+            None => self.prepare().is_none(),
+        }
+    }
+
+    /// Delivers spans where there is no extension, by means of its own: the program's Tokio runtime may be what hangs.
+    pub(crate) fn send_from_thread(&self, resource: &Resource, spans: &[EndedSpan], left: Duration) {
+        let budget = left.saturating_sub(MARGIN).min(BUDGET);
+        let client = self.endpoint.clone().and_then(Client::new);
+        let sent = client.and_then(|client| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+            let body = Bytes::from(wire::encode(resource, spans));
+            let sent = runtime.block_on(client.send(body, budget));
+            // A name that is still being looked up is not waited for.
+            runtime.shutdown_background();
+            Some(sent)
+        });
+        if sent != Some(Sent::Accepted) {
+            lines::write(resource, spans);
+        }
+    }
+
     async fn delivered(&self, resource: &Resource, spans: &[EndedSpan], budget: Duration) -> bool {
         let resume = |paused: u32| paused.checked_sub(1);
         if self.paused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, resume).is_ok() {

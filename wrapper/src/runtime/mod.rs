@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod answer_tests;
+#[cfg(test)]
+mod deadline_tests;
 mod handler;
 #[cfg(test)]
 mod layer_tests;

@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 use tracing::instrument::Instrumented;
 
 use super::handler::is_asked;
+use crate::deadline::Watched;
 use crate::diagnostics::warn_once;
 use crate::invocation::{Call, Invocation};
 use crate::panics;
@@ -21,7 +22,7 @@ use crate::propagation::XrayHeader;
 use crate::scope::{Scope, Scoped};
 use crate::settings::process_env;
 use crate::subscriber::MARKER;
-use crate::tracer::Tracer;
+use crate::tracer::{Running, Tracer};
 use crate::triggers;
 
 const UNOBSERVED: &str = "InvocationLayer without throughline::handler: what the handler answers, its errors among it, \
@@ -119,6 +120,7 @@ where
             return InvocationFuture { state: State::Untraced { future } };
         };
         let deadline = event.context.deadline();
+        let watched = self.tracer.watch(&invocation, deadline);
         let span = scope.enter(|| log_span(&scope, &event.context));
         let future = span.in_scope(|| scope.enter(|| self.inner.call(event)));
         let future = Scoped::new(future, scope).instrument(span);
@@ -129,6 +131,7 @@ where
                 invocation,
                 observes: self.observes,
                 deadline,
+                watched,
             },
         }
     }
@@ -212,6 +215,7 @@ pin_project! {
             invocation: Arc<Invocation>,
             observes: bool,
             deadline: SystemTime,
+            watched: Option<Watched<Running>>,
         },
         /// The response was posted; `result` is what the runtime gets once the spans are away.
         HandingOver { future: HandingOver, result: Option<Result<(), Error>> },
@@ -232,14 +236,16 @@ impl<F: Future<Output = Result<(), Error>>> Future for InvocationFuture<F> {
         loop {
             let next = match state.as_mut().project() {
                 StateProj::Untraced { future } => return future.poll(cx),
-                StateProj::Running { future, tracer, invocation, observes, deadline } => {
+                StateProj::Running { future, tracer, invocation, observes, deadline, .. } => {
                     let result = ready!(future.poll(cx));
                     if !*observes && invocation.presume_reached() {
                         warn_once(UNOBSERVED);
                     }
                     let (tracer, invocation, deadline) = (tracer.clone(), invocation.clone(), *deadline);
                     let hand_over = async move {
-                        tracer.hand_over(invocation.close(), deadline).await;
+                        let spans = invocation.close();
+                        invocation.is_told_partly().await;
+                        tracer.hand_over(spans, deadline).await;
                         invocation.forget();
                     };
                     State::HandingOver { future: Box::pin(hand_over), result: Some(result) }

@@ -1,0 +1,52 @@
+//! An invocation that still runs when it is about to run out of time.
+
+use std::time::{Duration, SystemTime};
+
+use super::Invocation;
+use crate::diagnostics::warn;
+use crate::span::{EndedSpan, attribute};
+
+impl Invocation {
+    /// Tells of an invocation whose time ends at `deadline`, in case it is killed then. Where there is no extension that would
+    /// tell what it left behind, what there is of it is sent. May take until then: it is for a thread of our own.
+    pub(crate) fn is_at_margin(&self, deadline: SystemTime) {
+        // The whole is handed over after the part.
+        let _telling = self.partly.blocking_lock();
+        let left = deadline.duration_since(self.now()).unwrap_or_default();
+        let Some(spans) = self.so_far(left) else { return };
+        let (id, ms) = (&self.request_id, left.as_millis());
+        warn(&format!("request {id}: it still runs, {ms} ms before it runs out of time"));
+        self.debug_lines.write(None, id);
+        if self.tracer.is_alone() {
+            self.tracer.send_partly(&spans, left);
+        }
+    }
+
+    /// Marks the invocation span, and writes it down with all that is known; what there is of it, or `None` if it has ended.
+    fn so_far(&self, left: Duration) -> Option<Vec<EndedSpan>> {
+        let now = self.now();
+        let mut state = self.state();
+        let span = state.open.as_mut()?;
+        let remaining =
+            attribute("throughline.remaining_ms", i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
+        span.event("throughline.deadline", now, vec![remaining]);
+        let mut so_far = span.clone();
+        self.swallowed.tell_so_far(&mut so_far);
+        self.write_down(&so_far);
+        if !self.tracer.is_alone() {
+            return Some(Vec::new());
+        }
+        so_far.set("throughline.partial", true);
+        let mut spans = state.ended.clone();
+        spans.push(so_far.end(now));
+        Some(spans)
+    }
+
+    /// Waits until what is being told of it at its margin is told.
+    pub(crate) async fn is_told_partly(&self) {
+        drop(self.partly.lock().await);
+    }
+}
+
+#[cfg(test)]
+mod tests;
