@@ -151,15 +151,16 @@ pub fn is_debug() -> bool {
 /// Marks the transaction, from here on, as a dry run: one that follows the ways of a real one and should change
 /// nothing. Call it after the caller was authorized: the mark is never taken from the public edge.
 ///
-/// It is a mark and no more: functions ask [`is_dry_run`] and decide for themselves what they leave out.
+/// Clients that this crate instruments refuse from here on what would be real, and functions that take no part in dry
+/// runs refuse the transaction: see [`dry_run`](crate::dry_run). Functions ask [`is_dry_run`] for what they do otherwise.
 pub fn set_dry_run() -> bool {
     set(Baggage::DRY_RUN, "true")
 }
 
-/// Whether the transaction is a dry run.
+/// Whether the transaction is a dry run. Outside of a record's closure in a batch: whether one of the records is.
 #[must_use]
 pub fn is_dry_run() -> bool {
-    marked(Baggage::DRY_RUN)
+    Scope::current().is_some_and(|scope| scope.dry_run().is_some())
 }
 
 /// Spawns `future` on the Tokio runtime, in the invocation or record that runs here: [`carry`] in one word.

@@ -19,6 +19,8 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceState};
 use crate::capture::Taken;
 use crate::debug::Ring;
 use crate::diagnostics::warn;
+use crate::dry_run::{self, Mark, Refusal};
+use crate::loop_guard;
 use crate::propagation::{Baggage, Context, XrayHeader, child_of, root};
 use crate::recorder::Journal;
 use crate::scope::Scope;
@@ -63,7 +65,9 @@ pub(crate) struct Invocation {
     context: SpanContext,
     parent: Option<SpanContext>,
     answers: Answers,
-    refusal: Option<String>,
+    refusal: Option<Refusal>,
+    /// Some of its records are dry runs, and others are not.
+    mixes_dry_runs: bool,
     records: Records,
     swallowed: Arc<Swallowed>,
     /// `None` where the flight recorder is off.
@@ -110,12 +114,17 @@ impl Invocation {
         baggage.identify(reading.request_id.as_deref().into_iter().chain(alone).chain([&*call.request_id]));
         baggage.arrive(&reading.source, origin.hops);
         tracer.settings().mark(&mut baggage);
+        let mark = dry_run::mark(&reading);
+        if mark == Some(Mark::DryRun) {
+            baggage.set(Baggage::DRY_RUN, "true");
+        }
         let guard = &tracer.settings().loop_guard;
         if guard.catches(baggage.hops()) {
             warn(&format!("request {}: {}", call.request_id, guard.says(baggage.hops())));
         }
         // A batch is refused if nothing in it may go on; else its records are, one by one.
-        let refusal = guard.refusal(origin.fewest_hops.saturating_add(1));
+        let refusal = guard.refusal(origin.fewest_hops.saturating_add(1)).map(loop_guard::refused);
+        let refusal = refusal.or_else(|| dry_run::refusal(&call.request_id, &reading, tracer.settings()));
         // Where there is no function, there is nothing to reach either.
         let reached = !tracer.in_lambda();
         describe(&mut span, &call, &reading, &baggage, tracer.settings());
@@ -137,6 +146,7 @@ impl Invocation {
             parent,
             answers: reading.answers,
             refusal,
+            mixes_dry_runs: mark == Some(Mark::Mixed),
             records: Records::new(reading.records),
             swallowed: Arc::default(),
             debug_lines: Ring::default(),
@@ -144,6 +154,7 @@ impl Invocation {
             state: Mutex::new(State { bytes: span.size(), open: Some(span), reached, ..State::default() }),
         });
         let scope = Scope::of_invocation(invocation.clone(), context, baggage);
+        invocation.tell_refused(&reading.dry_runs, &scope);
         (invocation, scope)
     }
 
@@ -168,6 +179,7 @@ impl Invocation {
             parent: None,
             answers: Answers::Opaque,
             refusal: None,
+            mixes_dry_runs: false,
             records: Records::new(Vec::new()),
             swallowed: Arc::default(),
             journal: None,
@@ -207,8 +219,13 @@ impl Invocation {
     }
 
     /// Why the handler is not to be called; `None` if it is.
-    pub(crate) fn refusal(&self) -> Option<&str> {
-        self.refusal.as_deref()
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
+    /// Whether some of its records are dry runs, and others are not.
+    pub(crate) fn mixes_dry_runs(&self) -> bool {
+        self.mixes_dry_runs
     }
 
     /// The X-Ray header that the invocation was called with.

@@ -27,6 +27,7 @@
 //!   response.
 //! - [`context`] asks for the correlation id, says who the user is, marks and flags the transaction, sets other baggage;
 //!   [`layer`] takes the program's own `tracing` spans along.
+//! - [`dry_run`]: transactions that go through the whole system and change nothing.
 //! - [`observe`] notes an error that the code goes on to drop: what an invocation swallows before it returns `Ok`, failed
 //!   calls and error lines among it, is counted on its span. Of a panic the span tells the place: a hook of ours runs
 //!   before the program's own.
@@ -84,13 +85,15 @@
 //! | `THROUGHLINE_MAX_HOPS` | how many functions a transaction may come through before it counts as a loop, which is logged and marked: `12`; `0`: any number |
 //! | `THROUGHLINE_ON_LOOP` | what is done then: `log` (the default) or `refuse`: the handler is not called, and the invocation or the record fails |
 //! | `THROUGHLINE_BUILD_ID` | which build runs, such as a commit: it is on every invocation span |
-//! | `THROUGHLINE_DEBUG`, `THROUGHLINE_DRY_RUN` | `true`: every transaction that comes through has that mark |
+//! | `THROUGHLINE_DEBUG` | `true`: every transaction that comes through has that mark |
 //! | `THROUGHLINE_DEBUG_WHEN` | whose transactions are debugged, any of: `user.id=u-1,account.plan=enterprise` |
 //! | `THROUGHLINE_DEBUG_SAMPLE_RATE` | which share of the transactions that begin here is: `0` (the default) to `1` |
 //! | `THROUGHLINE_DEBUG_LINES` | `false`: no DEBUG line is kept or written but those that the log level asks for |
 //! | `THROUGHLINE_LOG_BAGGAGE` | members of the baggage that are on every log line beside `user.id` and `account.id`: `tenant,region` |
 //! | `AWS_LAMBDA_LOG_FORMAT` | what log lines are: `JSON` (the default) or `Text` |
 //! | `RUST_LOG`, else `AWS_LAMBDA_LOG_LEVEL` | what is logged: `shop=debug,warn`, or a level; `INFO` is the default |
+//! | `THROUGHLINE_DRY_RUN` | what the function does with dry runs: `refuse` (the default), `accept`; `always`: every transaction that comes through is one; see [`dry_run`] |
+//! | `THROUGHLINE_DRY_RUN_ALLOW`, `THROUGHLINE_DRY_RUN_REFUSE` | what goes out in a dry run, and what does not, beside what is known: `dynamodb:UpdateItem,https://sandbox.psp.example` |
 //! | `THROUGHLINE_EXPORT_ENDPOINT`, `THROUGHLINE_EXPORT_HEADERS` | where spans go to without the extension, and with which headers |
 //!
 //! # An invocation that is killed
@@ -152,6 +155,7 @@ pub mod context;
 mod deadline;
 mod debug;
 mod diagnostics;
+pub mod dry_run;
 mod fnv;
 mod handover;
 pub mod http;

@@ -5,6 +5,7 @@
 //! of a stream, an event bus or an API.
 
 use crate::diagnostics::warn_once;
+use crate::dry_run::Refusal;
 use crate::settings::{Env, word};
 use crate::span::Span;
 
@@ -50,6 +51,11 @@ impl LoopGuard {
         let limit = self.limit.unwrap_or_default();
         format!("the transaction came through {hops} functions, and THROUGHLINE_MAX_HOPS is {limit}: a loop")
     }
+}
+
+/// The refusal of an invocation, for that reason.
+pub(crate) fn refused(message: String) -> Refusal {
+    Refusal { error_type: REFUSED, message, is_done: false }
 }
 
 fn limit(env: &Env<'_>) -> Option<u16> {

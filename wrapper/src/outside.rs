@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
+use crate::dry_run;
 use crate::invocation::{Call, Invocation};
 use crate::panics;
 use crate::propagation::{Context, root};
@@ -84,10 +85,12 @@ pub(crate) fn scope() -> Option<Scope> {
 /// as it is in Lambda. What we injected is taken out of the event.
 pub(crate) fn batch<E: Serialize + DeserializeOwned>(event: &mut E) -> Option<Unit> {
     let tracer = here()?;
-    let json = serde_json::to_vec(event).ok()?;
-    let mut reading = triggers::read(&Bytes::from(json), &Caller::default(), tracer.settings());
-    if let Some(stripped) = reading.stripped.take().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
-        *event = stripped;
+    let json = Bytes::from(serde_json::to_vec(event).ok()?);
+    let mut reading = triggers::read(&json, &Caller::default(), tracer.settings());
+    let mut seen = reading.stripped.take().unwrap_or_else(|| json.clone());
+    dry_run::turn_away(&mut reading, &mut seen, tracer.settings());
+    if let Some(changed) = (seen != json).then(|| serde_json::from_slice(&seen).ok()).flatten() {
+        *event = changed;
     }
     Some(Unit::open(tracer, reading))
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use opentelemetry::trace::{SpanContext, SpanId};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
+use crate::dry_run::Mark;
 use crate::invocation::Invocation;
 #[cfg(feature = "otel")]
 use crate::otel;
@@ -95,12 +96,25 @@ impl Scope {
         if set {
             self.debug_when(key, value);
         }
+        if set && key == Baggage::DRY_RUN {
+            self.with_span(|span| {
+                span.set("throughline.dry_run", true);
+                self.write_down(span);
+            });
+        }
         set
     }
 
     /// Whether the transaction bears that mark.
     pub(crate) fn is_marked(&self, mark: &str) -> bool {
         self.0.baggage.lock().unwrap_or_else(PoisonError::into_inner).marked(mark)
+    }
+
+    /// Whether what runs here is a dry run, or may be.
+    pub(crate) fn dry_run(&self) -> Option<Mark> {
+        let marked = self.is_marked(Baggage::DRY_RUN);
+        let is_mixed = || self.0.record.is_none() && self.invocation().mixes_dry_runs();
+        if marked { Some(Mark::DryRun) } else { is_mixed().then_some(Mark::Mixed) }
     }
 
     pub(crate) fn correlation_id(&self) -> Option<String> {
@@ -130,6 +144,9 @@ impl Scope {
         let mut span = Span::start(context, Some(parent), kind, name, self.invocation().now());
         if let Some(id) = self.correlation_id() {
             span.set(Baggage::CORRELATION_ID, id);
+        }
+        if self.dry_run().is_some() {
+            span.set("throughline.dry_run", true);
         }
         OpenSpan {
             invocation: self.invocation().clone(),

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use crate::capture::Capture;
 use crate::debug::Debug;
 use crate::diagnostics::warn_once;
+use crate::dry_run::DryRun;
 use crate::logs::Logs;
 use crate::loop_guard::LoopGuard;
 use crate::propagation::Baggage;
@@ -78,8 +79,8 @@ pub(crate) struct Settings {
     pub(crate) capture: Capture,
     pub(crate) logs: Logs,
     pub(crate) debug: Debug,
-    /// Every transaction that comes through is marked so (`THROUGHLINE_DRY_RUN`).
-    pub(crate) dry_run: bool,
+    /// What is done with dry runs (`THROUGHLINE_DRY_RUN`).
+    pub(crate) dry_run: DryRun,
     /// Which DynamoDB tables have items that may carry the context (`THROUGHLINE_DYNAMODB_TABLES`).
     pub(crate) tables: Names,
     /// Which Firehose streams have records that may (`THROUGHLINE_FIREHOSE_STREAMS`).
@@ -101,7 +102,7 @@ impl Settings {
             capture: Capture::from_env(env),
             logs: Logs::from_env(env),
             debug: Debug::from_env(env),
-            dry_run: switch(env, "THROUGHLINE_DRY_RUN", false),
+            dry_run: DryRun::from_env(env),
             tables: names(env, "THROUGHLINE_DYNAMODB_TABLES"),
             firehose_streams: names(env, "THROUGHLINE_FIREHOSE_STREAMS"),
             buckets: names(env, "THROUGHLINE_S3_BUCKETS"),
@@ -112,7 +113,9 @@ impl Settings {
 
     /// Sets the marks that a transaction gets here.
     pub(crate) fn mark(&self, baggage: &mut Baggage) {
-        for (on, mark) in [(self.debug.marks(baggage), Baggage::DEBUG), (self.dry_run, Baggage::DRY_RUN)] {
+        for (on, mark) in
+            [(self.debug.marks(baggage), Baggage::DEBUG), (self.dry_run.is_always(), Baggage::DRY_RUN)]
+        {
             if on {
                 baggage.set(mark, "true");
             }
@@ -193,7 +196,7 @@ mod tests {
         assert!(settings.enabled);
         assert_eq!(settings.trust, Trust::Trace);
         assert_eq!(settings.record_sender, RecordSender::Parent);
-        assert!(!settings.debug.always && !settings.dry_run);
+        assert!(!settings.debug.always && !settings.dry_run.is_always());
         assert!(!settings.tables.contains("orders"));
     }
 
@@ -217,7 +220,6 @@ mod tests {
         assert_eq!(from(&[("THROUGHLINE_TRUST_INBOUND", "None")]).trust, Trust::None);
         assert_eq!(from(&[("THROUGHLINE_RECORD_SENDER", "link")]).record_sender, RecordSender::Link);
         assert_eq!(from(&[("THROUGHLINE_RECORD_SENDER", "child")]).record_sender, RecordSender::Parent);
-        let marks = from(&[("THROUGHLINE_DEBUG", "true"), ("THROUGHLINE_DRY_RUN", "1")]);
-        assert!(marks.debug.always && marks.dry_run);
+        assert!(from(&[("THROUGHLINE_DEBUG", "true")]).debug.always);
     }
 }

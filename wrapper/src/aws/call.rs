@@ -46,6 +46,10 @@ pub(super) struct Call {
     destination: Option<String>,
     /// The messages of a batch, in order.
     entries: Vec<Entry>,
+    /// Whether the whole context is in all that it was to be written into; `None` if that was nothing.
+    pub(super) carried: Option<bool>,
+    /// The request is not sent: the call is part of a dry run.
+    pub(super) is_kept_back: bool,
 }
 
 /// One message of a batch.
@@ -100,6 +104,8 @@ impl Call {
             joins: Vec::new(),
             destination,
             entries: Vec::new(),
+            carried: None,
+            is_kept_back: false,
         }
     }
 
@@ -169,6 +175,7 @@ impl Call {
 
     /// Records what became of the context of the message at hand.
     pub(super) fn injected(&mut self, outcome: Outcome) {
+        self.carried = Some(self.carried.unwrap_or(true) && outcome.is_whole());
         let span = self.entries.last_mut().map_or(&mut self.span, |entry| &mut entry.span);
         span.set("throughline.injected", outcome.injected.as_str());
         if let Some(why) = outcome.skipped {

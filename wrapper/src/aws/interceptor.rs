@@ -14,8 +14,10 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
 use super::call::Call;
+use super::dry_run::{self, Stubbed};
 use super::{failure, features, service};
 use crate::diagnostics::warn_once;
+use crate::dry_run::Why;
 use crate::scope::Scope;
 
 /// Name of the header that X-Ray reads on requests to AWS.
@@ -61,16 +63,20 @@ impl Storable for Idempotent {
 impl Interceptor {
     /// Runs a hook so that nothing of it reaches the caller.
     fn guarded(&self, hook: impl FnOnce()) -> Result<(), BoxError> {
+        self.attempted(hook);
+        Ok(())
+    }
+
+    /// The same of a hook that gives something; `None` if it panicked.
+    fn attempted<T>(&self, hook: impl FnOnce() -> T) -> Option<T> {
         let hook = || {
             #[cfg(all(test, feature = "sqs"))]
             assert!(!self.broken, "broken on purpose");
-            hook();
+            hook()
         };
         // The state behind the hook is either put back whole or not at all, and is given up after a panic.
-        if catch_unwind(AssertUnwindSafe(hook)).is_err() {
-            warn_once("the AWS SDK interceptor panicked: calls go on without it");
-        }
-        Ok(())
+        let done = catch_unwind(AssertUnwindSafe(hook));
+        done.inspect_err(|_| warn_once("the AWS SDK interceptor panicked: calls go on without it")).ok()
     }
 }
 
@@ -100,23 +106,32 @@ impl Intercept for Interceptor {
         components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.guarded(|| {
-            let Some(scope) = Scope::of_call().filter(|scope| scope.invocation().settings().enabled) else {
-                return;
-            };
+        let scope = Scope::of_call().filter(|scope| scope.invocation().settings().enabled);
+        let (Some(scope), Some(metadata)) = (scope, cfg.load::<Metadata>().cloned()) else { return Ok(()) };
+        let mark = scope.dry_run();
+        let kept_back = self.attempted(|| {
             // A client that was given two of these interceptors still makes one call.
             if cfg.load::<Running>().is_some() {
-                return;
+                return None;
             }
-            let Some(metadata) = cfg.load::<Metadata>() else { return };
+            let metadata = &metadata;
             let mut call = Call::start(scope, metadata, context.input(), cfg, is_presigned(components));
             match call.service() {
                 Some(service) => service.inject(context.input_mut(), &mut call, cfg),
                 None => features::missed(metadata.service(), &mut call),
             }
+            let refused = mark.and_then(|mark| dry_run::refuse(mark, metadata, context.input(), &mut call));
             call.write_down();
             cfg.interceptor_state().store_put(Running(Mutex::new(Some(call))));
-        })
+            let (refused, stubbed) = refused?;
+            if let Some(stubbed) = stubbed {
+                cfg.interceptor_state().store_put(stubbed);
+            }
+            Some(refused)
+        });
+        // What nobody can tell of is not sent for real either.
+        let kept_back = kept_back.unwrap_or_else(|| mark.map(|_| dry_run::refused(&metadata, Why::Writes)));
+        kept_back.map_or(Ok(()), |refused| Err(refused.into()))
     }
 
     fn modify_before_signing(
@@ -162,6 +177,11 @@ impl Intercept for Interceptor {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.guarded(|| {
+            // The call was stopped by an error of ours, before anything was sent, and ends with the program's own answer.
+            let stubbed = cfg.load::<Stubbed>().and_then(Stubbed::take);
+            if let (Some(stubbed), Some(result)) = (stubbed, context.output_or_error_mut()) {
+                *result = Ok(stubbed);
+            }
             let service = service::of(cfg.load::<Metadata>());
             if let (Some(service), Some(result)) = (service, context.output_or_error_mut()) {
                 service.strip(result);
@@ -178,6 +198,9 @@ impl Intercept for Interceptor {
         self.guarded(|| {
             let running = cfg.load::<Running>();
             let Some(mut call) = running.and_then(|running| running.lock().take()) else { return };
+            if call.is_kept_back {
+                return;
+            }
             call.answered(context.response(), cfg);
             match context.output_or_error() {
                 Some(Ok(output)) => {

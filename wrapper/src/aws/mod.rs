@@ -70,7 +70,7 @@
 //! that ends when a write changes nothing would go on for ever. Tables of such circles are not for
 //! `THROUGHLINE_DYNAMODB_TABLES` either.
 //!
-//! The interceptor itself never fails a call: in a task of a function that is outside its invocation, with
+//! In a [dry run](crate::dry_run) it refuses what would change something. Else it never fails a call: in a task of a function that is outside its invocation, with
 //! `THROUGHLINE_ENABLED=false` and whenever something goes wrong in it, the call goes out as the caller made it.
 //!
 //! Outside Lambda it works too: in a [`transaction`](crate::transaction), and a call outside of one begins its own.
@@ -95,6 +95,7 @@ mod attributes;
 // One service uses a part of it, all of them use all.
 #[cfg_attr(not(feature = "full"), allow(dead_code))]
 mod call;
+mod dry_run;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 #[cfg(all(feature = "dynamodb", feature = "internals"))]

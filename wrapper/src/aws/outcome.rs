@@ -41,6 +41,11 @@ impl Outcome {
         Self { injected, skipped: None }
     }
 
+    /// Whether all of the context went along.
+    pub(super) fn is_whole(self) -> bool {
+        matches!(self.injected, Injected::Attributes | Injected::Body) && self.skipped.is_none()
+    }
+
     pub(super) const fn skipped(why: Skipped) -> Self {
         Self { injected: Injected::None, skipped: Some(why) }
     }

@@ -76,6 +76,17 @@ impl Lambda {
         Self::open(event, env, "", XRAY)
     }
 
+    /// One of a batch whose records tell who sent them.
+    pub(super) fn reading_batch(event: &str, env: &[(&str, &str)]) -> Self {
+        let env =
+            |key: &str| env.iter().find(|(known, _)| *known == key).map(|(_, value)| (*value).to_owned());
+        let tracer = Tracer::new(&env, now);
+        let event = Bytes::copy_from_slice(event.as_bytes());
+        let reading = read(&event, &Caller::default(), tracer.settings());
+        let (invocation, scope) = Invocation::open(tracer, crate::testing::call(), reading);
+        Self { invocation, scope }
+    }
+
     fn open(event: &str, env: &[(&str, &str)], tracestate: &str, xray: &str) -> Self {
         let env =
             |key: &str| env.iter().find(|(known, _)| *known == key).map(|(_, value)| (*value).to_owned());

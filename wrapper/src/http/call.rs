@@ -3,6 +3,7 @@
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Extensions, Method, StatusCode, Version};
 
+use super::dry_run::KeptBack;
 use super::target::Target;
 use super::{Resend, Template};
 use crate::propagation::Carrier;
@@ -68,6 +69,15 @@ impl Call {
         }
         span.write_down();
         Some(Self { span })
+    }
+
+    /// Records that the request is not sent, and whether the program answers it itself.
+    pub(super) fn kept_back(&mut self, kept_back: &KeptBack) {
+        let key = match kept_back {
+            KeptBack::Stubbed(_) => "throughline.dry_run.stubbed",
+            KeptBack::Refused(_) => "throughline.dry_run.refused",
+        };
+        self.span.set(key, true);
     }
 
     /// Records the head of the response.

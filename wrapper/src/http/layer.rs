@@ -4,11 +4,15 @@ use std::fmt::{self, Debug, Display};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
+use super::body::HttpBody;
 use super::call::Call;
+use super::dry_run::{self, KeptBack};
 use super::target::Target;
 use crate::diagnostics::guarded;
 
@@ -58,7 +62,7 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     S::Error: Display,
 {
-    type Response = S::Response;
+    type Response = Response<HttpBody<R>>;
     type Error = S::Error;
     type Future = HttpFuture<S::Future>;
 
@@ -68,11 +72,32 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
+        let kept_back = dry_run::keep_back(&parts.method, &parts.uri);
         let call = guarded("tracing of an HTTP request", || {
             let target = Target::of_uri(&parts.uri, &parts.headers);
             Call::begin(&parts.method, &target, &mut parts.headers, &parts.extensions, true)
         });
-        HttpFuture { future: self.inner.call(Request::from_parts(parts, body)), call: call.flatten() }
+        let mut call = call.flatten();
+        if let Some(kept_back) = kept_back {
+            call.iter_mut().for_each(|call| call.kept_back(&kept_back));
+            return HttpFuture { kind: Kind::KeptBack { response: Some(answer(kept_back)) } };
+        }
+        HttpFuture { kind: Kind::Sent { future: self.inner.call(Request::from_parts(parts, body)), call } }
+    }
+}
+
+/// The response to a request that is not sent: the program's own, or the reason as text.
+fn answer(kept_back: KeptBack) -> Response<Bytes> {
+    match kept_back {
+        KeptBack::Stubbed(response) => response,
+        KeptBack::Refused(refused) => {
+            let mut response = Response::new(refused.to_string().into());
+            *response.status_mut() = StatusCode::FAILED_DEPENDENCY;
+            response
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+            response
+        }
     }
 }
 
@@ -80,8 +105,16 @@ pin_project! {
     /// The future of [`HttpService`]. A request that is given up ends its span when this is dropped.
     pub struct HttpFuture<F> {
         #[pin]
-        future: F,
-        call: Option<Call>,
+        kind: Kind<F>,
+    }
+}
+
+pin_project! {
+    #[project = KindProj]
+    enum Kind<F> {
+        Sent { #[pin] future: F, call: Option<Call> },
+        /// Taken when it is given.
+        KeptBack { response: Option<Response<Bytes>> },
     }
 }
 
@@ -96,18 +129,24 @@ where
     F: Future<Output = Result<Response<R>, E>>,
     E: Display,
 {
-    type Output = F::Output;
+    type Output = Result<Response<HttpBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let result = ready!(this.future.poll(cx));
-        if let Some(mut call) = this.call.take() {
+        let (future, call) = match self.project().kind.project() {
+            KindProj::Sent { future, call } => (future, call),
+            KindProj::KeptBack { response } => {
+                let response = response.take().map(|response| Ok(response.map(HttpBody::ours)));
+                return response.map_or(Poll::Pending, Poll::Ready);
+            }
+        };
+        let result = ready!(future.poll(cx));
+        if let Some(mut call) = call.take() {
             guarded("tracing of an HTTP response", || match &result {
                 Ok(response) => call.answered(response.status(), response.version()),
                 Err(error) => call.failed(std::any::type_name::<E>(), &error.to_string()),
             });
         }
-        Poll::Ready(result)
+        Poll::Ready(result.map(|response| response.map(HttpBody::of_service)))
     }
 }
 

@@ -18,6 +18,10 @@
 //! a presigned URL nothing is added: what answers there is storage, which reads no context, and what was signed is best
 //! sent as it was signed.
 //!
+//! In a [dry run](crate::dry_run) only `GET`, `HEAD` and `OPTIONS` go out. Every other request is answered by the
+//! program's own stub or refused: by an error of `reqwest`, and with `tower`, where errors are the client's own, by status
+//! 424 and the reason as the body.
+//!
 //! # Redirects
 //!
 //! A client that follows redirects sends a request's headers on to wherever it is told. So that baggage doesn't go with
@@ -54,11 +58,13 @@
 //! *request.uri_mut() = "https://users.example.com/users/42".parse().unwrap();
 //! request.extensions_mut().insert(throughline::http::Template::new("/users/{id}"));
 //! let response = client.oneshot(request).await.unwrap();
-//! assert_eq!(response.body(), "Ada");
+//! assert_eq!(response.into_body().into_inner().as_deref(), Some("Ada"));
 //! # }
 //! ```
 
+mod body;
 mod call;
+mod dry_run;
 mod layer;
 #[cfg(feature = "reqwest")]
 mod reqwest;
@@ -70,6 +76,7 @@ use std::borrow::Cow;
 
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{HttpMiddleware, client, middleware};
+pub use body::HttpBody;
 pub use layer::{HttpFuture, HttpLayer, HttpService, layer};
 
 /// The path of a request without what differs from call to call, such as `/users/{id}`: it goes into the span's name,

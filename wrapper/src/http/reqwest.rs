@@ -12,6 +12,7 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Error, Middleware,
 
 use super::Resend;
 use super::call::Call;
+use super::dry_run::{self, KeptBack};
 use super::target::Target;
 use crate::diagnostics::guarded;
 use crate::settings::{Hosts, Settings, process_env};
@@ -101,10 +102,19 @@ impl HttpMiddleware {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
+        let url = request.url().as_str().parse().unwrap_or_default();
+        let kept_back = dry_run::keep_back(request.method(), &url);
         let begun = guarded("tracing of an HTTP request", || {
             let (method, target) = (request.method().clone(), Target::of_url(request.url()));
             Call::begin(&method, &target, request.headers_mut(), extensions, self.baggage)
         });
+        if let Some(kept_back) = kept_back {
+            begun.flatten().iter_mut().for_each(|call| call.kept_back(&kept_back));
+            return match kept_back {
+                KeptBack::Stubbed(response) => Ok(response.into()),
+                KeptBack::Refused(refused) => Err(Error::middleware(refused)),
+            };
+        }
         let sent = extensions.get().map_or(0, |Resend(sent)| *sent);
         extensions.insert(Resend(sent.saturating_add(1)));
         let mut call = begun.flatten();

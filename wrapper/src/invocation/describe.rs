@@ -52,6 +52,9 @@ pub(super) fn describe_baggage(span: &mut Span, baggage: &Baggage, settings: &Se
         span.set(key, value);
     }
     settings.loop_guard.mark(span, baggage.hops());
+    if baggage.marked(Baggage::DRY_RUN) {
+        span.set("throughline.dry_run", true);
+    }
 }
 
 pub(super) fn describe_record(span: &mut Span, record: &Record, received: SystemTime) {

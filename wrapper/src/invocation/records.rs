@@ -62,7 +62,23 @@ impl Invocation {
     ///
     /// Whose child its span is says [`RecordOrigin`].
     pub(crate) fn open_record(self: &Arc<Self>, id: &str, outer: &Scope) -> Scope {
-        let record = self.records.get(id);
+        self.begin_record(id, self.records.get(id), outer)
+    }
+
+    /// Makes the spans of records that the handler is not given.
+    pub(super) fn tell_refused(self: &Arc<Self>, records: &[Record], outer: &Scope) {
+        if !records.is_empty() {
+            let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
+            self.with_span(|span| span.set("throughline.dry_run.refused_records", count));
+        }
+        for record in records {
+            let scope = self.begin_record(&record.id, Some(record), outer);
+            scope.with_span(|span| span.set("throughline.dry_run.refused", true));
+            scope.end_record();
+        }
+    }
+
+    fn begin_record(self: &Arc<Self>, id: &str, record: Option<&Record>, outer: &Scope) -> Scope {
         let sender = record.and_then(|record| record.sender.as_ref());
         let RecordOrigin { parent, mut baggage, link } = RecordOrigin::of(sender, self);
         baggage.identify([id, &*outer.correlation_id().unwrap_or_default()]);

@@ -60,6 +60,7 @@ fn batch(senders: Vec<Option<Sender>>) -> Reading {
         records: records.collect(),
         answers: Answers::Opaque,
         request_id: None,
+        dry_runs: Vec::new(),
         stripped: None,
     }
 }

@@ -37,7 +37,7 @@ async fn call() -> http::HeaderMap {
         Ok::<_, std::io::Error>(Response::new(request.into_parts().0.headers))
     }));
     let request = Request::get("https://api.example/").body(()).unwrap();
-    client.oneshot(request).await.unwrap().into_body()
+    client.oneshot(request).await.unwrap().into_body().into_inner().unwrap()
 }
 
 fn close(scope: &Scope) -> Vec<opentelemetry_proto::tonic::trace::v1::Span> {

@@ -199,3 +199,40 @@ async fn an_invocation_says_what_ran_and_in_which_build() {
     assert_eq!(number(&span, "throughline.event_bytes"), Some(3));
     assert_eq!(text(&span, "code.function.name").as_deref(), Some("throughline::runtime::tests::answer"));
 }
+
+#[tokio::test]
+async fn a_dry_run_is_refused_before_the_handler_is_called_and_a_batch_of_them_is_done() {
+    let extension = Extension::start().await;
+    let called = Arc::new(AtomicUsize::new(0));
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let baggage = "throughline.dry-run=true";
+    let invoke_event = json!({"_throughline": {"traceparent": traceparent, "baggage": baggage}});
+    let batch = json!({"Records": [{
+        "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:e:1:payments", "messageId": "m-1",
+        "messageAttributes": {"traceparent": {"stringValue": traceparent}, "baggage": {"stringValue": baggage}},
+    }]});
+    for (role, event, posted) in [
+        ("refuse", &invoke_event, Err("Throughline.DryRunRefused")),
+        ("refuse", &batch, Ok(json!({"batchItemFailures": []}))),
+        ("accept", &batch, Ok(json!({"called": true}))),
+    ] {
+        let count = called.clone();
+        let handle = move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async {
+                Ok::<_, Error>(FunctionResponse::<Value, NoStream>::BufferedResponse(json!({"called": true})))
+            }
+        };
+        let tracer = extension.tracer(&[("THROUGHLINE_DRY_RUN", role)]);
+        let answered = invoke(&tracer, handle, "r-1", event.to_string().as_bytes()).await;
+        assert_eq!(answered[0].clone().map_err(|error| error.error_type), posted.map_err(str::to_owned));
+    }
+    assert_eq!(called.load(Ordering::Relaxed), 1);
+    let refused: Vec<_> =
+        extension.spans().iter().map(|span| text(span, "throughline.dry_run.refused").is_some()).collect();
+    assert_eq!(
+        refused,
+        [false, true, true, false],
+        "the invocation that failed; a record and its batch; the one that ran"
+    );
+}

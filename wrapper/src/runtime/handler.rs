@@ -13,8 +13,8 @@ use tower::Service;
 
 use super::{ObservedResponse, ObservedStream};
 use crate::diagnostics::{causes, written};
+use crate::dry_run::Refusal;
 use crate::invocation::Invocation;
-use crate::loop_guard::REFUSED;
 use crate::panics;
 use crate::scope::Scope;
 use crate::span::Failure;
@@ -93,9 +93,8 @@ where
             invocation.reach(code_name(std::any::type_name::<H>()));
         }
         if let Some(refusal) = invocation.and_then(Invocation::refusal) {
-            fail(invocation, Failure::new(REFUSED, refusal));
-            let refusal = Diagnostic { error_type: REFUSED.to_owned(), error_message: refusal.to_owned() };
-            return HandlerFuture { work: Work::Refused(Some(refusal)), scope: None, response: PhantomData };
+            let work = Work::Refused(refuse(invocation, refusal));
+            return HandlerFuture { work, scope, response: PhantomData };
         }
         // Boxed, so that wrapping a handler doesn't add to the depth of its future's type, which the compiler limits.
         let work = Work::Handler(Box::pin(observe_panic(invocation, || self.handler.call(event))));
@@ -112,7 +111,7 @@ pub struct HandlerFuture<F, B, S> {
 
 enum Work<F> {
     Handler(Pin<Box<F>>),
-    /// The handler is not called. Taken when it was said.
+    /// The handler is not called. Why, taken when it is said; `None` if all is done as it is.
     Refused(Option<Diagnostic>),
 }
 
@@ -136,7 +135,10 @@ where
         let future = match &mut this.work {
             Work::Handler(future) => future.as_mut(),
             Work::Refused(refusal) => {
-                return refusal.take().map_or(Poll::Pending, |refusal| Poll::Ready(Err(refusal)));
+                return Poll::Ready(match refusal.take() {
+                    Some(refusal) => Err(refusal),
+                    None => Ok(FunctionResponse::BufferedResponse(ObservedResponse::done(this.scope.take()))),
+                });
             }
         };
         let result = ready!(observe_panic(invocation, || future.poll(cx)));
@@ -151,6 +153,19 @@ where
             }
         })
     }
+}
+
+/// Tells of a refusal; what Lambda is told of it.
+fn refuse(invocation: Option<&Invocation>, refusal: &Refusal) -> Option<Diagnostic> {
+    if refusal.is_done {
+        if let Some(invocation) = invocation {
+            invocation.with_span(|span| span.set("throughline.dry_run.refused", true));
+        }
+        return None;
+    }
+    let Refusal { error_type, message, .. } = refusal;
+    fail(invocation, Failure::new(error_type, message));
+    Some(Diagnostic { error_type: (*error_type).to_owned(), error_message: message.clone() })
 }
 
 fn observe<B, S>(

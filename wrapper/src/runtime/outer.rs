@@ -16,6 +16,7 @@ use tracing::instrument::Instrumented;
 use super::handler::is_asked;
 use crate::deadline::Watched;
 use crate::diagnostics::warn_once;
+use crate::dry_run;
 use crate::invocation::{Call, Invocation};
 use crate::panics;
 use crate::propagation::XrayHeader;
@@ -152,6 +153,7 @@ fn open(tracer: &Arc<Tracer>, event: &mut LambdaInvocation) -> Option<(Arc<Invoc
     if let Some(stripped) = reading.stripped.take() {
         event.body = stripped;
     }
+    dry_run::turn_away(&mut reading, &mut event.body, tracer.settings());
     let call = Call {
         event: Some(tracer.settings().capture.take(&event.body)),
         request_id: context.request_id.clone(),

@@ -5,20 +5,35 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::diagnostics::warn_once;
 use crate::scope::Scope;
 
 /// A handler's response that tells the invocation span its size and what it answers.
 pub struct ObservedResponse<B> {
-    body: B,
+    /// `None` if there was no handler to give one.
+    body: Option<B>,
     scope: Option<Scope>,
 }
 
 impl<B> ObservedResponse<B> {
     pub(super) fn new(body: B, scope: Option<Scope>) -> Self {
-        Self { body, scope }
+        Self { body: Some(body), scope }
+    }
+
+    /// The answer to a batch of which nothing failed: what Lambda polls for understands it, whatever it asks.
+    pub(super) fn done(scope: Option<Scope>) -> Self {
+        Self { body: None, scope }
+    }
+}
+
+impl<B: Serialize> ObservedResponse<B> {
+    fn json(&self) -> serde_json::Result<Box<RawValue>> {
+        match &self.body {
+            Some(body) => to_raw_value(body),
+            None => to_raw_value(&serde_json::json!({ "batchItemFailures": [] })),
+        }
     }
 }
 
@@ -30,9 +45,14 @@ impl<B> Debug for ObservedResponse<B> {
 
 impl<B: Serialize> Serialize for ObservedResponse<B> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some(scope) = &self.scope else { return self.body.serialize(serializer) };
+        let Some(scope) = &self.scope else {
+            return match &self.body {
+                Some(body) => body.serialize(serializer),
+                None => self.json().map_err(S::Error::custom)?.serialize(serializer),
+            };
+        };
         // What the runtime would make of it: the same bytes, or the same error.
-        let json = to_raw_value(&self.body).map_err(S::Error::custom)?;
+        let json = self.json().map_err(S::Error::custom)?;
         if catch_unwind(AssertUnwindSafe(|| scope.invocation().answer(json.get()))).is_err() {
             warn_once("tracing failed to read a response: its span doesn't say what was answered");
         }

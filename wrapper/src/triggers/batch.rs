@@ -174,6 +174,7 @@ pub(super) fn reading(
         records,
         answers: Answers::Opaque,
         request_id: None,
+        dry_runs: Vec::new(),
         stripped: edits.apply().map(Into::into),
     })
 }

@@ -41,6 +41,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         records: Vec::new(),
         answers: Answers::Opaque,
         request_id: None,
+        dry_runs: Vec::new(),
         stripped: edits.apply().map(Into::into),
     };
     if schedule {

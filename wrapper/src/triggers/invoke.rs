@@ -42,6 +42,7 @@ pub(super) fn read(event: &Event<'_>, caller: &Caller<'_>, trust: Trust) -> Read
         records: Vec::new(),
         answers: Answers::Opaque,
         request_id: None,
+        dry_runs: Vec::new(),
         stripped: edits.apply().map(Into::into),
     }
 }

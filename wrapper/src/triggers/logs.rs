@@ -33,6 +33,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Reading> {
         records: Vec::new(),
         answers: Answers::Opaque,
         request_id: None,
+        dry_runs: Vec::new(),
         stripped: None,
     })
 }

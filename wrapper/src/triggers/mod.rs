@@ -59,6 +59,7 @@ use event::Event;
 #[cfg(feature = "internals")]
 pub(crate) use kinesis::Aggregated;
 use strip::Edits;
+pub(crate) use strip::without_records;
 
 /// Reads an event, whatever its bytes are.
 pub(crate) fn read(event: &Bytes, caller: &Caller<'_>, settings: &Settings) -> Reading {
@@ -135,6 +136,8 @@ pub(crate) struct Reading {
     pub(crate) join: Option<String>,
     /// The records of a batch, in order; empty where the trigger has none.
     pub(crate) records: Vec<Record>,
+    /// Those that were taken out: dry runs, of which the function wants none.
+    pub(crate) dry_runs: Vec<Record>,
     pub(crate) answers: Answers,
     /// What the API that was called named the request, which becomes the correlation id; never what its client did.
     pub(crate) request_id: Option<String>,

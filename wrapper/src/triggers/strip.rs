@@ -7,11 +7,43 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::carrier::Carrier;
-use super::scan;
+use super::scan::{self, Scanner};
 use crate::propagation::MEMBER;
 
 /// Parts of a text: mostly one, and many records have it.
 pub(super) type Ranges = SmallVec<[Range<usize>; 1]>;
+
+/// `event` without the records of its batch that are `taken`, in their order; `None` if it has not so many.
+pub(crate) fn without_records(event: &str, taken: &[bool]) -> Option<String> {
+    // Lists of records; and objects of such lists, one for each partition of Kafka and queue of RabbitMQ.
+    const LISTS: [&str; 2] = ["Records", "messages"];
+    const OBJECTS: [&str; 2] = ["records", "rmqMessagesByQueue"];
+    let mut edits = Edits::new(event);
+    let mut taken = taken.iter();
+    let mut list = |scanner: &mut Scanner<'_>| {
+        let mut left = Vec::new();
+        let whole = scanner.text_of(|scanner| {
+            scanner.list(|scanner| {
+                let record = scanner.value()?;
+                if !*taken.next()? {
+                    left.push(record);
+                }
+                Some(())
+            })
+        })?;
+        let at = offset(event, whole)?;
+        edits.edits.push((at..at + whole.len(), format!("[{}]", left.join(","))));
+        Some(())
+    };
+    scan::whole(event, |scanner| {
+        scanner.object(|name, scanner| match &*name {
+            name if LISTS.contains(&name) => list(scanner),
+            name if OBJECTS.contains(&name) => scanner.object(|_, scanner| list(scanner)),
+            _ => scanner.value().map(drop),
+        })
+    })?;
+    if taken.next().is_some() { None } else { edits.apply() }
+}
 
 /// Changes to an event, gathered while it is read.
 #[derive(Debug)]

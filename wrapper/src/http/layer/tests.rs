@@ -163,3 +163,66 @@ async fn baggage_stays_behind_where_a_redirect_leads_out() {
     assert!(named.seen("baggage")[0].contains("user.id=u-1"));
     assert_eq!(other.seen("baggage"), ["-"]);
 }
+
+#[tokio::test]
+async fn in_a_dry_run_only_what_reads_goes_out() {
+    crate::dry_run::stub_http(|method, uri| {
+        assert_ne!(uri.path(), "/panics", "a stub that panics has no answer");
+        let charge = method == Method::POST && uri.path() == "/layer/charges";
+        charge.then(|| Response::builder().status(201).body("charged").unwrap())
+    });
+    let dry = Function::with(&|name| match name {
+        "THROUGHLINE_DRY_RUN" => Some("always".to_owned()),
+        "THROUGHLINE_DRY_RUN_ALLOW" => Some("https://sandbox.example".to_owned()),
+        "THROUGHLINE_DRY_RUN_REFUSE" => Some("https://secret.example/".to_owned()),
+        _ => None,
+    });
+    let sent = std::sync::Mutex::new(Vec::new());
+    let client = layer().layer(service_fn(|request: Request<Body>| {
+        sent.lock().unwrap().push(request.uri().to_string());
+        std::future::ready(Ok::<_, io::Error>(Response::new(http_body_util::Full::new(bytes::Bytes::from(
+            "sent",
+        )))))
+    }));
+    for (method, url, status, body) in [
+        ("GET", "https://api.example/", 200, "sent"),
+        ("POST", "https://sandbox.example/charges", 200, "sent"),
+        ("POST", "https://api.example/layer/charges", 201, "charged"),
+        (
+            "POST",
+            "https://u:s3cret@api.example/s3cret?s3cret",
+            424,
+            "POST api.example is refused in a dry run",
+        ),
+        ("DELETE", "https://api.example/panics", 424, "DELETE api.example is refused in a dry run"),
+        ("GET", "https://secret.example/", 424, "GET secret.example is refused in a dry run"),
+    ] {
+        let request = Request::builder().method(method).uri(url).body(Body::new()).unwrap();
+        let response = dry.run(client.clone().oneshot(request)).await.unwrap();
+        assert_eq!(response.status(), status, "{method} {url}");
+        let read = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+        let read = std::str::from_utf8(&read).unwrap();
+        assert!(read.starts_with(body) && !read.contains("s3cret"), "{read}");
+    }
+    assert_eq!(*sent.lock().unwrap(), ["https://api.example/", "https://sandbox.example/charges"]);
+    let spans = dry.spans();
+    let kept_back: Vec<_> = spans
+        .iter()
+        .map(|span| {
+            assert_eq!(
+                (text(span, "throughline.dry_run").as_deref(), &span.status),
+                (Some("BoolValue(true)"), &None)
+            );
+            let key = |key: &str| text(span, &format!("throughline.dry_run.{key}")).is_some();
+            (key("stubbed"), key("refused"))
+        })
+        .collect();
+    assert_eq!(
+        kept_back,
+        [(false, false), (false, false), (true, false), (false, true), (false, true), (false, true)]
+    );
+
+    // Where there is no dry run, no stub is asked.
+    let request = Request::post("https://api.example/layer/charges").body(Body::new()).unwrap();
+    assert_eq!(Function::new().run(client.oneshot(request)).await.unwrap().status(), 200);
+}

@@ -124,3 +124,26 @@ async fn attempts_of_a_retrying_client_are_counted() {
     assert_eq!(text(&second, "http.request.resend_count").as_deref(), Some("IntValue(1)"));
     assert_eq!(server.seen("traceparent"), [traceparent(&first), traceparent(&second)]);
 }
+
+#[tokio::test]
+async fn in_a_dry_run_a_write_is_an_error_of_ours_or_the_programs_own_answer() {
+    crate::dry_run::stub_http(|method, uri| {
+        let stubbed = method == Method::PUT && uri.path() == "/reqwest/stubbed";
+        stubbed.then(|| http::Response::builder().status(202).body("done").unwrap())
+    });
+    let dry = Function::with(&|name| (name == "THROUGHLINE_DRY_RUN").then(|| "always".to_owned()));
+    let (server, client) = (Server::start(NAMED, 200, None).await, plain().with(middleware()).build());
+    let refused = dry.run(client.post(&server.url).body("{}").send()).await.unwrap_err();
+    let Error::Middleware(error) = &refused else { panic!("{refused:?}") };
+    assert!(error.downcast_ref::<crate::dry_run::Refused>().is_some(), "{error:?}");
+    let stubbed = client.put(format!("{}reqwest/stubbed", server.url));
+    let stubbed = dry.run(stubbed.send()).await.unwrap();
+    assert_eq!((stubbed.status().as_u16(), stubbed.text().await.unwrap().as_str()), (202, "done"));
+    assert!(server.seen("host").is_empty());
+    get(&dry, &client, &server.url).await;
+    assert_eq!(server.seen("host").len(), 1);
+    let [refused, stubbed, read] = dry.spans().try_into().unwrap();
+    assert!(text(&refused, "throughline.dry_run.refused").is_some() && refused.status.is_none());
+    assert!(text(&stubbed, "throughline.dry_run.stubbed").is_some());
+    assert_eq!(text(&read, "throughline.dry_run").as_deref(), Some("BoolValue(true)"));
+}

@@ -123,6 +123,7 @@ impl<'a> Request<'a> {
             records: Vec::new(),
             answers: self.answers,
             request_id: self.id.header().filter(|id| !id.is_empty()).map(Into::into),
+            dry_runs: Vec::new(),
             stripped: None,
             name: Some(self.name),
             source: self.source,
