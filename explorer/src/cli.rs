@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::demo;
+use crate::{demo, recorder};
 
 /// Follows one transaction through every queue, topic, stream and table of a serverless application.
 #[derive(Debug, Parser)]
@@ -31,4 +31,23 @@ pub enum Command {
   throughline demo --fail email-sender   what a failing function looks like
   throughline demo --json                one object for programs")]
     Demo(demo::Options),
+
+    /// Tell what an invocation left behind whose process was killed
+    ///
+    /// A function that runs with throughline writes down its invocation while it runs, in a file below
+    /// /tmp/.throughline-<uid>/: what it was doing, the beginning of its event, its last debug lines. Once the
+    /// invocation has ended the file is cleared. If the process is killed before (memory, time-out, abort) the file
+    /// stays, and the extension sends what it says to the backend. Where there is no extension, or to look at it now,
+    /// this command reads it. It changes nothing, and may read the file of a function that still runs.
+    ///
+    /// Exit status: 0 if at least one invocation was told and every FILE could be read, 1 if not, 2 for a wrong
+    /// command line.
+    #[command(after_help = "Examples:
+  throughline recorder                   all of this user on this machine
+  throughline recorder recorder-00c0ffee00c0ffee
+  docker cp CONTAINER:/tmp/.throughline-0 left && throughline recorder left
+                                         out of a container
+  throughline recorder --json FILE | curl -H 'content-type: application/json' -d @- http://localhost:4318/v1/traces
+                                         into any OTLP backend")]
+    Recorder(recorder::Options),
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use throughline_explorer::cli::{Cli, Command};
-use throughline_explorer::demo;
+use throughline_explorer::{demo, recorder};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// As shells report a program that a signal ended.
@@ -13,14 +13,21 @@ const TERMINATED: u8 = 143;
 const HUNG_UP: u8 = 129;
 
 fn main() -> ExitCode {
-    let Command::Demo(options) = Cli::parse().command;
+    match Cli::parse().command {
+        Command::Demo(options) => run_demo(&options),
+        Command::Recorder(options) if recorder::run(&options) => ExitCode::SUCCESS,
+        Command::Recorder(_) => ExitCode::FAILURE,
+    }
+}
+
+fn run_demo(options: &demo::Options) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
     runtime.block_on(async {
         tokio::select! {
-            outcome = demo::run(&options) => match outcome {
+            outcome = demo::run(options) => match outcome {
                 Ok(true) => ExitCode::SUCCESS,
                 Ok(false) => ExitCode::FAILURE,
                 Err(error) => failed(&error),

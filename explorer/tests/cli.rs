@@ -1,6 +1,10 @@
 //! The command line itself: what it refuses, and how.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::{Command, Output};
+
+use throughline_recorder::testing::{File, invocation, span};
 
 fn throughline(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_throughline")).args(arguments).output().unwrap()
@@ -29,5 +33,54 @@ fn help_says_what_the_exit_status_means() {
     let help = String::from_utf8(output.stdout).unwrap();
     for word in ["--orders", "--fail", "--json", "Exit status", "130"] {
         assert!(help.contains(word), "no {word} in\n{help}");
+    }
+    let help = String::from_utf8(throughline(&["recorder", "--help"]).stdout).unwrap();
+    for word in ["[FILE]...", "--json", "Exit status", "/tmp/.throughline-<uid>/"] {
+        assert!(help.contains(word), "no {word} in\n{help}");
+    }
+}
+
+#[test]
+fn recorders_are_told_by_file_and_by_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("00112233445566aa");
+    fs::create_dir(&inner).unwrap();
+    let mut left = File::new(7, "r-1");
+    left.span(&invocation("r-1", "GET /orders"));
+    left.span(&span(2, "DynamoDB/PutItem"));
+    let path = inner.join("recorder-00c0ffee00c0ffee");
+    fs::write(&path, left.into_bytes()).unwrap();
+    let cleared = inner.join("recorder-0000000000000000");
+    fs::write(&cleared, File::new(0, "r-0").into_bytes()).unwrap();
+    let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    for argument in [text(&path), text(&inner), text(folder.path())] {
+        let output = throughline(&["recorder", &argument]);
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        assert!(told.contains("request r-1") && told.contains("DynamoDB/PutItem"), "{told}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    }
+    let output = throughline(&["recorder", "--json", &text(&path), &text(&path)]);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(lines.lines().count(), 2);
+    let request: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let spans = &request["resourceSpans"][0]["scopeSpans"][0]["spans"];
+    assert_eq!((&spans[0]["name"], spans.as_array().unwrap().len()), (&"GET /orders".into(), 2));
+
+    let [foreign, link, none] = ["foreign", "link", "none"].map(|name| folder.path().join(name));
+    fs::write(&foreign, "hello").unwrap();
+    symlink(&path, &link).unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    for (path, word) in [
+        (text(&foreign), "not a flight recorder"),
+        (text(&link), "not a regular file"),
+        (text(&none), "No such file"),
+        (text(&cleared), "nothing was under way"),
+        (text(empty.path()), "no invocation"),
+    ] {
+        let output = throughline(&["recorder", &path]);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{path}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with("throughline: /") && said.contains(word), "{said}");
     }
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 
-use crate::trace::Receiver;
+use crate::trace::{Receiver, Style};
 use ledger::Ledger;
 use machine::Machine;
 use progress::Progress;
@@ -91,8 +91,7 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
     let report = judge(&orders, &ledger, &receiver);
     progress.done();
 
-    let text =
-        if options.json { report.json() } else { report.text(report::terminal_style(), options, started) };
+    let text = if options.json { report.json() } else { report.text(Style::of_terminal(), options, started) };
     let mut stdout = std::io::stdout().lock();
     // Whoever closed the pipe has read enough.
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -169,14 +168,6 @@ fn short(id: &str) -> String {
         Some(start) if id.len() > 12 => format!("{start}…"),
         _ => id.to_owned(),
     }
-}
-
-/// As wide as the terminal, coloured only on one and only if `NO_COLOR` is not set.
-pub(super) fn terminal_style() -> Style {
-    let is_terminal = std::io::stdout().is_terminal();
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let width = if is_terminal { console::Term::stdout().size().1.into() } else { 120 };
-    Style { width, colour: is_terminal && !no_color }
 }
 
 #[cfg(test)]

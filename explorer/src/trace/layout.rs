@@ -185,7 +185,7 @@ impl<'a> Layout<'a> {
 }
 
 /// A source as people say it: a route speaks for itself.
-fn trigger(source: &str) -> String {
+pub fn trigger(source: &str) -> String {
     via(source.strip_prefix("http ").unwrap_or(source))
 }
 

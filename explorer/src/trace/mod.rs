@@ -9,7 +9,7 @@ mod spans;
 mod transaction;
 
 pub use hop::Hop;
-pub use layout::{Row, rows};
+pub use layout::{Row, rows, trigger};
 pub use paint::{Style, duration, paint};
 pub use receiver::Receiver;
 pub use span::{Link, Span, Status};

@@ -1,5 +1,7 @@
 //! Rows as lines of text: columns that fit the terminal, colours only where they are wanted.
 
+use std::io::IsTerminal;
+
 use super::Row;
 
 const MIN_BAR: usize = 8;
@@ -17,6 +19,14 @@ pub struct Style {
 }
 
 impl Style {
+    /// As wide as the terminal, coloured only on one and only if `NO_COLOR` is not set.
+    pub fn of_terminal() -> Self {
+        let is_terminal = std::io::stdout().is_terminal();
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let width = if is_terminal { console::Term::stdout().size().1.into() } else { 120 };
+        Self { width, colour: is_terminal && !no_color }
+    }
+
     /// Red: only for failure.
     pub fn red(self, text: &str) -> String {
         self.sgr("31", text)
