@@ -159,7 +159,19 @@ impl Scope {
     pub(crate) fn note_error(&self, failure: Failure) {
         let above = subscriber::entered_span(self);
         let above = above.as_ref().unwrap_or(self.span()).span_id();
-        self.0.swallowed.note(SpanId::INVALID, above, failure, self.invocation().now());
+        if self.0.swallowed.note(SpanId::INVALID, above, failure, self.invocation().now()) {
+            self.try_write_down();
+        }
+    }
+
+    /// Writes its span down with the errors that it has swallowed, unless the span is being changed.
+    fn try_write_down(&self) {
+        let Some(record) = &self.0.record else { return self.invocation().try_write_down() };
+        if let Ok(record) = record.try_lock()
+            && let Some(span) = record.as_ref().and_then(|open| open.span.as_ref())
+        {
+            self.write_down(span);
+        }
     }
 
     /// Changes the span of the invocation or record, while it is open.
@@ -179,7 +191,7 @@ impl Scope {
     fn write_down(&self, span: &Span) {
         match &self.0.record {
             None => self.invocation().write_down(span),
-            Some(_) => self.invocation().write_down_begun(span),
+            Some(_) => self.invocation().write_down_begun(&self.0.swallowed.so_far(span)),
         }
     }
 

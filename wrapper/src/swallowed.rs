@@ -4,6 +4,7 @@
 //! [`observe`](crate::observe). Where the invocation fails itself, or says so in its answer, that is told and this is not.
 
 use std::any::type_name;
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -58,9 +59,9 @@ struct Errors {
 }
 
 impl Swallowed {
-    /// Notes an error of `span`, which is below `above`. One that came up from a span below is the same error, passed
-    /// on.
-    pub(crate) fn note(&self, span: SpanId, above: SpanId, failure: Failure, at: SystemTime) {
+    /// Notes an error of `span`, which is below `above`; whether it will be told. One that came up from a span below is
+    /// the same error, passed on.
+    pub(crate) fn note(&self, span: SpanId, above: SpanId, failure: Failure, at: SystemTime) -> bool {
         let mut errors = self.errors();
         let mut is_passed_on = false;
         for known in errors.above.iter_mut().filter(|known| **known == span && span != SpanId::INVALID) {
@@ -68,15 +69,17 @@ impl Swallowed {
             is_passed_on = true;
         }
         if is_passed_on {
-            return;
+            return false;
         }
         errors.count += 1;
         if errors.above.len() < MAX_KNOWN {
             errors.above.push(above);
         }
-        if errors.first.len() < TOLD {
+        let is_told = errors.first.len() < TOLD;
+        if is_told {
             errors.first.push((at, failure));
         }
+        is_told
     }
 
     /// Puts them on `span`, which did not fail, and adds them to those of `outer`.
@@ -91,9 +94,15 @@ impl Swallowed {
         }
     }
 
-    /// Puts those that there are on a copy of the span, which may not see its end.
-    pub(crate) fn tell_so_far(&self, span: &mut Span) {
-        self.errors().tell(span);
+    /// The span with those that there are, for it may not see its end; as it is, if it has failed itself.
+    pub(crate) fn so_far<'s>(&self, span: &'s Span) -> Cow<'s, Span> {
+        let errors = self.errors();
+        if errors.count == 0 || span.failure().is_some() {
+            return Cow::Borrowed(span);
+        }
+        let mut so_far = span.clone();
+        errors.tell(&mut so_far);
+        Cow::Owned(so_far)
     }
 
     fn errors(&self) -> MutexGuard<'_, Errors> {

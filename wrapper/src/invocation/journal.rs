@@ -18,10 +18,19 @@ impl Invocation {
         self.journal.as_ref()
     }
 
-    /// Writes down the invocation span as it stands.
+    /// Writes down the invocation span as it stands, with the errors that it has swallowed so far.
     pub(crate) fn write_down(&self, span: &Span) {
         if let Some(journal) = &self.journal {
-            journal.invocation(span);
+            journal.invocation(&self.swallowed.so_far(span));
+        }
+    }
+
+    /// The same, unless the span is being changed: who asks may be a panic in the midst of that.
+    pub(crate) fn try_write_down(&self) {
+        if let Ok(state) = self.state.try_lock()
+            && let Some(span) = &state.open
+        {
+            self.write_down(span);
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Invocation;
 use crate::diagnostics::warn;
-use crate::span::{EndedSpan, attribute};
+use crate::span::{EndedSpan, PARTIAL, attribute};
 
 impl Invocation {
     /// Tells of an invocation whose time ends at `deadline`, in case it is killed then. Where there is no extension that would
@@ -30,15 +30,19 @@ impl Invocation {
         let remaining =
             attribute("throughline.remaining_ms", i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
         span.event("throughline.deadline", now, vec![remaining]);
-        let mut so_far = span.clone();
-        self.swallowed.tell_so_far(&mut so_far);
-        self.write_down(&so_far);
+        self.write_down(span);
         if !self.tracer.is_alone() {
             return Some(Vec::new());
         }
-        so_far.set("throughline.partial", true);
+        let mut so_far = self.swallowed.so_far(span).into_owned();
+        so_far.set(PARTIAL, true);
+        let invocation = so_far.end(now);
         let mut spans = state.ended.clone();
-        spans.push(so_far.end(now));
+        // Without the recorder nobody knows which these are.
+        if let Some(journal) = &self.journal {
+            spans.extend(journal.open_spans(self.context.span_id(), now));
+        }
+        spans.push(invocation);
         Some(spans)
     }
 

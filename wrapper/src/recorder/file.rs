@@ -40,7 +40,8 @@ impl Slot {
     pub(super) fn make(folder: &Path) -> Result<Self> {
         let path = folder.join(format!("{PREFIX}{:016x}", random()?));
         let mut options = OpenOptions::new();
-        let options = options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+        let options =
+            options.read(true).write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
         Ok(Self::of(options.open(path)?))
     }
 
@@ -96,6 +97,13 @@ impl Slot {
         });
         self.line += 1;
         self.file.write_all_at(&self.buffer, JOURNAL_END as u64 + number % LINES * LINE as u64)
+    }
+
+    /// What was written down of the invocation under way.
+    pub(super) fn journal(&self) -> Result<Vec<u8>> {
+        let mut journal = vec![0; self.end];
+        self.file.read_exact_at(&mut journal, 0)?;
+        Ok(journal)
     }
 
     /// Says that nothing is under way.

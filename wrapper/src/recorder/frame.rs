@@ -7,6 +7,8 @@
 pub(super) const MAGIC: [u8; 8] = *b"THRLREC1";
 /// Where the nonce stands. Zero says that nothing is under way.
 pub(super) const NONCE: u64 = 8;
+/// Where the first frame stands.
+const FIRST: usize = 16;
 /// Where the journal ends, and the ring of log lines begins.
 pub(super) const JOURNAL_END: usize = 1024 * 1024;
 /// Where the journal ends for all spans but the invocation's own.
@@ -51,6 +53,18 @@ pub(super) fn put(kind: Kind, nonce: u64, out: &mut Vec<u8>, write: impl FnOnce(
     for (to, from) in head.iter_mut().zip(length.to_le_bytes().into_iter().chain(checksum.to_le_bytes())) {
         *to = from;
     }
+}
+
+/// Kind and payload of the frames of a journal that this process wrote.
+pub(super) fn frames(journal: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = journal.get(FIRST..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (length, _) = rest.split_first_chunk()?;
+        let end = HEAD.checked_add(u32::from_le_bytes(*length) as usize)?;
+        let frame;
+        (frame, rest) = rest.split_at_checked(end)?;
+        Some((*frame.get(HEAD - 1)?, frame.get(HEAD..)?))
+    })
 }
 
 /// The checksum of a frame, whose kind and payload follow each other.

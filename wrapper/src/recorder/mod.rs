@@ -14,12 +14,16 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
+use opentelemetry::trace::SpanId;
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1 as otlp;
 use prost::Message as _;
 
 use crate::diagnostics::{warn, warn_once};
@@ -161,6 +165,22 @@ impl Journal {
     /// Writes down the invocation span, which has ended.
     pub(crate) fn invocation_ended(&self, span: &EndedSpan) {
         self.with(|slot| slot.invocation(|out| out.extend_from_slice(span.bytes())));
+    }
+
+    /// The spans that were written down and have not ended, but for the invocation's own, as if they had ended at `now`.
+    pub(crate) fn open_spans(&self, invocation: SpanId, now: SystemTime) -> Vec<EndedSpan> {
+        let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let journal = slot.as_ref().and_then(|slot| slot.journal().ok()).unwrap_or_default();
+        drop(slot);
+        let written = frame::frames(&journal).filter(|(kind, _)| *kind == Kind::Span as u8);
+        let written = written.filter_map(|(_, span)| otlp::Span::decode(span).ok());
+        // Of each the last counts.
+        let last: HashMap<_, _> = written.map(|span| (span.span_id.clone(), span)).collect();
+        let is_open =
+            |span: &otlp::Span| span.end_time_unix_nano == 0 && span.span_id != invocation.to_bytes();
+        let mut open: Vec<_> = last.into_values().filter(is_open).collect();
+        open.sort_unstable_by_key(|span| span.start_time_unix_nano);
+        open.into_iter().map(|span| EndedSpan::of_open(span, now)).collect()
     }
 
     /// Keeps a log line, of which the last 64 are kept: JSON, without a newline, of which a kilobyte has room.

@@ -55,6 +55,27 @@ fn what_is_written_is_read_back_in_order() {
 }
 
 #[test]
+fn spans_that_have_not_ended_are_known() {
+    let (recorder, _tmp) = recorder();
+    let invocation = span("invocation");
+    let journal = recorder.open("r-1", None, &invocation).unwrap();
+    let (mut call, ended) = (span("call"), span("ended"));
+    journal.begun(&call);
+    journal.begun(&ended);
+    call.set("said", "later");
+    journal.begun(&call);
+    journal.ended(&ended.end(now()));
+    let end = now() + Duration::from_secs(1);
+    let open = journal.open_spans(invocation.context().span_id(), end);
+    let [open] = open.iter().map(EndedSpan::decode).collect::<Vec<_>>().try_into().unwrap();
+    let expected = [attribute("said", "later"), attribute("throughline.partial", true)];
+    assert_eq!((open.name.as_str(), &open.attributes[..]), ("call", &expected[..]));
+    assert_eq!(open.end_time_unix_nano, crate::span::unix_nanos(end));
+    journal.clear();
+    assert!(journal.open_spans(SpanId::INVALID, end).is_empty());
+}
+
+#[test]
 fn files_are_for_us_alone_and_named_at_random() {
     let (recorder, _tmp) = recorder();
     let _journals = (open(&recorder, "r-1"), open(&recorder, "r-2"));

@@ -34,6 +34,9 @@ const ROOM: usize = 960;
 /// The same for the number of attributes.
 const ATTRIBUTES: usize = 16;
 
+/// Marks a span that had not ended when it was told.
+pub(crate) const PARTIAL: &str = "throughline.partial";
+
 /// Numbers of the fields of OTLP's `Span`
 /// (<https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto>): `u8` where
 /// [`put`] writes them, `u32` where prost does.
@@ -250,6 +253,13 @@ impl EndedSpan {
     /// Bytes on the wire.
     pub(crate) fn size(&self) -> usize {
         self.0.len()
+    }
+
+    /// A span that was written down while it ran, as if it had ended at `at`.
+    pub(crate) fn of_open(mut span: otlp::Span, at: SystemTime) -> Self {
+        span.end_time_unix_nano = unix_nanos(at).max(span.start_time_unix_nano);
+        span.attributes.push(attribute(PARTIAL, true));
+        Self(span.encode_to_vec())
     }
 
     /// The span as OTLP's type.

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 
+use crate::handover::port_file_of;
 use crate::invocation::Invocation;
 use crate::recorder::testing::written_down;
 use crate::scope::Scope;
@@ -72,20 +73,26 @@ async fn with_an_extension_the_margin_is_written_down_and_nothing_leaves() {
 #[tokio::test]
 async fn without_one_what_there_is_is_sent_and_the_whole_afterwards() {
     let collector = Extension::start().await;
+    // Its sandbox has a folder, and no extension in it.
+    std::fs::remove_file(port_file_of(collector.runtime_api())).unwrap();
     let endpoint = format!("http://0.0.0.0:{}", collector.port());
-    let env = |key: &str| (key == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone());
-    let tracer = Tracer::new(&env, now);
+    let tracer = collector.tracer(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]);
     let scope = begin(&tracer);
     drop(scope.start_span(SpanKind::Client, "GET"));
     let second = scope.start_span(SpanKind::Client, "POST");
+    second.write_down();
     is_at_margin(&scope).await;
-    assert_eq!(collector.names(), ["GET", "checkout"]);
+    assert_eq!(collector.names(), ["GET", "POST", "checkout"]);
     let part = collector.span("checkout");
-    assert_eq!(text(&part, "throughline.partial").as_deref(), Some("BoolValue(true)"));
-    assert!(part.end_time_unix_nano > 0);
+    for (span, is_partial) in
+        [(&collector.span("GET"), false), (&collector.span("POST"), true), (&part, true)]
+    {
+        assert_eq!(text(span, "throughline.partial").is_some(), is_partial, "{span:?}");
+        assert!(span.end_time_unix_nano > 0);
+    }
     drop(second);
     end(&tracer, &scope).await;
-    assert_eq!(collector.names(), ["GET", "checkout", "GET", "POST", "checkout"]);
+    assert_eq!(collector.names(), ["GET", "POST", "checkout", "GET", "POST", "checkout"]);
     let whole = collector.spans().pop().unwrap();
     assert!(whole.span_id == part.span_id && text(&whole, "throughline.partial").is_none());
 }

@@ -54,6 +54,29 @@ async fn the_invocation_is_written_down_at_its_beginning_and_whenever_it_says_mo
     assert!(written_down(extension.runtime_api()).is_empty());
 }
 
+/// Whatever ends the process next, an abort by the panic among it.
+#[tokio::test]
+async fn what_is_swallowed_is_written_down_at_once_and_stays() {
+    let extension = Extension::start().await;
+    let scope = begin(&extension);
+    let record = scope.invocation().open_record("m-1", &scope);
+    crate::panics::watch();
+    let panics = || scope.enter(|| panic!("on purpose"));
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).unwrap_err();
+    record.enter(|| crate::observe("ten".parse::<u32>()).unwrap_err());
+    let said = |is_record: bool| {
+        let is_asked = |span: &Span| is_record == text(span, "faas.invocation_id").is_none();
+        let span = written_down(extension.runtime_api()).into_iter().rfind(is_asked).unwrap();
+        let attributes = span.events[0].attributes.clone();
+        text(&Span { attributes, ..Span::default() }, "exception.message").unwrap()
+    };
+    let expected = ["on purpose", "invalid digit found in string"];
+    assert_eq!([said(false), said(true)], expected);
+    scope.enter(|| context::set_user("u-1"));
+    record.enter(|| context::set_user("u-2"));
+    assert_eq!([said(false), said(true)], expected);
+}
+
 #[tokio::test]
 async fn a_record_is_written_down_when_it_begins_and_when_it_ends() {
     let extension = Extension::start().await;
