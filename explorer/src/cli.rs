@@ -29,6 +29,7 @@ pub enum Command {
   throughline demo                       three orders
   throughline demo --orders 50           a crowd: batches mix orders, traces do not
   throughline demo --fail email-sender   what a failing function looks like
+  throughline demo --orders 5 --debug u-0007 --logs   what one user's order does, line by line
   throughline demo --json                one object for programs")]
     Demo(demo::Options),
 

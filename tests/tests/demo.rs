@@ -110,6 +110,38 @@ async fn a_failing_function_shows_with_all_its_attempts() {
     }
 }
 
+/// Only `checkout-api` is told whose orders to debug: the others learn it from what reaches them.
+#[tokio::test]
+async fn the_orders_that_are_debugged_have_debug_lines_everywhere_and_no_others_have_any() {
+    let (status, told, said) = demo(&["--orders", "10", "--debug", "u-0007", "--logs"]).await;
+    assert!(status.success(), "{status}\n{said}\n{told}");
+    let orders = told["transactions"].as_array().unwrap();
+    let debugged: Vec<_> = orders.iter().filter(|order| order["user"] == "u-0007").collect();
+    assert_eq!((orders.len(), debugged.len()), (10, 2));
+    let functions: BTreeSet<_> = HOPS.iter().flat_map(|(from, to, _)| [*from, *to]).collect();
+    let ids = |id| debugged.iter().map(|order| text(order, id)).collect::<BTreeSet<_>>();
+    let expected: BTreeSet<_> = ids("correlation_id")
+        .into_iter()
+        .flat_map(|id| functions.iter().map(move |name| (id, *name)))
+        .collect();
+
+    let lines = said.lines().filter_map(|line| {
+        let (function, line) = line.split_once(": ")?;
+        Some((function, serde_json::from_str::<Value>(line).ok()?))
+    });
+    let lines: Vec<_> = lines.filter(|(_, line)| line["level"] == "DEBUG").collect();
+    let found: BTreeSet<_> = lines.iter().map(|(name, line)| (text(line, "correlation_id"), *name)).collect();
+    assert_eq!(found, expected);
+    for (function, line) in &lines {
+        assert!(ids("trace_id").contains(text(line, "trace_id")), "{line}");
+        // The line that was kept until the user was known says what was known then.
+        if *function != "checkout-api" {
+            assert_eq!((&line["user.id"], &line["throughline.debug"]), (&json!("u-0007"), &json!(true)));
+        }
+    }
+    assert!(said.matches("order accepted").count() == 10, "{said}");
+}
+
 #[tokio::test]
 async fn ctrl_c_leaves_no_process_behind() {
     assert_eq!(stopped_by(Signal::INT).await.code(), Some(130));

@@ -16,7 +16,7 @@ mod order;
 mod provider;
 mod settings;
 
-pub use messages::{AuditEntry, Charge, Email, MessageError, order_of};
+pub use messages::{AuditEntry, Charge, Email, MessageError, order_of, receives};
 pub use order::{InvalidOrder, Item, NewOrder, Order};
 pub use provider::{Provider, ProviderError};
 pub use settings::{AskedToFail, MissingSetting, fail_if_asked, setting};

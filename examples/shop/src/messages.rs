@@ -1,5 +1,6 @@
 //! What the functions say to each other and to third parties.
 
+use aws_lambda_events::sqs::SqsMessage;
 use serde::{Deserialize, Serialize};
 
 use crate::Order;
@@ -69,6 +70,12 @@ pub fn order_of(body: Option<&str>) -> Result<Order, MessageError> {
         Ok(envelope) => Ok(serde_json::from_str(&envelope.message)?),
         Err(_) => Ok(serde_json::from_str(body)?),
     }
+}
+
+/// How often the queue has given out this message, this time included.
+#[must_use]
+pub fn receives(message: &SqsMessage) -> Option<&str> {
+    message.attributes.get("ApproximateReceiveCount").map(String::as_str)
 }
 
 #[cfg(test)]

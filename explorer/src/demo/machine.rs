@@ -11,6 +11,8 @@ pub(super) struct Machine {
     pub logs: bool,
     /// The function that has to fail.
     pub fail: Option<String>,
+    /// The user whose orders are debugged.
+    pub debug: Option<String>,
 }
 
 impl Machine {
@@ -32,6 +34,10 @@ impl Machine {
         config.env.extend(env.iter().cloned());
         if let Some(fail) = &self.fail {
             config = config.env("SHOP_FAIL", fail);
+        }
+        // Only where the user becomes known: from there the mark travels.
+        if let Some(user) = self.debug.as_ref().filter(|_| function == "checkout-api") {
+            config = config.env("THROUGHLINE_DEBUG_WHEN", format!("user.id={user}"));
         }
         Ok(config)
     }

@@ -42,6 +42,10 @@ pub struct Options {
     #[arg(long, value_name = "FUNCTION", value_parser = clap::builder::PossibleValuesParser::new(FUNCTIONS))]
     fail: Option<String>,
 
+    /// Debug the orders of this user, of all five: with --logs their debug lines show in every function
+    #[arg(long, value_name = "USER", value_parser = clap::builder::PossibleValuesParser::new(orders::USERS))]
+    debug: Option<String>,
+
     /// Print one JSON object instead of trees
     #[arg(long)]
     json: bool,
@@ -79,7 +83,12 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
     let begun = Instant::now();
     let receiver = Receiver::start().await?;
     let ledger = Ledger::default();
-    let machine = Machine { freeze: !options.no_freeze, logs: options.logs, fail: options.fail.clone() };
+    let machine = Machine {
+        freeze: !options.no_freeze,
+        logs: options.logs,
+        fail: options.fail.clone(),
+        debug: options.debug.clone(),
+    };
     let mut shop = Shop::start(&machine, &binaries, &receiver, &ledger).await?;
     let started = begun.elapsed();
 

@@ -17,7 +17,7 @@ use super::front::REQUEST_ID;
 
 /// Orders under way at once, so that batches mix them.
 const CONCURRENCY: usize = 6;
-const USERS: [&str; 5] = ["u-1042", "u-0007", "u-2210", "u-0815", "u-4711"];
+pub(super) const USERS: [&str; 5] = ["u-1042", "u-0007", "u-2210", "u-0815", "u-4711"];
 const GOODS: [(&str, u32); 5] =
     [("espresso-cup", 1250), ("tea-pot", 4900), ("filter-paper", 490), ("kettle", 7900), ("beans-1kg", 2390)];
 

@@ -16,6 +16,7 @@ async fn handle(event: LambdaEvent<KinesisEvent>) -> Result<KinesisEventResponse
 
 async fn note(record: KinesisEventRecord) -> Result<(), Error> {
     fail_if_asked("audit-trail")?;
+    tracing::debug!(sequence_number = record.kinesis.sequence_number, "entry to be read");
     let entry: AuditEntry = serde_json::from_slice(&record.kinesis.data)?;
     tracing::info!(order_id = entry.order_id, user_id = entry.user_id, event = entry.event, "audit");
     Ok(())

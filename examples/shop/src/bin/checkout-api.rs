@@ -30,6 +30,7 @@ impl Checkout {
             Ok(order) => order,
             Err(invalid) => return Ok(reply(400, &json!({ "error": invalid.to_string() }))),
         };
+        tracing::debug!(order_id = order.order_id, items = order.items.len(), "order read");
         // From here on every function that this order reaches knows whose it is.
         throughline::context::set_user(&order.user_id);
         self.publish(&order).await?;

@@ -2,7 +2,7 @@
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use throughline_shop::{Email, MessageError, Provider, fail_if_asked, setting};
+use throughline_shop::{Email, MessageError, Provider, fail_if_asked, receives, setting};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -16,7 +16,8 @@ async fn handle(mail: Option<&Provider>, event: LambdaEvent<SqsEvent>) -> Result
 
 async fn send(mail: Option<&Provider>, message: SqsMessage) -> Result<(), Error> {
     fail_if_asked("email-sender")?;
-    let email: Email = serde_json::from_str(&message.body.ok_or(MessageError::Empty)?)?;
+    let email: Email = serde_json::from_str(message.body.as_deref().ok_or(MessageError::Empty)?)?;
+    tracing::debug!(order_id = email.order_id, receives = receives(&message), "e-mail to be sent");
     match mail {
         // The queue may deliver a message twice; its id tells the provider so.
         Some(mail) => mail.post(&message.message_id.unwrap_or_default(), &email).await?,

@@ -26,6 +26,7 @@ impl Fulfilment {
 
     async fn fulfil(&self, record: EventRecord) -> Result<(), Error> {
         fail_if_asked("fulfilment")?;
+        tracing::debug!(event = record.event_name, "order's row changed");
         if record.event_name != "INSERT" {
             return Ok(());
         }

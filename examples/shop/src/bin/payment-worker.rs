@@ -3,7 +3,7 @@
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use throughline_shop::{Charge, Email, Order, Provider, clients, fail_if_asked, order_of, setting};
+use throughline_shop::{Charge, Email, Order, Provider, clients, fail_if_asked, order_of, receives, setting};
 
 struct PaymentWorker {
     payments: Option<Provider>,
@@ -35,6 +35,7 @@ impl PaymentWorker {
     async fn pay(&self, message: SqsMessage) -> Result<(), Error> {
         fail_if_asked("payment-worker")?;
         let order = order_of(message.body.as_deref())?;
+        tracing::debug!(order_id = order.order_id, receives = receives(&message), "order to be paid");
         self.charge(&order).await?;
         self.store(&order).await?;
         self.confirm(&order).await
