@@ -161,7 +161,7 @@ fn log_line(line: &str) -> String {
     };
     let (time, level, message) = (take("timestamp"), take("level"), take("message"));
     // The same on every line, and told above.
-    for key in ["target", "trace_id", "span_id", "request_id", "correlation_id"] {
+    for key in ["target", "trace_id", "span_id", "request_id", "requestId", "correlation_id"] {
         members.remove(key);
     }
     let time = time.split_once('T').map_or("", |(_, time)| time.get(..12).unwrap_or(time));
