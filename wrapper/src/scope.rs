@@ -4,10 +4,11 @@
 //! don't see each other. `tokio::spawn` loses task-locals: [`carry`](crate::context::carry) takes the scope along,
 //! and a task that runs inside an entered `tracing` span of the invocation finds it through that span.
 
+mod open;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry::trace::{SpanContext, SpanId};
-use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use crate::dry_run::Mark;
 use crate::invocation::Invocation;
@@ -15,9 +16,10 @@ use crate::invocation::Invocation;
 use crate::otel;
 use crate::outside;
 use crate::propagation::{Baggage, Context, child_of};
-use crate::span::{Failure, Span, SpanKind, Value};
+use crate::span::{Failure, Span, SpanKind};
 use crate::subscriber;
 use crate::swallowed::Swallowed;
+pub(crate) use open::OpenSpan;
 
 tokio::task_local! {
     static CURRENT: Scope;
@@ -216,76 +218,6 @@ impl Scope {
     /// Whether two scopes are one and the same.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-/// A span that runs. It ends when it is dropped, so that none is lost where a future is cancelled.
-#[derive(Debug)]
-pub(crate) struct OpenSpan {
-    invocation: Arc<Invocation>,
-    span: Option<Span>,
-    /// Where its failure is noted; `None` where it is told anyway.
-    inside: Option<Arc<Swallowed>>,
-}
-
-impl OpenSpan {
-    pub(crate) fn context(&self) -> SpanContext {
-        self.span.as_ref().map_or_else(SpanContext::empty_context, |span| span.context().clone())
-    }
-
-    /// Writes the span down in the flight recorder, once it is described: a process that is killed leaves it there.
-    pub(crate) fn write_down(&self) {
-        if let Some(span) = &self.span {
-            self.invocation.write_down_begun(span);
-        }
-    }
-
-    pub(crate) fn set<'a>(&mut self, key: &str, value: impl Into<Value<'a>>) {
-        if let Some(span) = &mut self.span {
-            span.set(key, value);
-        }
-    }
-
-    /// Marks the span as failed, with an `exception` event.
-    pub(crate) fn fail(&mut self, error_type: &str, message: &str) {
-        let now = self.invocation.now();
-        if let Some(span) = &mut self.span {
-            span.fail(error_type, message, now);
-        }
-    }
-
-    /// Marks the span as failed without an event of its own: there is one that says why.
-    pub(crate) fn fail_quietly(&mut self, error_type: &str, message: &str) {
-        if let Some(span) = &mut self.span {
-            span.fail_quietly(error_type, message);
-        }
-    }
-
-    pub(crate) fn event(&mut self, name: &str, attributes: Vec<KeyValue>) {
-        let now = self.invocation.now();
-        if let Some(span) = &mut self.span {
-            span.event(name, now, attributes);
-        }
-    }
-
-    /// Sets attributes that are made already.
-    pub(crate) fn extend(&mut self, attributes: impl IntoIterator<Item = KeyValue>) {
-        if let Some(span) = &mut self.span {
-            attributes.into_iter().for_each(|attribute| span.put(&attribute));
-        }
-    }
-}
-
-impl Drop for OpenSpan {
-    fn drop(&mut self) {
-        if let Some(span) = self.span.take() {
-            if let (Some(swallowed), Some(failure)) = (&self.inside, span.failure()) {
-                let (id, now) = (span.context().span_id(), self.invocation.now());
-                swallowed.note(id, span.parent(), failure.clone(), now);
-            }
-            let ended = span.end(self.invocation.now());
-            self.invocation.keep(ended);
-        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! No extension: spans are lines on the function's stdout.
 
+use std::time::Duration;
+
 use serde_json::json;
 use throughline_host::Source;
 use throughline_tests::backend::Backend;
 use throughline_tests::handlers::Kind;
 
-use crate::support::{Setup, eventually};
+use crate::support::{Setup, command, eventually};
 
 #[tokio::test]
 async fn each_invocation_is_one_line() {
@@ -43,4 +45,18 @@ async fn switched_off_is_a_pass_through() {
     let ended = function.shutdown().await;
     assert_eq!(backend.exchanges().len(), 0);
     assert_eq!(ended.printed.spans(Source::Function).len() + ended.printed.spans(Source::Extension).len(), 0);
+}
+
+#[tokio::test]
+async fn what_hangs_is_told_of_before_its_time_is_up() {
+    let setup = Setup::wrapped(Kind::Command).with(|config| config.timeout(Duration::from_secs(2)));
+    let function = setup.start().await;
+    let reply = function.sandbox.invoke(command("hang", 2)).await;
+    assert!(reply.outcome.error().is_some(), "it ran out of time");
+    let printed = function.shutdown().await.printed;
+    let told = format!("request {}: it still runs", reply.request_id);
+    assert!(printed.lines(Source::Function).iter().any(|line| line.contains(&told)));
+    let spans = printed.spans(Source::Function);
+    let told = spans.iter().map(|it| (it.span.name.as_str(), it.attribute("throughline.partial").is_some()));
+    assert_eq!(told.collect::<Vec<_>>(), [("step", false), ("step", false), ("test-function", true)]);
 }
