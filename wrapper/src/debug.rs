@@ -147,7 +147,7 @@ impl Ring {
         let count = self.take_dropped();
         if count > 0 {
             warn(&format!(
-                "{count} DEBUG lines of request {request_id} were dropped: the last 64 are kept, 64 KiB of them"
+                "{count} DEBUG lines of request {request_id} were dropped: the last 64 are kept, of a batch 64 of each record, 64 KiB in all"
             ));
         }
         let lines = self.take(of);

@@ -33,8 +33,10 @@ async fn main() -> Result<(), Error> {
 async fn handle(event: LambdaEvent<Value>, sqs: Client, meeting: &'static Barrier) -> Result<Value, Error> {
     meeting.wait().await;
     if event.payload.get("Records").is_none() {
-        work(event.payload["own"].as_str().unwrap_or_default(), &sqs).await?;
+        let own = event.payload["own"].as_str().unwrap_or_default();
+        work(own, &sqs).await?;
         meeting.wait().await;
+        fail_if_asked(own)?;
         return Ok(Value::Null);
     }
     let event: SqsEvent = serde_json::from_value(event.payload)?;
@@ -43,19 +45,27 @@ async fn handle(event: LambdaEvent<Value>, sqs: Client, meeting: &'static Barrie
         // Concurrency within the record, besides that of the records.
         async move {
             let own = message.body.unwrap_or_default();
-            try_join_all((0..3).map(|_| work(&own, &sqs))).await.map(|_| ())
+            try_join_all((0..3).map(|_| work(&own, &sqs))).await?;
+            fail_if_asked(&own)
         }
     })
     .await;
     Ok(json!(response))
 }
 
+/// Fails those whose name asks for it.
+fn fail_if_asked(own: &str) -> Result<(), Error> {
+    if own.ends_with('!') { Err("as asked".into()) } else { Ok(()) }
+}
+
 async fn work(own: &str, sqs: &Client) -> Result<(), Error> {
     suspend().await;
     context::set_baggage("own", own);
     tracing::info!(own, "working");
+    tracing::debug!(own, "before the span");
     let step = async {
         suspend().await;
+        tracing::debug!(own, "in the span");
         tracing::info!(own, "in a span");
         send(own, sqs).await
     };
@@ -64,6 +74,7 @@ async fn work(own: &str, sqs: &Client) -> Result<(), Error> {
     let (for_task, client) = (own.to_owned(), sqs.clone());
     let task = carry(async move {
         suspend().await;
+        tracing::debug!(own = for_task, "in the task");
         tracing::info!(own = for_task, "in a task");
         let sent = send(&for_task, &client).await;
         tracing::info_span!("task", own = for_task).in_scope(|| sent)

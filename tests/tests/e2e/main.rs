@@ -6,6 +6,7 @@ mod alone;
 mod bad_input;
 mod beside_others;
 mod crossing;
+mod debug_lines;
 mod outages;
 mod shutdown;
 mod steady;

@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use opentelemetry::trace::SpanId;
 
-/// The most bytes that are kept.
+/// The most bytes that are kept, whosever they are.
 const MAX_BYTES: usize = 64 * 1024;
-/// The most lines: as many as the flight recorder has slots for.
+/// The most lines of one owner, so that a record that says much doesn't push out what its neighbours say.
 const MAX_LINES: usize = 64;
 
 #[derive(Debug, Default)]
@@ -24,12 +24,14 @@ struct Lines {
 impl Ring {
     pub(super) fn keep(&self, of: SpanId, line: String) {
         let mut lines = self.lines();
+        if lines.kept.iter().filter(|(owner, _)| *owner == of).count() >= MAX_LINES {
+            let own = lines.kept.iter().position(|(owner, _)| *owner == of);
+            lines.drop_one(own.unwrap_or_default());
+        }
         lines.bytes += line.len();
         lines.kept.push_back((of, line));
-        while lines.bytes > MAX_BYTES || lines.kept.len() > MAX_LINES {
-            let Some((_, oldest)) = lines.kept.pop_front() else { return };
-            lines.bytes -= oldest.len();
-            lines.dropped += 1;
+        while lines.bytes > MAX_BYTES {
+            lines.drop_one(0);
         }
     }
 
@@ -50,6 +52,15 @@ impl Ring {
 
     fn lines(&self) -> MutexGuard<'_, Lines> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    fn drop_one(&mut self, index: usize) {
+        // With nothing left there are no bytes either.
+        let oldest = self.kept.remove(index).map_or(self.bytes, |(_, line)| line.len());
+        self.bytes -= oldest;
+        self.dropped += 1;
     }
 }
 
@@ -74,6 +85,10 @@ mod tests {
 
         (0..9).for_each(|_| ring.keep(span(1), "x".repeat(16 * 1024)));
         assert_eq!((ring.take(None).len(), ring.lines().bytes), (4, 0));
+
+        ring.keep(span(2), "quiet".to_owned());
+        (0..100).for_each(|n| ring.keep(span(1), n.to_string()));
+        assert_eq!(ring.take(Some(span(2))), ["quiet"]);
     }
 
     proptest! {
