@@ -143,6 +143,30 @@ async fn the_orders_that_are_debugged_have_debug_lines_everywhere_and_no_others_
 }
 
 #[tokio::test]
+async fn a_dry_run_reaches_every_function_that_messages_lead_to_and_nobody_else_sees_it() {
+    let (status, told, said) = demo(&["--orders", "6", "--dry-runs", "1"]).await;
+    assert!(status.success(), "{status}\n{said}\n{told}");
+    assert_eq!((&told["orders"], &told["complete"]), (&json!(7), &json!(7)), "{told}");
+    let everybody = json!(["mail provider", "payment provider", "table"]);
+    for order in told["transactions"].as_array().unwrap() {
+        assert_eq!(order["status"], "ok", "{order}");
+        if order["dry_run"] == json!(false) {
+            assert_eq!((&order["seen_by"], hops(order)), (&everybody, BTreeSet::from(HOPS)), "{order}");
+            continue;
+        }
+        assert_eq!(order["seen_by"], json!([]), "{order}");
+        // The table, whose stream leads to the other two functions, has nothing to tell of.
+        assert_eq!(hops(order), BTreeSet::from([HOPS[0], HOPS[2]]), "{order}");
+        let functions: BTreeSet<_> =
+            order["functions"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        assert_eq!(functions, BTreeSet::from(["checkout-api", "payment-worker", "email-sender"]), "{order}");
+    }
+    let dry_runs =
+        told["transactions"].as_array().unwrap().iter().filter(|order| order["dry_run"] == json!(true));
+    assert_eq!(dry_runs.count(), 1, "{told}");
+}
+
+#[tokio::test]
 async fn ctrl_c_leaves_no_process_behind() {
     assert_eq!(stopped_by(Signal::INT).await.code(), Some(130));
 }

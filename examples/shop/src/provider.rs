@@ -9,15 +9,16 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
+use tower::{Layer as _, ServiceExt as _};
 
 /// How long a third party may take. The queue tries again, so rather fail than wait.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The address of a third party, and a client that keeps its connections.
+/// The address of a third party, and a client that keeps its connections and shows what it sends.
 #[derive(Clone, Debug)]
 pub struct Provider {
     uri: Uri,
-    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: throughline::http::HttpService<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
 }
 
 impl Provider {
@@ -34,7 +35,8 @@ impl Provider {
             .https_or_http()
             .enable_http1()
             .build();
-        Ok(Self { uri, http: Client::builder(TokioExecutor::new()).build(connector) })
+        let http = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { uri, http: throughline::http::layer().layer(http) })
     }
 
     /// Sends `body`. `key` tells the provider that a second try is not a second request.
@@ -47,7 +49,7 @@ impl Provider {
             .header(CONTENT_TYPE, "application/json")
             .header("idempotency-key", key)
             .body(Full::from(serde_json::to_vec(body)?))?;
-        let response = tokio::time::timeout(TIMEOUT, self.http.request(request)).await??;
+        let response = tokio::time::timeout(TIMEOUT, self.http.clone().oneshot(request)).await??;
         match response.status() {
             status if status.is_success() => Ok(()),
             status => Err(ProviderError::Refused(status)),

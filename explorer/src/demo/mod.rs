@@ -1,5 +1,6 @@
 //! `throughline demo`: the demo application as real processes against embedded AWS services.
 
+mod effects;
 mod events;
 mod front;
 mod judge;
@@ -38,6 +39,10 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=2000))]
     orders: u32,
 
+    /// Send so many more orders as dry runs, which change nothing
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    dry_runs: u32,
+
     /// Make this function fail, and watch the retries
     #[arg(long, value_name = "FUNCTION", value_parser = clap::builder::PossibleValuesParser::new(FUNCTIONS))]
     fail: Option<String>,
@@ -65,7 +70,7 @@ pub struct Options {
 
 impl Options {
     fn timeout(&self) -> Duration {
-        Duration::from_secs(self.timeout.unwrap_or(60 + 2 * u64::from(self.orders)))
+        Duration::from_secs(self.timeout.unwrap_or(60 + 2 * u64::from(self.orders + self.dry_runs)))
     }
 }
 
@@ -92,12 +97,14 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
     let mut shop = Shop::start(&machine, &binaries, &receiver, &ledger).await?;
     let started = begun.elapsed();
 
-    let orders = shop.order(options.orders, options.timeout(), &ledger, &progress).await?;
+    let orders = shop.order(options, &ledger, &progress).await?;
     wait(&mut shop, &orders, &receiver, &ledger, options, &progress).await?;
     progress.phase("shutting down");
     // A last flush may still bring spans: judged is what is there after it.
+    let effects = shop.effects();
     shop.shutdown().await;
-    let report = judge(&orders, &ledger, &receiver);
+    let mut report = judge(&orders, &ledger, &receiver);
+    report.tell_effects(&orders, &effects.read()?);
     progress.done();
 
     let text = if options.json { report.json() } else { report.text(Style::of_terminal(), options, started) };

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::Options;
 use super::front::REQUEST_ID;
 
 /// Orders under way at once, so that batches mix them.
@@ -28,6 +29,8 @@ pub(super) struct Sent {
     pub number: usize,
     /// Who ordered.
     pub user: String,
+    /// It is to change nothing.
+    pub dry_run: bool,
     /// The response's status.
     pub status: StatusCode,
     /// The request id of the function that answered.
@@ -36,20 +39,23 @@ pub(super) struct Sent {
     pub order_id: Option<String>,
 }
 
-/// Sends orders to `endpoint`; `on_answer` hears the number of answers so far.
+/// Sends orders to `endpoint`, the last ones as dry runs, for which it has the key; `on_answer` hears the number of answers so far.
 pub(super) async fn send(
     endpoint: &str,
-    count: usize,
+    options: &Options,
+    dry_run_key: &str,
     on_answer: impl Fn(usize),
 ) -> anyhow::Result<Vec<Sent>> {
     let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let slots = Arc::new(Semaphore::new(CONCURRENCY));
     let mut under_way = JoinSet::new();
+    let (real, count) = (options.orders as usize, (options.orders + options.dry_runs) as usize);
     for number in 0..count {
+        let key = (number >= real).then(|| dry_run_key.to_owned());
         let (client, slots, uri) = (client.clone(), slots.clone(), format!("{endpoint}/orders"));
         under_way.spawn(async move {
             let _slot = slots.acquire_owned().await?;
-            send_one(&client, &uri, number).await
+            send_one(&client, &uri, number, key).await
         });
     }
     let mut sent = Vec::with_capacity(count);
@@ -65,9 +71,13 @@ async fn send_one(
     client: &Client<HttpConnector, Full<Bytes>>,
     uri: &str,
     number: usize,
+    dry_run_key: Option<String>,
 ) -> anyhow::Result<Sent> {
     let order = order(number);
-    let request = Request::post(uri)
+    let dry_run = dry_run_key.is_some();
+    let request =
+        dry_run_key.into_iter().fold(Request::post(uri), |made, key| made.header("x-dry-run-key", key));
+    let request = request
         .header("content-type", "application/json")
         .header("user-agent", concat!("throughline-demo/", env!("CARGO_PKG_VERSION")))
         .body(Full::from(order.to_string()))?;
@@ -79,6 +89,7 @@ async fn send_one(
     Ok(Sent {
         number,
         user: order["user_id"].as_str().unwrap_or_default().to_owned(),
+        dry_run,
         status,
         request_id: request_id.unwrap_or_default(),
         order_id: body["order_id"].as_str().map(str::to_owned),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Options;
+use super::effects::Seen;
 use super::judge::Judgement;
 use super::orders::Sent;
 use super::stories::stories;
@@ -25,6 +26,9 @@ pub(super) struct Report {
 #[derive(Debug)]
 struct Told {
     user: Option<String>,
+    dry_run: bool,
+    /// Who saw the order, outside of the functions.
+    seen_by: Vec<&'static str>,
     /// What the client was answered, if it was not a success.
     refused: Option<String>,
     judgement: Judgement,
@@ -36,11 +40,18 @@ impl Report {
         let stories = stories(orders, deliveries);
         let mut told: Vec<Told> = stories
             .iter()
-            .map(|story| Told { user: None, refused: None, judgement: Judgement::new(story, spans) })
+            .map(|story| Told {
+                user: None,
+                dry_run: false,
+                seen_by: Vec::new(),
+                refused: None,
+                judgement: Judgement::new(story, spans),
+            })
             .collect();
         let others = told.split_off(orders.len());
         for (told, order) in told.iter_mut().zip(orders) {
             told.user = Some(order.user.clone());
+            told.dry_run = order.dry_run;
             told.refused = (!order.status.is_success()).then(|| format!("answered {}", order.status));
         }
         let mut report = Self { orders: told, others, dropped: spans.dropped() };
@@ -63,6 +74,17 @@ impl Report {
                 if *count > 1 {
                     told.judgement.problems.push(format!("it shares its {id} id with another"));
                 }
+            }
+        }
+    }
+
+    /// Adds who saw which order. Of a dry run nobody may.
+    pub(super) fn tell_effects(&mut self, orders: &[Sent], seen: &Seen) {
+        for (told, order) in self.orders.iter_mut().zip(orders) {
+            told.seen_by = order.order_id.as_deref().map(|id| seen.by(id)).unwrap_or_default();
+            if told.dry_run {
+                let problem = |who: &&str| format!("it is a dry run, and the {who} saw it");
+                told.judgement.problems.extend(told.seen_by.iter().map(problem));
             }
         }
     }
@@ -124,6 +146,8 @@ impl Told {
             "functions": transaction.as_ref().map(|t| json!(t.functions())),
             "status": if self.failed() { "failed" } else { "ok" },
             "user": self.user,
+            "dry_run": self.dry_run,
+            "seen_by": self.seen_by,
             "whole": self.judgement.is_whole(),
             "problems": problems,
         })
@@ -140,6 +164,7 @@ impl Told {
         let source = source.unwrap_or_else(|| "a transaction without a trace".to_owned());
         title.push(style.bold(source.strip_prefix("http ").unwrap_or(&source)));
         title.extend(self.user.as_ref().map(|user| format!("user {user}")));
+        title.extend(self.dry_run.then(|| "dry run".to_owned()));
         if let Some(transaction) = transaction {
             title.extend(correlation(transaction).map(|id| format!("correlation {}", short(&id))));
             title.push(duration(transaction.millis()));

@@ -11,6 +11,8 @@ use throughline_host::{Build, Executables, Sandbox, ShutdownReason, build as car
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::Options;
+use super::effects::{Asked, Effects};
 use super::front::Front;
 use super::ledger::Ledger;
 use super::machine::Machine;
@@ -73,6 +75,9 @@ pub(super) struct Shop {
     queues: Vec<String>,
     functions: BTreeMap<&'static str, Arc<Sandbox>>,
     front: String,
+    /// Who has it may ask the shop for dry runs.
+    dry_run_key: String,
+    asked: Asked,
     activity: Activity,
     /// Mappings and servers: none of them ends by itself.
     tasks: JoinSet<anyhow::Result<()>>,
@@ -99,13 +104,17 @@ impl Shop {
         let mut tasks = JoinSet::new();
         let third_parties = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no loopback port")?;
         let third_party = format!("http://{}", third_parties.local_addr()?);
+        let asked = Asked::default();
+        let told = asked.clone();
         tasks.spawn(async {
-            http_server::serve(third_parties, providers::answer).await;
+            http_server::serve(third_parties, move |r| providers::answer(r, told.clone())).await;
             Ok(())
         });
 
-        let functions =
-            start_functions(machine, binaries, &environment(&cloud, &names, &third_party, receiver)).await?;
+        let dry_run_key = uuid::Uuid::new_v4().to_string();
+        let mut env = environment(&cloud, &names, &third_party, receiver);
+        env.push(("DRY_RUN_KEY".to_owned(), dry_run_key.clone()));
+        let functions = start_functions(machine, binaries, &env).await?;
         let activity = Activity::default();
         let front_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no loopback port")?;
         let front = format!("http://{}", front_listener.local_addr()?);
@@ -157,6 +166,8 @@ impl Shop {
             queues: vec![names.payments_url, names.email_url],
             functions,
             front,
+            dry_run_key,
+            asked,
             activity,
             tasks,
         })
@@ -165,14 +176,14 @@ impl Shop {
     /// Sends the orders, and lunchbot's schedule once beside them.
     pub(super) async fn order(
         &mut self,
-        count: u32,
-        timeout: Duration,
+        options: &Options,
         ledger: &Ledger,
         progress: &Progress,
     ) -> anyhow::Result<Vec<Sent>> {
+        let (count, timeout) = (options.orders + options.dry_runs, options.timeout());
         let orders = if count == 1 { "order" } else { "orders" };
         progress.phase(&format!("sending {count} {orders}"));
-        let sending = orders::send(&self.front, count as usize, |answered| {
+        let sending = orders::send(&self.front, options, &self.dry_run_key, |answered| {
             progress.step(|| format!("sending orders: {answered} of {count} answered"));
         });
         let sending = async {
@@ -214,6 +225,11 @@ impl Shop {
             None => Ok(()),
             Some(ended) => ended?.and(Err(anyhow!("a part of the local run ended too early"))),
         }
+    }
+
+    /// Where to look for what the orders did.
+    pub(super) fn effects(&self) -> Effects {
+        Effects { dynamodb: self.cloud.dynamodb.clone(), asked: self.asked.clone() }
     }
 
     /// Ends the functions, their extensions with a last flush.

@@ -62,6 +62,7 @@ pub(super) mod testing {
         Sent {
             number,
             user: "u-1042".into(),
+            dry_run: false,
             status: StatusCode::ACCEPTED,
             request_id: format!("r-{number}"),
             order_id: Some(format!("o-{number}")),

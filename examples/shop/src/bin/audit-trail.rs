@@ -7,6 +7,7 @@ use throughline_shop::{AuditEntry, fail_if_asked};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    throughline::dry_run::accept();
     throughline::run(service_fn(handle)).await
 }
 

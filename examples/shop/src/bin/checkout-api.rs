@@ -11,12 +11,19 @@ use uuid::Uuid;
 struct Checkout {
     sns: aws_sdk_sns::Client,
     orders_topic: String,
+    /// Who knows it may ask for a dry run; nobody, if there is none.
+    dry_run_key: Option<String>,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let config = clients::aws_config().await;
-    let checkout = Checkout { sns: clients::sns(&config), orders_topic: setting("ORDERS_TOPIC_ARN")? };
+    throughline::dry_run::accept();
+    let checkout = Checkout {
+        sns: clients::sns(&config),
+        orders_topic: setting("ORDERS_TOPIC_ARN")?,
+        dry_run_key: setting("DRY_RUN_KEY").ok(),
+    };
     throughline::run(service_fn(|event| checkout.handle(event))).await
 }
 
@@ -26,6 +33,9 @@ impl Checkout {
         event: LambdaEvent<ApiGatewayV2httpRequest>,
     ) -> Result<ApiGatewayV2httpResponse, Error> {
         fail_if_asked("checkout-api")?;
+        if asks_for_dry_run(&event.payload, self.dry_run_key.as_deref()) {
+            throughline::context::set_dry_run();
+        }
         let order = match read_order(&event.payload) {
             Ok(order) => order,
             Err(invalid) => return Ok(reply(400, &json!({ "error": invalid.to_string() }))),
@@ -45,6 +55,12 @@ impl Checkout {
         self.sns.publish().topic_arn(&self.orders_topic).message(message).send().await?;
         Ok(())
     }
+}
+
+/// Whether the request has the key. Where an authorizer knows who calls, ask what it says instead.
+fn asks_for_dry_run(request: &ApiGatewayV2httpRequest, key: Option<&str>) -> bool {
+    let given = request.headers.get("x-dry-run-key").map(HeaderValue::as_bytes);
+    key.is_some_and(|key| given == Some(key.as_bytes()))
 }
 
 fn read_order(request: &ApiGatewayV2httpRequest) -> Result<Order, InvalidOrder> {
@@ -85,6 +101,15 @@ mod tests {
         for request in [request(Some(ORDER), false), request(Some(&encoded), true)] {
             assert_eq!(read_order(&request).expect("an order").total_cents, 900);
         }
+    }
+
+    #[test]
+    fn only_who_has_the_key_may_ask_for_a_dry_run() {
+        let mut request = request(Some(ORDER), false);
+        assert!(!asks_for_dry_run(&request, None) && !asks_for_dry_run(&request, Some("k")));
+        request.headers.insert("x-dry-run-key", HeaderValue::from_static("k"));
+        assert!(asks_for_dry_run(&request, Some("k")));
+        assert!(!asks_for_dry_run(&request, Some("other")) && !asks_for_dry_run(&request, None));
     }
 
     #[test]

@@ -13,6 +13,7 @@ struct Fulfilment {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    throughline::dry_run::accept();
     let config = clients::aws_config().await;
     let fulfilment =
         Fulfilment { kinesis: clients::kinesis(&config), audit_stream: setting("AUDIT_STREAM")? };

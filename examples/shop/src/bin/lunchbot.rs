@@ -6,6 +6,7 @@ use throughline_shop::{Email, clients, fail_if_asked, setting};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    throughline::dry_run::accept();
     let sqs = clients::sqs(&clients::aws_config().await);
     let email_queue = setting("EMAIL_QUEUE_URL")?;
     throughline::run(service_fn(|event| remind(&sqs, &email_queue, event))).await

@@ -1,8 +1,11 @@
 //! Takes the money: SQS `payments`, subscribed to SNS `orders` → table `orders`, SQS `email`.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_dynamodb::operation::put_item::PutItemOutput;
 use aws_sdk_dynamodb::types::AttributeValue;
+use http::{Method, Response};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use throughline::dry_run;
 use throughline_shop::{Charge, Email, Order, Provider, clients, fail_if_asked, order_of, receives, setting};
 
 struct PaymentWorker {
@@ -15,6 +18,12 @@ struct PaymentWorker {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    dry_run::accept();
+    // In a dry run nobody is charged and nothing is stored: the next function is asked all the same.
+    dry_run::stub_http(|method, _| {
+        (method == Method::POST).then(|| Response::new(r#"{"status":"not charged"}"#))
+    });
+    dry_run::stub_aws!(aws_sdk_dynamodb::Client::put_item, |_order| PutItemOutput::builder().build());
     let config = clients::aws_config().await;
     let worker = PaymentWorker {
         payments: setting("PAYMENT_PROVIDER_URL").ok().map(|url| Provider::new(&url)).transpose()?,
