@@ -125,3 +125,30 @@ async fn a_batch_that_a_poller_made_has_its_senders() {
     assert_eq!((batch.name.as_str(), batch.links.len()), ("process payments", 2));
     assert_eq!(text(&batch, "error.type"), None);
 }
+
+#[cfg(feature = "batch")]
+#[tokio::test]
+async fn a_poller_that_takes_no_part_in_dry_runs_is_given_none() {
+    let message = |id: &str, baggage: &str| {
+        serde_json::json!({
+            "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:e:1:payments", "messageId": id,
+            "attributes": {}, "messageAttributes": {
+                "traceparent": {"stringValue": "00-00000000000000000000000000000007-0000000000000001-01"},
+                "baggage": {"stringValue": baggage},
+            },
+        })
+    };
+    let event =
+        serde_json::json!({"Records": [message("m-1", "throughline.dry-run=true"), message("m-2", "a=b")]});
+    let event: aws_lambda_events::event::sqs::SqsEvent = serde_json::from_value(event).unwrap();
+    let (spans, response) = in_service(crate::batch::sqs(event, |message| async move {
+        assert_eq!((message.message_id.as_deref(), context::is_dry_run()), (Some("m-2"), false));
+        Ok::<_, std::io::Error>(())
+    }))
+    .await;
+    assert!(response.batch_item_failures.is_empty(), "it counts as done");
+    let refused = |span: &&Span| text(span, "throughline.dry_run.refused").is_some();
+    let refused: Vec<_> =
+        spans.iter().filter(refused).filter_map(|span| text(span, "messaging.message.id")).collect();
+    assert_eq!(refused, ["m-1"]);
+}
