@@ -24,6 +24,12 @@ pub enum Kind {
     Streaming,
     /// [`echo`].
     Echo,
+    /// [`endings::handle`](crate::endings::handle).
+    Ends,
+    /// [`endings::read`](crate::endings::read).
+    Reads,
+    /// [`endings::stream`](crate::endings::stream).
+    Streams,
 }
 
 impl Kind {
@@ -34,6 +40,9 @@ impl Kind {
             Self::Concurrent => "concurrent",
             Self::Streaming => "streaming",
             Self::Echo => "echo",
+            Self::Ends => "ends",
+            Self::Reads => "reads",
+            Self::Streams => "streams",
         }
     }
 
@@ -44,7 +53,8 @@ impl Kind {
     /// When it asks for nothing that exists.
     pub fn from_env() -> Self {
         let wanted = std::env::var(HANDLER).unwrap_or_default();
-        [Self::Command, Self::Concurrent, Self::Streaming, Self::Echo]
+        use Kind::{Command, Concurrent, Echo, Ends, Reads, Streaming, Streams};
+        [Command, Concurrent, Streaming, Echo, Ends, Reads, Streams]
             .into_iter()
             .find(|kind| kind.as_str() == wanted)
             .unwrap_or_else(|| panic!("{HANDLER}={wanted:?} is no handler"))
@@ -134,7 +144,8 @@ pub async fn echo(event: LambdaEvent<Box<RawValue>>) -> Result<Box<RawValue>, Er
     Ok(event.payload)
 }
 
-async fn step(request_id: &str, n: u32) {
+/// Makes a span named `step`.
+pub(crate) async fn step(request_id: &str, n: u32) {
     // Suspends once inside the span, as real work does.
     let work = async {
         tokio::task::yield_now().await;

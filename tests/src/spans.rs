@@ -65,6 +65,13 @@ impl Arrived {
         ))
     }
 
+    /// Everything that each exception on the span says.
+    pub fn exceptions(&self) -> Vec<BTreeMap<String, String>> {
+        let told = |attribute: &KeyValue| Some((attribute.key.clone(), text_of(attribute.value.as_ref()?)?));
+        let exceptions = self.span.events.iter().filter(|event| event.name == "exception");
+        exceptions.map(|event| event.attributes.iter().filter_map(told).collect()).collect()
+    }
+
     /// What identifies the span across runs: the request and its place in it.
     fn key(&self) -> String {
         match (self.attribute(INVOCATION_ID), self.attribute("request_id"), self.attribute("n")) {

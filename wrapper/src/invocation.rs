@@ -2,6 +2,7 @@
 
 mod answers;
 mod describe;
+mod ends;
 mod journal;
 mod margin;
 mod origin;
@@ -30,6 +31,7 @@ use crate::swallowed::Swallowed;
 use crate::tracer::Tracer;
 use crate::triggers::{Answers, Reading};
 use describe::{describe, describe_call};
+use ends::Ends;
 use origin::{Origin, links};
 use records::Records;
 
@@ -87,6 +89,7 @@ struct State {
     dropped: i64,
     /// The handler was called: the event could be deserialized.
     reached: bool,
+    ends: Ends,
     /// The beginning of its answer.
     answer: Option<Taken>,
 }
@@ -253,11 +256,6 @@ impl Invocation {
         }
     }
 
-    /// Takes it for granted that the handler was called, where nobody tells; whether that was unknown.
-    pub(crate) fn presume_reached(&self) -> bool {
-        !std::mem::replace(&mut self.state().reached, true)
-    }
-
     /// Records what the handler answered: the JSON that is being posted.
     pub(crate) fn answer(&self, response: &str) {
         self.with_span(|span| {
@@ -307,11 +305,7 @@ impl Invocation {
         let mut state = self.state();
         let mut spans = std::mem::take(&mut state.ended);
         if let Some(mut span) = state.open.take() {
-            if !state.reached {
-                let message = "the handler was not reached: the event could not be deserialized";
-                span.fail("Throughline.HandlerNotReached", message, now);
-                answers::describe_failure(&mut span, self.answers, self.records.len());
-            }
+            self.tell_end(&mut span, &state, now);
             match span.failure() {
                 None => self.swallowed.tell(&mut span, None),
                 Some(_) => self.debug_lines.write(None, &self.request_id),

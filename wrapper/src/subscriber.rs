@@ -21,6 +21,7 @@ use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::debug::{self, DebugLines};
 use crate::logs::{self, Log, Logs};
+use crate::runtime;
 use crate::scope::{OpenSpan, Scope};
 use crate::settings::{process_env, switch};
 use crate::span::{Failure, SpanKind, attribute};
@@ -183,6 +184,7 @@ where
 
     fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
         if is_left_out(event.metadata().target()) {
+            runtime::heed(event);
             return;
         }
         if let Some(logged) = &self.logged

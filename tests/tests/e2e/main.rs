@@ -7,6 +7,7 @@ mod bad_input;
 mod beside_others;
 mod crossing;
 mod debug_lines;
+mod endings;
 mod outages;
 mod shutdown;
 mod steady;

@@ -12,6 +12,7 @@ mod handler;
 mod layer_tests;
 mod outer;
 mod response;
+mod said;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use tower::Service;
 pub use handler::{Handler, HandlerFuture, handler};
 pub use outer::{InvocationFuture, InvocationLayer, InvocationService};
 pub use response::ObservedResponse;
+pub(crate) use said::heed;
 pub use stream::ObservedStream;
 
 use crate::subscriber;

@@ -6,7 +6,12 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
+use crate::diagnostics::written;
 use crate::scope::Scope;
+use crate::span::Failure;
+
+/// What the runtime tells Lambda of every stream that ends with an error.
+const BROKEN_OFF: &str = "Runtime.StreamError";
 
 /// A response stream that runs inside its invocation's context and tells the invocation span how it ended.
 pub struct ObservedStream<S> {
@@ -17,6 +22,9 @@ pub struct ObservedStream<S> {
 
 impl<S> ObservedStream<S> {
     pub(super) fn new(stream: S, scope: Option<Scope>) -> Self {
+        if let Some(scope) = &scope {
+            scope.invocation().stream_begins();
+        }
         Self { stream, scope }
     }
 }
@@ -41,15 +49,15 @@ where
         };
         let polled = scope.enter(|| Pin::new(&mut this.stream).poll_next(cx));
         match &polled {
-            Poll::Ready(None) => this.scope = None,
+            Poll::Ready(None) => scope.invocation().stream_ends(),
             Poll::Ready(Some(Err(error))) => {
-                let now = scope.invocation().now();
-                let message = format!("{error:?}");
-                scope.invocation().with_span(|span| span.fail("stream", &message, now));
-                this.scope = None;
+                let message = written(|| format!("{error:?}"));
+                scope.invocation().fail(Failure::new(BROKEN_OFF, &message));
+                scope.invocation().stream_ends();
             }
-            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => return polled,
         }
+        this.scope = None;
         polled
     }
 
@@ -58,11 +66,47 @@ where
     }
 }
 
-impl<S> Drop for ObservedStream<S> {
-    fn drop(&mut self) {
-        if let Some(scope) = self.scope.take() {
-            let now = scope.invocation().now();
-            scope.invocation().with_span(|span| span.event("throughline.stream_dropped", now, Vec::new()));
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, StreamExt as _, stream};
+    use opentelemetry_proto::tonic::trace::v1::Span;
+
+    use super::*;
+    use crate::testing::{scope, text};
+
+    type Item = Result<&'static str, &'static str>;
+
+    /// The invocation span of a stream of which so many items were asked for.
+    fn asked(items: Vec<Item>, times: usize, status: Option<u16>) -> Span {
+        let scope = scope();
+        let mut stream = ObservedStream::new(stream::iter(items), Some(scope.clone()));
+        for _ in 0..times {
+            let _ = stream.next().now_or_never();
         }
+        if let Some(status) = status {
+            scope.invocation().is_refused(status);
+        }
+        drop(stream);
+        scope.invocation().reach("shop::report");
+        scope.invocation().close().remove(0).decode()
+    }
+
+    #[test]
+    fn a_client_that_goes_away_is_no_error() {
+        let failed = |span: &Span| span.status.as_ref().map(|status| status.message.clone());
+        let gone = |span: &Span| text(span, "throughline.client_gone");
+        let whole = asked(vec![Ok("a"), Ok("b")], 3, None);
+        assert_eq!((gone(&whole), failed(&whole)), (None, None));
+        for status in [None, Some(500)] {
+            let left = asked(vec![Ok("a"), Ok("b")], 1, status);
+            assert_eq!((gone(&left).as_deref(), failed(&left)), (Some("BoolValue(true)"), None));
+        }
+        let broken = asked(vec![Ok("a"), Err("no more")], 2, None);
+        assert_eq!((gone(&broken), failed(&broken).as_deref()), (None, Some("\"no more\"")));
+        assert_eq!(text(&broken, "error.type").as_deref(), Some(BROKEN_OFF));
+        let large = asked(vec![Ok("a"), Ok("b")], 1, Some(413));
+        assert_eq!(text(&large, "error.type").as_deref(), Some("Function.ResponseSizeTooLarge"));
+        let refused = asked(vec![], 1, Some(410));
+        assert_eq!(failed(&refused).as_deref(), Some("Lambda refused the response with status 410"));
     }
 }

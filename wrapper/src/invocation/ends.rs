@@ -1,0 +1,74 @@
+//! Ends that the handler knows nothing of: its event could not be read, its response was refused, nobody waited for
+//! the end of its stream.
+
+use std::time::SystemTime;
+
+use super::{Invocation, State, answers};
+use crate::span::{Failure, Span};
+
+/// What has been seen of such an end.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    /// Why the event could not be deserialized, as far as the runtime says it.
+    unreadable: Option<String>,
+    /// A stream is being answered, and its end has not come.
+    streaming: bool,
+}
+
+impl Invocation {
+    /// Takes it for granted that the handler was called, where nobody tells; whether that was unknown.
+    pub(crate) fn presume_reached(&self) -> bool {
+        !std::mem::replace(&mut self.state().reached, true)
+    }
+
+    /// The runtime could not make of the event what the handler takes.
+    pub(crate) fn is_unreadable(&self, why: String) {
+        self.state().ends.unreadable = Some(why);
+    }
+
+    /// Lambda has not taken the response, but answered with this status.
+    pub(crate) fn is_refused(&self, status: u16) {
+        // Whoever closes the connection in the midst of a stream has to say something too.
+        if self.state().ends.streaming && status != TOO_LARGE {
+            return;
+        }
+        let failure = match status {
+            TOO_LARGE => {
+                Failure::new("Function.ResponseSizeTooLarge", "the response is larger than Lambda takes")
+            }
+            _ => Failure::new(
+                "Throughline.ResponseRefused",
+                &format!("Lambda refused the response with status {status}"),
+            ),
+        };
+        self.fail(failure);
+    }
+
+    /// The handler answers with a stream.
+    pub(crate) fn stream_begins(&self) {
+        self.state().ends.streaming = true;
+    }
+
+    /// The stream has ended, with an error or without.
+    pub(crate) fn stream_ends(&self) {
+        self.state().ends.streaming = false;
+    }
+
+    /// Puts what was seen on the invocation span, when it is over.
+    pub(super) fn tell_end(&self, span: &mut Span, state: &State, now: SystemTime) {
+        if !state.reached {
+            let why = state.ends.unreadable.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            let message = format!("the handler was not reached: the event could not be deserialized{why}");
+            span.fail("Throughline.HandlerNotReached", &message, now);
+            answers::describe_failure(span, self.answers, self.records.len());
+        }
+        // The response is over and its stream is not: the other side has stopped reading, which is no error of ours.
+        if state.ends.streaming && span.failure().is_none() {
+            span.set("throughline.client_gone", true);
+        }
+    }
+}
+
+/// 413, Content Too Large: Lambda takes 6 MiB, and 200 MiB of a stream
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+const TOO_LARGE: u16 = 413;
