@@ -184,7 +184,11 @@ impl Recording {
                 }
             }
         }
-        let scope = InstrumentationScope { name: "throughline".into(), ..InstrumentationScope::default() };
+        let version =
+            resource.as_ref().and_then(|resource| find(&resource.attributes, "telemetry.sdk.version"));
+        let version = version.unwrap_or_default().to_owned();
+        let scope =
+            InstrumentationScope { name: "throughline".into(), version, ..InstrumentationScope::default() };
         let scope_spans = ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() };
         ExportTraceServiceRequest {
             resource_spans: vec![ResourceSpans {
@@ -197,10 +201,16 @@ impl Recording {
 }
 
 fn is_invocation(span: &Span, request_id: &str) -> bool {
-    let is = |value: &AnyValue| matches!(&value.value, Some(Value::StringValue(id)) if id == request_id);
-    span.attributes
-        .iter()
-        .any(|attribute| attribute.key == "faas.invocation_id" && attribute.value.as_ref().is_some_and(is))
+    find(&span.attributes, "faas.invocation_id") == Some(request_id)
+}
+
+/// The text of an attribute.
+fn find<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
+    let found = attributes.iter().find(|attribute| attribute.key == key)?;
+    match found.value.as_ref()?.value.as_ref()? {
+        Value::StringValue(text) => Some(text),
+        _ => None,
+    }
 }
 
 /// Says how the invocation failed. What its span says already, such as a panic's message, was nearer to the cause.

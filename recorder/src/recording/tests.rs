@@ -40,7 +40,10 @@ fn completed(file: File, ending: &Ending) -> Vec<Span> {
 #[test]
 fn an_invocation_that_was_killed_is_told() {
     let mut file = File::new(7, "r-1");
-    file.resource(&Resource { attributes: vec![text_attribute("faas.name", "f")], ..Resource::default() });
+    file.resource(&Resource {
+        attributes: vec![text_attribute("telemetry.sdk.version", "1.2")],
+        ..Resource::default()
+    });
     file.event(r#"{"order":1}"#);
     file.span(&invocation("r-1", "GET /"));
     file.span(&span(2, "SQS/SendMessage"));
@@ -55,7 +58,9 @@ fn an_invocation_that_was_killed_is_told() {
     assert_eq!(recording.invocation().map(|span| span.name.as_str()), Some("GET /"));
     let request = recording.into_request(&ending(20 * MS));
     let resource = request.resource_spans[0].resource.as_ref().unwrap();
-    assert_eq!(resource.attributes, [text_attribute("faas.name", "f")]);
+    assert_eq!(resource.attributes, [text_attribute("telemetry.sdk.version", "1.2")]);
+    let scope = request.resource_spans[0].scope_spans[0].scope.as_ref().unwrap();
+    assert_eq!((scope.name.as_str(), scope.version.as_str()), ("throughline", "1.2"));
 
     let spans = completed(file, &ending(20 * MS));
     let told: Vec<_> = spans
