@@ -1,11 +1,12 @@
 //! Any bytes are read without harm, and of a file that was damaged all before the damage is read.
 
+use opentelemetry_proto::tonic::trace::v1::span::Link;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
 use crate::frames::{PREFIX, RING, SLOT};
-use crate::testing::{File, invocation, span};
+use crate::testing::{File, invocation, span, text};
 
 const ENDING: Ending = Ending { time_unix_nano: 5_000_000, failure: None };
 
@@ -129,5 +130,30 @@ proptest! {
         bytes.extend(length.to_le_bytes());
         bytes.extend([0; PREFIX + SLOT]);
         prop_assert_eq!(read(&bytes).unwrap(), read(&bytes[..end]).unwrap());
+    }
+
+    /// A frame's checksum is no seal: whoever may write to the file can make one.
+    #[test]
+    fn a_damaged_span_under_a_right_checksum_does_no_harm(
+        edits in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut linked = Span { parent_span_id: vec![1; 8], trace_state: "a=b".into(), ..span(2, "call") };
+        linked.links = vec![Link { trace_id: vec![3; 16], span_id: vec![3; 8], ..Link::default() }];
+        linked.attributes = vec![text("key", "value")];
+        let mut bytes = linked.encode_to_vec();
+        for (at, byte) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let mut file = file(7, &[]);
+        file.frame(b'S', &bytes);
+        file.frame(b'S', &bytes[..cut.index(bytes.len())]);
+        file.frame(b'R', &bytes);
+        file.span(&span(9, "last"));
+        let names: Vec<String> =
+            survives(&file.into_bytes()).expect("whole").into_iter().map(|span| span.name).collect();
+        prop_assert_eq!(names.first().map(String::as_str), Some("f"));
+        prop_assert_eq!(names.last().map(String::as_str), Some("last"));
     }
 }

@@ -6,7 +6,7 @@ use throughline_host::Source;
 use throughline_tests::backend::Backend;
 use throughline_tests::handlers::Kind;
 
-use crate::support::{Setup, command, eventually};
+use crate::support::{Setup, eventually};
 
 #[tokio::test]
 async fn what_is_buffered_leaves_at_shutdown() {
@@ -54,8 +54,8 @@ async fn what_arrived_is_not_written_down_again() {
     eventually(|| ended.ledger.faults(&everywhere())).await;
 }
 
-/// The spans of the invocation that ends so die with the process; those before it must not.
-async fn a_bad_end_takes_no_earlier_span_along(ending: &str, kind: &str) {
+/// The spans of the invocation that ends so are told from its flight recorder; those before it are none the worse.
+async fn a_bad_end_takes_no_span_along(ending: &str, kind: &str) {
     let backend = Backend::refusing().unwrap();
     let setup =
         Setup::wrapped(Kind::Command).exporting_to(&backend).await.env("THROUGHLINE_BUDGET_MS", "300");
@@ -63,8 +63,7 @@ async fn a_bad_end_takes_no_earlier_span_along(ending: &str, kind: &str) {
     for _ in 0..3 {
         function.command("ok", 2).await;
     }
-    let bad = function.sandbox.invoke(command(ending, 1)).await;
-    assert_eq!(bad.outcome.error().unwrap().kind, kind);
+    assert_eq!(function.command(ending, 1).await.error().unwrap().kind, kind);
     backend.open().unwrap();
     // A new sandbox at the same place: a new function, a new extension, the same folder.
     for _ in 0..2 {
@@ -73,14 +72,20 @@ async fn a_bad_end_takes_no_earlier_span_along(ending: &str, kind: &str) {
     let ended = function.shutdown().await;
     let everywhere = || [backend.arrived(), ended.printed.spans(Source::Extension)].concat();
     eventually(|| ended.ledger.faults(&everywhere())).await;
+    let partial: Vec<_> = everywhere()
+        .into_iter()
+        .filter(|span| span.is_invocation() && span.attribute("throughline.partial").is_some())
+        .map(|span| span.attribute("error.type"))
+        .collect();
+    assert_eq!(partial, [Some(kind.to_owned())]);
 }
 
 #[tokio::test]
-async fn a_crash_takes_no_earlier_span_along() {
-    a_bad_end_takes_no_earlier_span_along("exit", "Runtime.ExitError").await;
+async fn a_crash_takes_no_span_along() {
+    a_bad_end_takes_no_span_along("exit", "Runtime.ExitError").await;
 }
 
 #[tokio::test]
-async fn a_timeout_takes_no_earlier_span_along() {
-    a_bad_end_takes_no_earlier_span_along("hang", "Sandbox.Timedout").await;
+async fn a_timeout_takes_no_span_along() {
+    a_bad_end_takes_no_span_along("hang", "Sandbox.Timedout").await;
 }
