@@ -52,6 +52,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
@@ -143,12 +144,13 @@ where
         Err(Failure::Panic(failure)) => Some(failure.clone()),
     };
     if let Some(failure) = failed {
+        let keys = scope.as_ref().map_or_else(Cow::default, |scope| Cow::Borrowed(scope.keys()));
+        let failure = failure.masked(&keys);
         let say = || tracing::error!(record = id, error = %failure.message, "a record failed");
         if let Some(scope) = &scope {
             scope.write_debug_lines();
             scope.enter(|| log_span.in_scope(say));
-            let now = scope.invocation().now();
-            scope.with_span(|span| span.fail_with(failure, now));
+            scope.fail(failure);
         } else {
             say();
         }

@@ -12,7 +12,7 @@ const MAX_FAILED: usize = 4 * 1024;
 /// The same on any other.
 const MAX: usize = 2 * 1024;
 
-/// Which payloads are told, and what of them (`THROUGHLINE_CAPTURE`, `THROUGHLINE_MASK`).
+/// Which payloads are told, and what of them (`THROUGHLINE_CAPTURE`).
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Capture {
     when: When,
@@ -28,8 +28,8 @@ enum When {
 }
 
 impl Capture {
-    pub(crate) fn from_env(env: &Env<'_>) -> Self {
-        Self { when: When::from_env(env), keys: Keys::from_env(env) }
+    pub(crate) fn from_env(env: &Env<'_>, keys: Keys) -> Self {
+        Self { when: When::from_env(env), keys }
     }
 
     /// The beginning of a payload, to be told when its invocation has ended.
@@ -101,7 +101,10 @@ mod tests {
     const PAYLOAD: &[u8] = br#"{"user":"u-1","password":"hunter2"}"#;
 
     fn told(when: &str, payload: &[u8], fails: bool) -> Ended {
-        let capture = Capture::from_env(&|name| (name == "THROUGHLINE_CAPTURE").then(|| when.to_owned()));
+        let capture = Capture::from_env(
+            &|name| (name == "THROUGHLINE_CAPTURE").then(|| when.to_owned()),
+            Keys::default(),
+        );
         let mut span = Span::start(root(None), None, SpanKind::Server, "checkout", now());
         if fails {
             span.fail("Refused", "no", now());

@@ -7,13 +7,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::logs::{self, Format};
+use crate::mask::Keys;
 use crate::settings::process_env;
 
 /// The most different lines that one process says: a broken surrounding must not flood the log.
 const MAX_LINES: usize = 64;
 
-/// The most bytes that are told of an error.
-const MAX_ERROR: usize = 8 * 1024;
+/// The most bytes that are kept of an error: twice what a span tells, which is cut once its secrets are out.
+const MAX_ERROR: usize = 16 * 1024;
 /// The most causes that are told of an error.
 const MAX_CAUSES: usize = 32;
 
@@ -30,7 +31,9 @@ pub(crate) fn warn_once(message: &str) {
 /// Writes a warning.
 pub(crate) fn warn(message: &str) {
     static FORMAT: LazyLock<Format> = LazyLock::new(|| Format::of(&process_env).unwrap_or_default());
-    logs::write(&logs::own_line(*FORMAT, "WARN", message));
+    // What is said of a wrong value or of an error may hold one.
+    static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::from_env(&process_env));
+    logs::write(&logs::own_line(*FORMAT, "WARN", &KEYS.text(message)));
 }
 
 /// An error with its causes: `outer: inner: innermost`. A cause that the one before ends with is not said again.

@@ -268,7 +268,7 @@ impl Invocation {
 
     /// Records that the handler failed.
     pub(crate) fn fail(&self, failure: Failure) {
-        let now = self.now();
+        let (failure, now) = (failure.masked(&self.settings().keys), self.now());
         self.with_span(|span| {
             span.fail_with(failure, now);
             answers::describe_failure(span, self.answers, self.records.len());

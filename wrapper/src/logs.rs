@@ -16,6 +16,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
+use crate::mask::Keys;
 use crate::propagation::Baggage;
 use crate::scope::Scope;
 use crate::settings::Env;
@@ -56,10 +57,11 @@ pub(crate) struct Logs {
     baggage: Vec<String>,
     /// See [`level::let_through`].
     debug_level: Option<&'static str>,
+    keys: Keys,
 }
 
 impl Logs {
-    pub(crate) fn from_env(env: &Env<'_>) -> Self {
+    pub(crate) fn from_env(env: &Env<'_>, keys: Keys) -> Self {
         let mut baggage: Vec<String> = BAGGAGE.map(str::to_owned).into();
         for key in env("THROUGHLINE_LOG_BAGGAGE").unwrap_or_default().split(',').map(str::trim) {
             // The id has a member of its own, and a mark is one where it is set.
@@ -68,7 +70,7 @@ impl Logs {
                 baggage.push(key.to_owned());
             }
         }
-        Self { format: Format::from_env(env), baggage, debug_level: level::let_through(env) }
+        Self { format: Format::from_env(env), baggage, debug_level: level::let_through(env), keys }
     }
 
     fn line(&self, event: &Event<'_>, scope: Option<&Scope>) -> String {
@@ -91,7 +93,7 @@ impl Logs {
         let mut message = Message { line: &line, said: None };
         event.record(&mut message);
         let said = message.said;
-        line.say(event.metadata().target(), said.as_deref());
+        line.say(event.metadata().target(), said.as_deref().map(|said| self.keys.text(said)).as_deref());
         event.record(&mut Fields { line: &mut line, logs: self, baggage: &baggage });
         if let Some(scope) = scope {
             line.extend_to(limit);
@@ -102,11 +104,12 @@ impl Logs {
             line.member("trace_id", Value::Text(&span.trace_id().to_string()));
             line.member("span_id", Value::Text(&span.span_id().to_string()));
             if let Some(id) = baggage.get(Baggage::CORRELATION_ID) {
-                line.member("correlation_id", Value::Text(id));
+                line.member("correlation_id", Value::Text(&self.keys.id(id)));
             }
             for key in &self.baggage {
                 if let Some(value) = baggage.get(key) {
-                    line.member(key, Value::Text(value));
+                    let masked = self.keys.field(key, value);
+                    line.member(key, Value::Text(masked.as_deref().unwrap_or(value)));
                 }
             }
             for mark in MARKS.into_iter().filter(|mark| baggage.marked(mark)) {
@@ -171,6 +174,11 @@ struct Fields<'a> {
 impl Fields<'_> {
     fn add(&mut self, field: &Field, value: Value<'_>) {
         let name = field.name();
+        let masked = match value {
+            Value::Text(text) | Value::Debug(text) => self.logs.keys.field(name, text),
+            Value::Plain(_) => None,
+        };
+        let value = masked.as_deref().map_or(value, Value::Text);
         if self.logs.is_ours(name, self.baggage) {
             self.line.member(&["field.", name].concat(), value);
         } else {
@@ -194,11 +202,18 @@ impl Visit for Fields<'_> {
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, Value::Plain(format_args!("{value}")));
+        match self.logs.keys.number(field.name(), value) {
+            Some(mask) => self.add(field, Value::Text(mask)),
+            None => self.add(field, Value::Plain(format_args!("{value}"))),
+        }
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, Value::Plain(format_args!("{value}")));
+        match i64::try_from(value) {
+            Ok(value) => self.record_i64(field, value),
+            // Longer than any card's.
+            Err(_) => self.add(field, Value::Plain(format_args!("{value}"))),
+        }
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {

@@ -172,8 +172,7 @@ impl Unit {
         match Scoped::new(work, self.scope.clone()).instrument(span).await {
             Ok(output) => output,
             Err(panic) => {
-                let (failure, now) = (panics::failure(&*panic), self.tracer.now());
-                self.invocation.with_span(|span| span.fail_with(failure, now));
+                self.invocation.fail(panics::failure(&*panic));
                 drop(self);
                 std::panic::resume_unwind(panic)
             }

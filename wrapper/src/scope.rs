@@ -12,6 +12,7 @@ use opentelemetry::trace::{SpanContext, SpanId};
 
 use crate::dry_run::Mark;
 use crate::invocation::Invocation;
+use crate::mask::Keys;
 #[cfg(feature = "otel")]
 use crate::otel;
 use crate::outside;
@@ -91,7 +92,7 @@ impl Scope {
         let set = self.0.baggage.lock().unwrap_or_else(PoisonError::into_inner).set_to_travel(key, value);
         if set && Baggage::is_attribute(key) {
             self.with_span(|span| {
-                span.set(key, value);
+                span.set(key, self.keys().id(value));
                 self.write_down(span);
             });
         }
@@ -145,7 +146,7 @@ impl Scope {
         let context = child_of(parent);
         let mut span = Span::start(context, Some(parent), kind, name, self.invocation().now());
         if let Some(id) = self.correlation_id() {
-            span.set(Baggage::CORRELATION_ID, id);
+            span.set(Baggage::CORRELATION_ID, self.keys().id(&id));
         }
         if self.dry_run().is_some() {
             span.set("throughline.dry_run", true);
@@ -157,8 +158,25 @@ impl Scope {
         }
     }
 
+    /// Which names are secret here.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.invocation().settings().keys
+    }
+
+    /// Marks the span of the invocation or record as failed, if it is open; whether it is.
+    pub(crate) fn fail(&self, failure: Failure) -> bool {
+        let (failure, now) = (failure.masked(self.keys()), self.invocation().now());
+        let mut is_open = false;
+        self.with_span(|span| {
+            span.fail_with(failure, now);
+            is_open = true;
+        });
+        is_open
+    }
+
     /// Notes an error that may be told by nobody, and that is no span's.
     pub(crate) fn note_error(&self, failure: Failure) {
+        let failure = failure.masked(self.keys());
         let above = subscriber::entered_span(self);
         let above = above.as_ref().unwrap_or(self.span()).span_id();
         if self.0.swallowed.note(SpanId::INVALID, above, failure, self.invocation().now()) {

@@ -10,6 +10,7 @@ use crate::diagnostics::warn_once;
 use crate::dry_run::DryRun;
 use crate::logs::Logs;
 use crate::loop_guard::LoopGuard;
+use crate::mask::Keys;
 use crate::propagation::Baggage;
 pub(crate) use hosts::Hosts;
 
@@ -77,6 +78,8 @@ pub(crate) struct Settings {
     pub(crate) record_sender: RecordSender,
     pub(crate) loop_guard: LoopGuard,
     pub(crate) capture: Capture,
+    /// Which names are secret (`THROUGHLINE_MASK`).
+    pub(crate) keys: Keys,
     pub(crate) logs: Logs,
     pub(crate) debug: Debug,
     /// What is done with dry runs (`THROUGHLINE_DRY_RUN`).
@@ -94,13 +97,15 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn from_env(env: &Env<'_>) -> Self {
+        let keys = Keys::from_env(env);
         Self {
             enabled: switch(env, "THROUGHLINE_ENABLED", true),
             trust: trust(env),
             record_sender: record_sender(env),
             loop_guard: LoopGuard::from_env(env),
-            capture: Capture::from_env(env),
-            logs: Logs::from_env(env),
+            capture: Capture::from_env(env, keys.clone()),
+            logs: Logs::from_env(env, keys.clone()),
+            keys,
             debug: Debug::from_env(env),
             dry_run: DryRun::from_env(env),
             tables: names(env, "THROUGHLINE_DYNAMODB_TABLES"),

@@ -21,6 +21,7 @@ use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::debug::{self, DebugLines};
 use crate::logs::{self, Log, Logs};
+use crate::mask::Keys;
 use crate::runtime;
 use crate::scope::{OpenSpan, Scope};
 use crate::settings::{process_env, switch};
@@ -101,7 +102,7 @@ pub(crate) fn install() {
     let kept = filter_fn(move |metadata| keeps && debug::is_kept(metadata)).and(logged().not());
     let subscriber = Registry::default()
         .with(TraceLayer { logged: None }.with_filter(traced))
-        .with(Log(Logs::from_env(&process_env)).with_filter(logged()))
+        .with(Log(Logs::from_env(&process_env, Keys::from_env(&process_env))).with_filter(logged()))
         .with(DebugLines.with_filter(kept));
     // An error means that there is one already: the program's own choice stands.
     let _ = tracing::subscriber::set_global_default(subscriber);
@@ -124,7 +125,7 @@ macro_rules! log_span {
                 $($field = $value,)*
                 trace_id = %scope.span().trace_id(),
                 span_id = %scope.span().span_id(),
-                correlation_id = scope.correlation_id(),
+                correlation_id = scope.correlation_id().map(|id| scope.keys().id(&id).into_owned()),
             )
         })
     }};

@@ -1,6 +1,6 @@
 //! For the crate's own tests: an extension that keeps what it is given, and a tracer that gives it there.
 
-mod log;
+pub(crate) mod log;
 
 use std::borrow::Borrow;
 use std::fs;

@@ -45,12 +45,12 @@ impl Call {
         let mut span = scope.start_span(SpanKind::Client, &name);
         span.set("http.request.method", if known { method.as_str() } else { "_OTHER" });
         if !known {
-            span.set("http.request.method_original", method.as_str());
+            span.set("http.request.method_original", scope.keys().text(method.as_str()));
         }
         for (key, value) in [
             ("url.template", template),
             ("server.address", target.host.as_deref()),
-            ("url.full", target.full.as_deref()),
+            ("url.full", target.full.as_deref().map(|full| scope.keys().text(full)).as_deref()),
         ] {
             if let Some(value) = value {
                 span.set(key, value);

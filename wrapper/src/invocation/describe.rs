@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::Call;
 use crate::propagation::Baggage;
 use crate::settings::Settings;
-use crate::span::Span;
+use crate::span::{Span, Value};
 use crate::triggers::{Reading, Record};
 
 /// What Lambda says of the call.
@@ -31,7 +31,10 @@ pub(super) fn describe(
     baggage: &Baggage,
     settings: &Settings,
 ) {
-    reading.attributes.iter().for_each(|attribute| span.put(attribute));
+    for attribute in &reading.attributes {
+        // A path or an agent may say anything.
+        span.set(&attribute.key, Value::from(attribute).masked(&attribute.key, &settings.keys));
+    }
     if let Some(build) = &settings.build_id {
         span.set("throughline.build_id", build.as_str());
     }
@@ -49,7 +52,7 @@ pub(super) fn describe(
 /// For whom and from where, and whether it goes on without end: on every span of a function and of a record.
 pub(super) fn describe_baggage(span: &mut Span, baggage: &Baggage, settings: &Settings) {
     for (key, value) in baggage.attributes() {
-        span.set(key, value);
+        span.set(key, settings.keys.id(value));
     }
     settings.loop_guard.mark(span, baggage.hops());
     if baggage.marked(Baggage::DRY_RUN) {

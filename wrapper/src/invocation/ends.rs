@@ -59,7 +59,7 @@ impl Invocation {
         if !state.reached {
             let why = state.ends.unreadable.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             let message = format!("the handler was not reached: the event could not be deserialized{why}");
-            span.fail("Throughline.HandlerNotReached", &message, now);
+            span.fail("Throughline.HandlerNotReached", &self.settings().keys.text(&message), now);
             answers::describe_failure(span, self.answers, self.records.len());
         }
         // The response is over and its stream is not: the other side has stopped reading, which is no error of ours.

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
+use crate::mask::Keys;
 use crate::scope::Scope;
 use crate::testing::{env, scope, scope_in};
 
@@ -25,7 +26,7 @@ impl<S: Subscriber> Layer<S> for Kept {
 /// The lines of what `work` logs.
 fn lines(pairs: &[(&str, &str)], work: impl FnOnce()) -> Vec<String> {
     let kept = Arc::default();
-    let layer = Kept(Logs::from_env(&env(pairs)), Arc::clone(&kept));
+    let layer = Kept(Logs::from_env(&env(pairs), Keys::default()), Arc::clone(&kept));
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
     let lines = kept.lock().unwrap();
     lines.clone()

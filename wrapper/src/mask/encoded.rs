@@ -32,6 +32,11 @@ pub(super) fn decoded(text: &str) -> Option<Decoded<'_>> {
     has_percent(text).then(|| Decoded::Text(percent_decode_str(text).decode_utf8_lossy()))
 }
 
+/// Whether it may stand for another.
+pub(super) fn may_be(text: &str) -> bool {
+    is_base64_all(text) || has_percent(text)
+}
+
 /// Whether all of it may be Base64. What has the digits of hexadecimal alone is an id or a number: no text looks like that in
 /// Base64.
 pub(super) fn is_base64_all(text: &str) -> bool {

@@ -5,7 +5,7 @@
 //! (`text.rs`). A text that is JSON itself, in Base64 or percent-encoded or not, is treated as JSON.
 //!
 //! What can't be known: that a word in prose is a password (`it is hunter2`), that a text under an innocent name is one
-//! (`"note": "hunter2"`), or what program and service have enciphered, compressed or spelled as a list of numbers. Such names
+//! (`"note": "hunter2"`), what stands in Base64 among other words and is no JSON, or what program and service have enciphered, compressed or spelled as a list of numbers. Such names
 //! go into `THROUGHLINE_MASK`; where that is no help, `THROUGHLINE_CAPTURE=off` keeps payloads out.
 
 mod card;
@@ -21,6 +21,7 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
+use crate::propagation::Baggage;
 use crate::triggers::scan::Scanner;
 use encoded::Decoded;
 pub(crate) use keys::Keys;
@@ -39,10 +40,48 @@ const AHEAD: usize = 512;
 
 /// As much of `payload` as `limit` bytes hold, masked.
 pub(crate) fn masked(payload: &str, keys: &Keys, limit: usize) -> String {
-    let out = String::with_capacity(payload.len().min(limit) + 2 * MORE.len_utf8());
-    let mut writer = Writer { out, keys, limit, depth: 0, texts: 0 };
-    writer.any(payload, false);
-    writer.finish()
+    Writer::passed(payload, keys, limit).finish()
+}
+
+/// What a payload hides and a field or a message does too.
+impl Keys {
+    /// A message, a path, or what else may say anything, without the secrets in it.
+    pub(crate) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if !begins_as_json(text) && !encoded::may_be(text) {
+            return text::masked(text, self);
+        }
+        let passed = Writer::passed(text, self, usize::MAX / 2);
+        if passed.hides { Cow::Owned(passed.finish()) } else { Cow::Borrowed(text) }
+    }
+
+    /// What stands for the value of a field of that name, if it may not be told as it is.
+    pub(crate) fn field(&self, name: &str, text: &str) -> Option<Cow<'static, str>> {
+        let told = match name {
+            Baggage::USER_ID | Baggage::ACCOUNT_ID | Baggage::CORRELATION_ID => self.id(text),
+            _ if self.are_secret(name) => return (!text.is_empty()).then_some(Cow::Borrowed(MASK)),
+            _ => self.text(text),
+        };
+        match told {
+            Cow::Owned(masked) => Some(Cow::Owned(masked)),
+            Cow::Borrowed(_) => None,
+        }
+    }
+
+    /// The same of a number.
+    pub(crate) fn number(&self, name: &str, number: i64) -> Option<&'static str> {
+        // That of a card has 13 digits at least.
+        let is_secret =
+            self.are_secret(name) || number >= 1_000_000_000_000 && card::is_in(&number.to_string());
+        is_secret.then_some(MASK)
+    }
+
+    /// What the program finds users, customers and transactions by, which may be an address of mail.
+    pub(crate) fn id<'t>(&self, id: &'t str) -> Cow<'t, str> {
+        match self.text(id) {
+            Cow::Owned(_) if text::is_address(id) => Cow::Borrowed(id),
+            told => told,
+        }
+    }
 }
 
 /// What is written of a payload.
@@ -54,16 +93,25 @@ struct Writer<'k> {
     depth: usize,
     /// In how many texts.
     texts: usize,
+    /// Something was left out.
+    hides: bool,
 }
 
-impl Writer<'_> {
+impl<'k> Writer<'k> {
+    fn passed(payload: &str, keys: &'k Keys, limit: usize) -> Self {
+        let out = String::with_capacity(payload.len().min(limit) + 2 * MORE.len_utf8());
+        let mut writer = Self { out, keys, limit, depth: 0, texts: 0, hides: false };
+        writer.any(payload, false);
+        writer
+    }
+
     /// Writes JSON, or what is none as text; `is_cut` where there was more of it.
     fn any(&mut self, payload: &str, is_cut: bool) {
         if begins_as_json(payload) {
             self.json(payload, is_cut);
             return;
         }
-        let room = self.room() + AHEAD;
+        let room = self.room().saturating_add(AHEAD);
         let shown = head(payload, room);
         let is_cut = is_cut || shown.len() < payload.len();
         if self.decoded(shown, is_cut).is_none() {
@@ -94,7 +142,7 @@ impl Writer<'_> {
         // What is torn is neither.
         if self.is_full() || rest.is_empty() || rest.starts_with(['"', '{', '[']) {
             self.more();
-        } else {
+        } else if self.decoded(rest, is_cut).is_none() {
             self.words(rest, is_cut);
         }
     }
@@ -103,16 +151,18 @@ impl Writer<'_> {
     fn decoded(&mut self, text: &str, is_cut: bool) -> Option<()> {
         match encoded::decoded(text)? {
             Decoded::Text(decoded) => {
-                let shown = self.inner(&decoded, is_cut);
-                if shown == *decoded {
+                let inner = self.inner(&decoded, is_cut);
+                if !inner.hides {
                     return None;
                 }
-                self.out.push_str(&shown);
+                self.hides = true;
+                self.out.push_str(&inner.out);
             }
             Decoded::Binary(text) => {
                 if matches!(text::masked(&text, self.keys), Cow::Borrowed(_)) {
                     return None;
                 }
+                self.hides = true;
                 self.out.push_str(MASK);
             }
         }
@@ -122,7 +172,9 @@ impl Writer<'_> {
     /// Writes a text that is no JSON.
     fn words(&mut self, text: &str, is_cut: bool) {
         let text = if is_cut { text::without_half_a_secret(text) } else { text };
-        self.out.push_str(&text::masked(text, self.keys));
+        let shown = text::masked(text, self.keys);
+        self.hides |= matches!(shown, Cow::Owned(_));
+        self.out.push_str(&shown);
     }
 
     /// Writes the value that begins here; `None` if it is torn, or there is enough.
@@ -158,7 +210,7 @@ impl Writer<'_> {
         };
         match raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')) {
             Some(inner) => self.string(inner, false),
-            None if card::is_in(raw) => self.quoted(MASK),
+            None if card::is_in(raw) => self.mask(),
             None => self.out.push_str(raw),
         }
         Some(())
@@ -174,6 +226,7 @@ impl Writer<'_> {
         if self.depth == MAX_DEPTH {
             scanner.value()?;
             self.quoted(&MORE.to_string());
+            self.hides = true;
             return Some(());
         }
         self.out.push(begin);
@@ -200,9 +253,9 @@ impl Writer<'_> {
     fn secret(&mut self, scanner: &mut Scanner<'_>) -> Option<()> {
         match scanner.value() {
             Some(nothing @ ("null" | "\"\"" | "{}" | "[]")) => self.out.push_str(nothing),
-            Some(_) => self.quoted(MASK),
+            Some(_) => self.mask(),
             None => {
-                self.quoted(MASK);
+                self.mask();
                 // Nobody knows where it ends.
                 *scanner = Scanner::new("");
                 return None;
@@ -213,21 +266,25 @@ impl Writer<'_> {
 
     /// Writes a text, by what stands between its quotes.
     fn string(&mut self, inner: &str, is_torn: bool) {
-        let beginning = head(inner, self.room() + AHEAD);
+        let beginning = head(inner, self.room().saturating_add(AHEAD));
         let is_cut = is_torn || beginning.len() < inner.len();
         // Most texts are what they seem to be, and have no escapes.
         let is_spelled = memchr2(b'\\', b'%', beginning.as_bytes()).is_some();
         let text = if is_spelled { unescaped(beginning) } else { Some(Cow::Borrowed(beginning)) };
         match text {
             Some(text) if is_cut || is_spelled || begins_as_json(&text) || encoded::is_base64_all(&text) => {
-                let shown = self.inner(&text, is_cut);
-                self.quoted(&shown);
+                let inner = self.inner(&text, is_cut);
+                self.hides |= inner.hides;
+                self.quoted(&inner.out);
             }
             Some(text) => match text::masked(&text, self.keys) {
                 Cow::Borrowed(shown) => self.out.extend(["\"", shown, "\""]),
-                Cow::Owned(shown) => self.quoted(&shown),
+                Cow::Owned(shown) => {
+                    self.hides = true;
+                    self.quoted(&shown);
+                }
             },
-            None => self.quoted(MASK),
+            None => self.mask(),
         }
         if is_cut {
             self.more();
@@ -235,15 +292,21 @@ impl Writer<'_> {
     }
 
     /// A text within the payload, masked.
-    fn inner(&self, text: &str, is_cut: bool) -> String {
-        if self.texts == MAX_TEXTS {
-            return MORE.to_string();
-        }
+    fn inner(&self, text: &str, is_cut: bool) -> Self {
         let (limit, texts) = (self.room(), self.texts + 1);
         let out = String::with_capacity(text.len());
-        let mut inner = Writer { out, keys: self.keys, limit, depth: self.depth, texts };
-        inner.any(text, is_cut);
-        inner.out
+        let mut inner = Self { out, keys: self.keys, limit, depth: self.depth, texts, hides: false };
+        if texts > MAX_TEXTS {
+            inner.more()
+        } else {
+            inner.any(text, is_cut)
+        }
+        inner
+    }
+
+    fn mask(&mut self) {
+        self.hides = true;
+        self.quoted(MASK);
     }
 
     fn quoted(&mut self, text: &str) {
@@ -258,6 +321,7 @@ impl Writer<'_> {
 
     /// Says that there was more, once.
     fn more(&mut self) {
+        self.hides = true;
         if !self.out.ends_with(MORE) {
             self.out.push(MORE);
         }

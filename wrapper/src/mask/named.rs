@@ -13,6 +13,9 @@ const MAX_NAME: usize = 64;
 const SCHEMES: [&[u8]; 9] =
     [b"apikey", b"aws4-hmac-sha256", b"basic", b"bearer", b"digest", b"hawk", b"key", b"negotiate", b"token"];
 
+/// Values that are none, or are hidden already.
+const NOTHING: [&[u8]; 8] = [b"", b"null", b"None", b"none", b"true", b"false", b"***", b"REDACTED"];
+
 /// What is behind the sign at `at` if what is before it names a secret.
 pub(super) fn behind(text: &str, at: usize, keys: &Keys) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
@@ -31,8 +34,7 @@ pub(super) fn behind(text: &str, at: usize, keys: &Keys) -> Option<Range<usize>>
         return None;
     }
     let value = value(bytes, at + 1, name)?;
-    let is_nothing = matches!(&bytes[value.clone()], b"" | b"null" | b"None" | b"none" | b"true" | b"false");
-    (!is_nothing).then_some(value)
+    (!NOTHING.contains(&&bytes[value.clone()])).then_some(value)
 }
 
 /// The name before a sign: two words at most, between which and the sign quotes may stand.

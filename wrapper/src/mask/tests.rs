@@ -154,8 +154,15 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_survived(text in ".*", json in "[\\[\\]{}\",:\\\\ a1u@=]{0,200}", limit in 0_usize..100) {
-        for payload in [text, json] {
+    fn any_text_is_survived(
+        text in ".*",
+        json in "[\\[\\]{}\",:\\\\ a1u@=]{0,200}",
+        signs in "(password|token|Bearer|basic|eyJ|AKIA|://|-----BEGIN |-----END |é|[=:>@ '\"\\\\/?#%4{\\[(-]){0,30}",
+        limit in 0_usize..100,
+    ) {
+        for payload in [text, json, signs] {
+            let _ = Keys::default().text(&payload);
+            let _ = Keys::default().field("a", &format!("a {payload}"));
             prop_assert!(masked(&payload, &Keys::default(), limit).len() <= limit.max(MORE.len_utf8()));
         }
     }

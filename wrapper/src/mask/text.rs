@@ -41,13 +41,15 @@ pub(super) fn masked<'t>(text: &'t str, keys: &Keys) -> Cow<'t, str> {
         let (secret, next) = secret_at(text, at, keys);
         at = next.max(at + 1);
         let Some(secret) = secret.filter(|secret| secret.end > told) else { continue };
-        // What is hidden already may begin the next secret.
+        // A secret may begin in what is hidden already, and end behind it.
         out.push_str(text.get(told..secret.start).unwrap_or_default());
         if secret.start >= told {
             out.push_str(MASK);
         }
         told = secret.end;
-        at = at.max(told);
+        if told == text.len() {
+            break;
+        }
     }
     if told == 0 {
         return Cow::Borrowed(text);
@@ -100,6 +102,12 @@ fn round(bytes: &[u8], at: usize, is: impl Fn(u8) -> bool) -> Range<usize> {
     at - before..at + after
 }
 
+/// Whether a text is the address of somebody and nothing else.
+pub(super) fn is_address(text: &str) -> bool {
+    let at = text.bytes().position(|byte| byte == b'@');
+    at.and_then(|at| address(text.as_bytes(), at)) == Some(0..text.len())
+}
+
 /// An address of mail.
 fn address(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     // What is no ASCII may be a letter.
@@ -112,7 +120,9 @@ fn address(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let last = domain.rsplit(|byte| *byte == b'.').next()?;
     // `package@1.2.3` is none.
     let is_domain = last.len() < domain.len() && last.first().is_some_and(|byte| !byte.is_ascii_digit());
-    (local < at && is_domain).then(|| local..at + 1 + domain.len())
+    // In URLs as the conventions have them.
+    let is_hidden = bytes[local..at] == *b"REDACTED";
+    (local < at && is_domain && !is_hidden).then(|| local..at + 1 + domain.len())
 }
 
 /// What follows `Bearer` and `Basic`, as headers have it.
@@ -191,7 +201,7 @@ fn user_info(bytes: &[u8], begin: usize) -> Option<Range<usize>> {
         let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
         if is_port || port.starts_with(':') { None } else { url.iter().rposition(|byte| *byte == b'@') }
     })?;
-    (at > 0).then_some(begin..begin + at)
+    (at > 0 && &url[..at] != b"REDACTED:REDACTED").then_some(begin..begin + at)
 }
 
 #[cfg(test)]

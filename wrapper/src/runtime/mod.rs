@@ -13,6 +13,8 @@ mod layer_tests;
 mod outer;
 mod response;
 mod said;
+#[cfg(test)]
+mod secret_tests;
 mod stream;
 #[cfg(test)]
 mod tests;

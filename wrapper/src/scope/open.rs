@@ -6,7 +6,7 @@ use opentelemetry::trace::SpanContext;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use crate::invocation::Invocation;
-use crate::span::{Span, Value};
+use crate::span::{Failure, Span, Value, attribute};
 use crate::swallowed::Swallowed;
 
 /// A span that runs. It ends when it is dropped, so that none is lost where a future is cancelled.
@@ -40,28 +40,33 @@ impl OpenSpan {
     pub(crate) fn fail(&mut self, error_type: &str, message: &str) {
         let now = self.invocation.now();
         if let Some(span) = &mut self.span {
-            span.fail(error_type, message, now);
+            span.fail_with(Failure::new(error_type, message).masked(&self.invocation.settings().keys), now);
         }
     }
 
     /// Marks the span as failed without an event of its own: there is one that says why.
     pub(crate) fn fail_quietly(&mut self, error_type: &str, message: &str) {
         if let Some(span) = &mut self.span {
-            span.fail_quietly(error_type, message);
+            span.fail_quietly(error_type, &self.invocation.settings().keys.text(message));
         }
     }
 
+    /// Adds an event of the program's.
     pub(crate) fn event(&mut self, name: &str, attributes: Vec<KeyValue>) {
-        let now = self.invocation.now();
+        let (now, keys) = (self.invocation.now(), &self.invocation.settings().keys);
         if let Some(span) = &mut self.span {
-            span.event(name, now, attributes);
+            let masked = |told: KeyValue| attribute(&told.key, Value::from(&told).masked(&told.key, keys));
+            span.event(keys.text(name), now, attributes.into_iter().map(masked).collect());
         }
     }
 
-    /// Sets attributes that are made already.
+    /// Sets attributes of the program's.
     pub(crate) fn extend(&mut self, attributes: impl IntoIterator<Item = KeyValue>) {
+        let keys = &self.invocation.settings().keys;
         if let Some(span) = &mut self.span {
-            attributes.into_iter().for_each(|attribute| span.put(&attribute));
+            for attribute in attributes {
+                span.set(&attribute.key, Value::from(&attribute).masked(&attribute.key, keys));
+            }
         }
     }
 }

@@ -132,6 +132,7 @@ impl Span {
     }
 
     /// Sets an attribute that is made already.
+    #[cfg(test)]
     pub(crate) fn put(&mut self, attribute: &KeyValue) {
         self.set(&attribute.key, attribute);
     }
@@ -185,12 +186,12 @@ impl Span {
     pub(crate) fn fail_with(&mut self, failure: Failure, at: SystemTime) {
         self.set("error.type", failure.error_type.as_str());
         self.event("exception", at, failure.attributes().collect());
-        self.failure = Some(failure);
+        self.failure = Some(failure.cut());
     }
 
     /// Marks the span as failed, without an event.
     pub(crate) fn fail_quietly(&mut self, error_type: &str, message: &str) {
-        self.failure = Some(Failure::new(error_type, message));
+        self.failure = Some(Failure::new(error_type, message).cut());
     }
 
     /// Why it failed, if it has.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, any_value};
 
 use super::wire;
+use crate::mask::Keys;
 
 /// The longest text of one attribute or status, in bytes; more is cut at a character.
 pub(super) const MAX_TEXT: usize = 8 * 1024;
@@ -30,6 +31,15 @@ pub(crate) enum Value<'a> {
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(cut(text).into())
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Value<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
     }
 }
 
@@ -84,6 +94,26 @@ impl<'a> From<&'a Value<'_>> for Value<'a> {
 }
 
 impl Value<'_> {
+    /// The value of an attribute of that name without what in it is secret.
+    pub(crate) fn masked(self, name: &str, keys: &Keys) -> Self {
+        match self {
+            Self::Text(text) => {
+                let masked = keys.field(name, &text).map(Cow::into_owned);
+                Self::Text(masked.map_or(text, Cow::Owned))
+            }
+            Self::Texts(texts) => {
+                let field =
+                    |text: String| keys.field(name, &text).map_or_else(|| text.clone(), Cow::into_owned);
+                Self::Texts(texts.into_iter().map(field).collect())
+            }
+            Self::Other(any_value::Value::IntValue(number)) => match keys.number(name, number) {
+                Some(mask) => Self::Text(mask.into()),
+                None => Self::Other(any_value::Value::IntValue(number)),
+            },
+            other => other,
+        }
+    }
+
     fn into_otlp(self) -> any_value::Value {
         match self {
             Self::Text(text) => any_value::Value::StringValue(text.into_owned()),

@@ -29,6 +29,7 @@ fn what_looks_like_a_secret_is_hidden_and_the_rest_stays() {
         ("data eyJhIjoxfQ== and eyJ0b2tlbiI6IngifQ==", "data eyJhIjoxfQ== and ***"),
         ("a -----BEGIN RSA KEY-----\nMII\n-----END RSA KEY----- b", "a *** b"),
         ("-----BEGIN KEY-----\nMII", "***"),
+        ("Cookie: a -----BEGIN KEY-----\nMII\n-----END KEY----- b", "Cookie: *** b"),
         ("postgres://ada:pa:ss@db:5432/x", "postgres://***@db:5432/x"),
         ("redis://:p/s@db/0 http://a:80/b@c", "redis://***@db/0 http://a:80/b@c"),
         ("", ""),
