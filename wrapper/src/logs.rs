@@ -21,7 +21,8 @@ use crate::propagation::Baggage;
 use crate::scope::Scope;
 use crate::settings::Env;
 use crate::subscriber;
-pub(crate) use level::{Format, filter};
+pub(crate) use level::{Format, filter, let_through};
+pub(crate) use line::timestamp;
 use line::{Line, Value};
 pub(crate) use output::write;
 

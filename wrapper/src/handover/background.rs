@@ -16,7 +16,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::client::{Client, Sent};
-use super::{Endpoint, endpoint, lines, wire};
+use super::lines::Lines;
+use super::{Endpoint, endpoint, wire};
 use crate::diagnostics::{warn, warn_once};
 use crate::settings::Env;
 use crate::span::{EndedSpan, resource};
@@ -187,7 +188,7 @@ impl Exit {
         match self {
             Self::Collector(client) => client.send(Bytes::from(wire::encode(resource, spans)), budget).await,
             Self::Stdout => {
-                lines::write(resource, spans);
+                Lines::default().write(resource, spans);
                 Sent::Accepted
             }
         }

@@ -26,6 +26,7 @@ use crate::settings::Env;
 use crate::span::EndedSpan;
 pub(crate) use background::Background;
 use client::{Client, Sent, Target};
+use lines::Lines;
 #[cfg(test)]
 pub(crate) use port_file::path as port_file_of;
 
@@ -45,6 +46,7 @@ pub(crate) struct HandOver {
     chosen: OnceLock<Option<Client>>,
     /// Hand-overs still to be left out.
     paused: AtomicU32,
+    lines: Lines,
 }
 
 impl HandOver {
@@ -58,6 +60,7 @@ impl HandOver {
             },
             chosen: OnceLock::new(),
             paused: AtomicU32::new(0),
+            lines: Lines::from_env(env),
         }
     }
 
@@ -70,7 +73,7 @@ impl HandOver {
     /// OTLP JSON.
     pub(crate) async fn send(&self, resource: &Resource, spans: &[EndedSpan], left: Duration) {
         if !self.delivered(resource, spans, left.saturating_sub(MARGIN).min(BUDGET)).await {
-            lines::write(resource, spans);
+            self.lines.write(resource, spans);
         }
     }
 
@@ -95,7 +98,7 @@ impl HandOver {
             Some(sent)
         });
         if sent != Some(Sent::Accepted) {
-            lines::write(resource, spans);
+            self.lines.write(resource, spans);
         }
     }
 

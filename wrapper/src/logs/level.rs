@@ -79,9 +79,9 @@ fn directive(level: &'static str) -> &'static str {
     if level == "FATAL" { "off" } else { level }
 }
 
-/// The level that a DEBUG line must claim to come through: Lambda itself takes the lines of lower levels out, by what
-/// they say of themselves. `None` where it lets them through.
-pub(super) fn let_through(env: &Env<'_>) -> Option<&'static str> {
+/// The level that a line must claim to come through, whatever it is: Lambda itself takes the lines of lower levels out,
+/// by what they say of themselves. `None` where it lets them through.
+pub(crate) fn let_through(env: &Env<'_>) -> Option<&'static str> {
     let is_filtered = word(env, FORMAT).as_deref() == Some("json");
     lambda_level(env).filter(|level| is_filtered && !matches!(*level, "TRACE" | "DEBUG"))
 }

@@ -23,6 +23,18 @@ pub(super) enum Value<'a> {
     Plain(fmt::Arguments<'a>),
 }
 
+/// The time, as Lambda wants it in a line.
+pub(crate) fn timestamp() -> String {
+    let mut out = String::new();
+    write_time(&mut out);
+    out
+}
+
+fn write_time(out: &mut String) {
+    // It fails if the writer does, and a string doesn't.
+    let _ = SystemTime.format_time(&mut Writer::new(out));
+}
+
 pub(super) struct Line {
     out: String,
     format: Format,
@@ -34,8 +46,7 @@ impl Line {
     pub(super) fn new(format: Format, limit: usize, level: &str) -> Self {
         let mut out = String::with_capacity(USUAL.min(limit));
         out.push_str(if format == Format::Json { "{\"timestamp\":\"" } else { "" });
-        // It fails if the writer does, and a string doesn't.
-        let _ = SystemTime.format_time(&mut Writer::new(&mut out));
+        write_time(&mut out);
         match format {
             Format::Json => out.extend(["\",\"level\":\"", level, "\""]),
             Format::Text => out.extend([" ", level]),
