@@ -1,10 +1,11 @@
-//! Ends that the handler knows nothing of: its event could not be read, its response was refused, nobody waited for
-//! the end of its stream.
+//! How an invocation ends, and the ends that its handler knows nothing of: its event could not be read, its response was
+//! refused, nobody waited for the end of its stream.
 
 use std::time::SystemTime;
 
 use super::{Invocation, State, answers};
-use crate::span::{Failure, Span};
+use crate::diagnostics::warn;
+use crate::span::{EndedSpan, Failure, Span};
 
 /// What has been seen of such an end.
 #[derive(Debug, Default)]
@@ -54,8 +55,37 @@ impl Invocation {
         self.state().ends.streaming = false;
     }
 
+    /// Ends the invocation and gives all its spans. Later ones leave with the next invocation.
+    pub(crate) fn close(&self) -> Vec<EndedSpan> {
+        let now = self.now();
+        let mut state = self.state();
+        let mut spans = std::mem::take(&mut state.ended);
+        if let Some(mut span) = state.open.take() {
+            self.tell_end(&mut span, &state, now);
+            match span.failure() {
+                None => self.swallowed.tell(&mut span, None),
+                Some(_) => self.debug_lines.write(None, &self.request_id),
+            }
+            for (key, taken) in [("throughline.event", &self.event), ("throughline.response", &state.answer)]
+            {
+                if let Some(taken) = taken {
+                    self.settings().capture.tell(&mut span, key, taken);
+                }
+            }
+            if state.dropped > 0 {
+                span.set("throughline.dropped_spans", state.dropped);
+                let (count, id) = (state.dropped, &self.request_id);
+                warn(&format!("{count} spans of request {id} were dropped: it made more than 3 MiB of them"));
+            }
+            let span = span.end(now);
+            self.write_down_end(&span);
+            spans.push(span);
+        }
+        spans
+    }
+
     /// Puts what was seen on the invocation span, when it is over.
-    pub(super) fn tell_end(&self, span: &mut Span, state: &State, now: SystemTime) {
+    fn tell_end(&self, span: &mut Span, state: &State, now: SystemTime) {
         if !state.reached {
             let why = state.ends.unreadable.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             let message = format!("the handler was not reached: the event could not be deserialized{why}");
