@@ -235,7 +235,7 @@ impl Told {
 }
 
 /// Runs `work`; a panic is put on the span and goes on to the runtime, which answers for it as always.
-fn observe_panic<T>(invocation: Option<&Invocation>, work: impl FnOnce() -> T) -> T {
+pub(super) fn observe_panic<T>(invocation: Option<&Invocation>, work: impl FnOnce() -> T) -> T {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(value) => value,
         Err(panic) => {

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
+use super::handler::observe_panic;
 use crate::diagnostics::written;
 use crate::scope::Scope;
 use crate::span::Failure;
@@ -47,7 +48,8 @@ where
         let Some(scope) = &this.scope else {
             return Pin::new(&mut this.stream).poll_next(cx);
         };
-        let polled = scope.enter(|| Pin::new(&mut this.stream).poll_next(cx));
+        let poll = || Pin::new(&mut this.stream).poll_next(cx);
+        let polled = scope.enter(|| observe_panic(Some(scope.invocation()), poll));
         match &polled {
             Poll::Ready(None) => scope.invocation().stream_ends(),
             Poll::Ready(Some(Err(error))) => {
@@ -68,6 +70,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use futures_util::{FutureExt as _, StreamExt as _, stream};
     use opentelemetry_proto::tonic::trace::v1::Span;
 
@@ -108,5 +112,19 @@ mod tests {
         assert_eq!(text(&large, "error.type").as_deref(), Some("Function.ResponseSizeTooLarge"));
         let refused = asked(vec![], 1, Some(410));
         assert_eq!(failed(&refused).as_deref(), Some("Lambda refused the response with status 410"));
+    }
+
+    #[test]
+    fn a_stream_that_panics_has_failed_and_nobody_has_left_it() {
+        let scope = scope();
+        let broken = stream::poll_fn(|_| -> Poll<Option<Item>> { panic!("on purpose") });
+        let mut stream = ObservedStream::new(broken, Some(scope.clone()));
+        let next = AssertUnwindSafe(|| stream.next().now_or_never());
+        assert!(catch_unwind(next).is_err(), "it is the runtime's to answer for");
+        scope.invocation().reach("shop::report");
+        let span = scope.invocation().close().remove(0).decode();
+        assert_eq!(text(&span, "error.type").as_deref(), Some("panic"));
+        assert_eq!(text(&span, "throughline.client_gone"), None);
+        assert_eq!(span.status.unwrap().message, "on purpose");
     }
 }
