@@ -180,7 +180,7 @@ fn log_span(scope: &Scope, context: &lambda_runtime::Context) -> tracing::Span {
         xrayTraceId = context.xray_trace_id,
         trace_id = %scope.span().trace_id(),
         span_id = %scope.span().span_id(),
-        correlation_id = scope.correlation_id(),
+        correlation_id = scope.correlation_id().map(|id| scope.keys().id(&id).into_owned()),
     )
 }
 
