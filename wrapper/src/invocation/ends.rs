@@ -58,29 +58,28 @@ impl Invocation {
     /// Ends the invocation and gives all its spans. Later ones leave with the next invocation.
     pub(crate) fn close(&self) -> Vec<EndedSpan> {
         let now = self.now();
-        let mut state = self.state();
+        // Not under the lock: tasks that outlive the invocation wait for it, and what is written here may take its time.
+        let mut state = std::mem::take(&mut *self.state());
         let mut spans = std::mem::take(&mut state.ended);
-        if let Some(mut span) = state.open.take() {
-            self.tell_end(&mut span, &state, now);
-            match span.failure() {
-                None => self.swallowed.tell(&mut span, None),
-                Some(_) => self.debug_lines.write(None, &self.request_id),
-            }
-            for (key, taken) in [("throughline.event", &self.event), ("throughline.response", &state.answer)]
-            {
-                if let Some(taken) = taken {
-                    self.settings().capture.tell(&mut span, key, taken);
-                }
-            }
-            if state.dropped > 0 {
-                span.set("throughline.dropped_spans", state.dropped);
-                let (count, id) = (state.dropped, &self.request_id);
-                warn(&format!("{count} spans of request {id} were dropped: it made more than 3 MiB of them"));
-            }
-            let span = span.end(now);
-            self.write_down_end(&span);
-            spans.push(span);
+        let Some(mut span) = state.open.take() else { return spans };
+        self.tell_end(&mut span, &state, now);
+        match span.failure() {
+            None => self.swallowed.tell(&mut span, None),
+            Some(_) => self.debug_lines.write(None, &self.request_id),
         }
+        for (key, taken) in [("throughline.event", &self.event), ("throughline.response", &state.answer)] {
+            if let Some(taken) = taken {
+                self.settings().capture.tell(&mut span, key, taken);
+            }
+        }
+        if state.dropped > 0 {
+            span.set("throughline.dropped_spans", state.dropped);
+            let (count, id) = (state.dropped, &self.request_id);
+            warn(&format!("{count} spans of request {id} were dropped: it made more than 3 MiB of them"));
+        }
+        let span = span.end(now);
+        self.write_down_end(&span);
+        spans.push(span);
         spans
     }
 

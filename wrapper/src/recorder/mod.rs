@@ -202,10 +202,8 @@ impl Journal {
         if self.recorder.is_off() {
             return;
         }
-        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = &mut *slot {
-            let _ = self.recorder.or_off(write(slot));
-        }
+        let written = self.slot.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(write);
+        let _ = written.and_then(|written| self.recorder.or_off(written));
     }
 }
 
