@@ -1,11 +1,11 @@
-//! A call while it runs: its span, the spans of a batch's messages, and what is said on them.
+//! A call while it runs: its span, the spans of a batch's messages, and what is said on them before it is answered.
+
+mod answer;
 
 use aws_smithy_runtime_api::client::interceptors::context::Input;
-use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
-use aws_smithy_runtime_api::client::retries::RequestAttempts;
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_types::region::Region;
-use aws_types::request_id::RequestId;
 
 use super::endpoint;
 use super::outcome::Outcome;
@@ -215,11 +215,6 @@ impl Call {
         }
     }
 
-    /// Counts an attempt that the service refused because there were too many.
-    pub(super) fn throttled(&mut self) {
-        self.throttled += 1;
-    }
-
     /// The id of the request, once it was answered.
     pub(super) fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
@@ -233,72 +228,6 @@ impl Call {
     /// Takes back what turned out to have no effect.
     pub(super) fn disjoin(&mut self, joins: &[String]) {
         self.joins.retain(|join| !joins.contains(join));
-    }
-
-    /// Records that the call succeeded.
-    pub(super) fn succeeded(&mut self) {
-        if !self.joins.is_empty() {
-            self.span.set("throughline.join.out", std::mem::take(&mut self.joins));
-        }
-    }
-
-    /// Records the id that AWS gave to a message: of the batch's entry `entry`, or the only one.
-    pub(super) fn sent(&mut self, entry: Option<&str>, message_id: &str, join: String) {
-        self.identified(entry, message_id);
-        if let Some(span) = self.message(entry) {
-            span.set("throughline.join.out", vec![join]);
-        }
-    }
-
-    /// As [`sent`](Self::sent), for an id by which nothing joins.
-    pub(super) fn identified(&mut self, entry: Option<&str>, message_id: &str) {
-        if let Some(span) = self.message(entry) {
-            span.set("messaging.message.id", message_id);
-        }
-    }
-
-    /// Records that AWS refused one entry of a batch that it took.
-    pub(super) fn refused(&mut self, entry: &str, code: &str, message: &str) {
-        if let Some(span) = self.message(Some(entry)) {
-            span.fail(code, message);
-        }
-    }
-
-    /// Marks the call as failed.
-    pub(super) fn fail(&mut self, error_type: &str, message: &str) {
-        self.span.fail(error_type, message);
-        for entry in &mut self.entries {
-            entry.span.set("error.type", error_type);
-        }
-    }
-
-    /// Records what the service's last answer says, whatever the operation.
-    pub(super) fn answered(&mut self, response: Option<&HttpResponse>, cfg: &ConfigBag) {
-        if let Some(response) = response {
-            self.span.set("http.response.status_code", i64::from(response.status().as_u16()));
-            if let Some(id) = response.request_id() {
-                self.span.set("aws.request_id", id);
-                self.request_id = Some(id.to_owned());
-            }
-            // Of S3 alone.
-            if let Some(id) = response.headers().get("x-amz-id-2") {
-                self.span.set("aws.extended_request_id", id);
-            }
-        }
-        let retries = cfg.load::<RequestAttempts>().map_or(0, |made| made.attempts().saturating_sub(1));
-        if retries > 0 {
-            self.span.set("http.request.resend_count", i64::from(retries));
-        }
-        if self.throttled > 0 {
-            self.span.set("throughline.throttled", self.throttled);
-        }
-    }
-
-    fn message(&mut self, entry: Option<&str>) -> Option<&mut OpenSpan> {
-        match entry {
-            Some(id) => self.entries.iter_mut().find(|entry| entry.id == id).map(|entry| &mut entry.span),
-            None => Some(&mut self.span),
-        }
     }
 }
 
