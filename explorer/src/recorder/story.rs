@@ -96,38 +96,43 @@ impl Story {
                 _ => roots.push(at),
             }
         }
-        let mut tree = Tree { story: self, children, rows: Vec::new() };
-        tree.below(&roots, "");
-        tree.rows
+        Tree { spans: &self.spans, children }.rows(roots)
     }
 }
 
-/// The rows in the making.
+/// What hangs below what.
 struct Tree<'a> {
-    story: &'a Story,
+    spans: &'a [Span],
     /// Each span's children. A span in a ring of parents is below none that is written, and is left out.
     children: Vec<Vec<usize>>,
-    rows: Vec<Row>,
 }
 
 impl Tree<'_> {
-    fn below(&mut self, spans: &[usize], indent: &str) {
-        let mut spans = spans.to_vec();
-        spans.sort_by_key(|at| self.story.spans[*at].start);
-        for (position, &at) in spans.iter().enumerate() {
-            let is_last = position + 1 == spans.len();
-            let branch = format!("{indent}{}", if is_last { "└─ " } else { "├─ " });
-            self.rows.push(row(&self.story.spans[at], branch, self.start()));
+    /// The rows of `roots` and of all below them. Not by recursion: a function that calls itself leaves a tree as deep.
+    fn rows(mut self, roots: Vec<usize>) -> Vec<Row> {
+        let start = self.spans.iter().map(|span| span.start).min().unwrap_or_default();
+        let mut rows = Vec::new();
+        // Of each level what is still to be written, the last first, and what stands before it.
+        let mut levels = vec![(self.last_first(roots), String::new())];
+        while let Some((left, indent)) = levels.last_mut() {
+            let Some(at) = left.pop() else {
+                levels.pop();
+                continue;
+            };
+            let (branch, beside) = if left.is_empty() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            rows.push(row(&self.spans[at], format!("{indent}{branch}"), start));
+            let beside = if indent.chars().count() < DEEPEST { beside } else { "" };
+            let below = format!("{indent}{beside}");
             let children = std::mem::take(&mut self.children[at]);
-            match indent.chars().count() {
-                DEEPEST.. => self.below(&children, indent),
-                _ => self.below(&children, &format!("{indent}{}", if is_last { "   " } else { "│  " })),
-            }
+            levels.push((self.last_first(children), below));
         }
+        rows
     }
 
-    fn start(&self) -> u64 {
-        self.story.spans.iter().map(|span| span.start).min().unwrap_or_default()
+    fn last_first(&self, mut spans: Vec<usize>) -> Vec<usize> {
+        spans.sort_by_key(|at| self.spans[*at].start);
+        spans.reverse();
+        spans
     }
 }
 

@@ -90,10 +90,16 @@ fn parents_in_a_ring_and_ones_without_end_are_drawn_or_left_out() {
     assert!(lines[1].starts_with("├─ f") && lines.len() == 5, "{lines:#?}");
     let mut deep = File::new(7, "r");
     deep.span(&begun(invocation("r", "f"), 0, 0));
-    for id in 2..200 {
-        deep.span(&begun(span(id, "deeper"), id - 1, 1));
+    // As deep as a function that calls itself may be: no stack has room for as many calls of ours.
+    let id = |number: u64| number.to_be_bytes().to_vec();
+    let first = OtlpSpan { span_id: id(1), ..begun(span(1, "deeper"), 1, 1) };
+    deep.span(&first);
+    for number in 2..8000 {
+        deep.span(&OtlpSpan { span_id: id(number), parent_span_id: id(number - 1), ..first.clone() });
     }
-    let widest = told(deep).iter().map(|line| line.chars().count()).max();
+    let lines = told(deep);
+    assert!(lines.iter().filter(|line| line.contains("deeper")).count() == 7999, "{}", lines.len());
+    let widest = lines.iter().map(|line| line.chars().count()).max();
     assert!(widest.unwrap() < 2 * DEEPEST, "{widest:?}");
 }
 
