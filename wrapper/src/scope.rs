@@ -180,6 +180,8 @@ impl Scope {
         let above = subscriber::entered_span(self);
         let above = above.as_ref().unwrap_or(self.span()).span_id();
         if self.0.swallowed.note(SpanId::INVALID, above, failure, self.invocation().now()) {
+            // Who notes it may be a panic, and that the process's last.
+            self.invocation().write_down_event();
             self.try_write_down();
         }
     }

@@ -8,14 +8,34 @@ use crate::tracer::Tracer;
 /// Begins the journal of an invocation, whose span is described.
 pub(super) fn begin(tracer: &Tracer, call: &Call, span: &Span) -> Option<Journal> {
     let recorder = tracer.recorder()?;
-    let event = call.event.as_ref().and_then(|event| tracer.settings().capture.head(event));
-    recorder.open(&call.request_id, event.as_deref(), span)
+    recorder.open(&call.request_id, span)
 }
 
 impl Invocation {
     /// Its journal, if the recorder is on.
     pub(crate) fn journal(&self) -> Option<&Journal> {
         self.journal.as_ref()
+    }
+
+    /// Whoever runs waits for something: the moment for what takes longest, if the handler has not done its work.
+    pub(crate) fn is_waiting(&self) {
+        let is_running = {
+            let state = self.state();
+            let answered =
+                state.answer.is_some() || state.open.as_ref().is_none_or(|span| span.failure().is_some());
+            !answered
+        };
+        if is_running {
+            self.write_down_event();
+        }
+    }
+
+    /// Writes down the beginning of the event without its secrets, once. That takes longer than all else that is done
+    /// before the handler is called, so it is left for later: most handlers wait for something, and some are quick.
+    pub(crate) fn write_down_event(&self) {
+        if let (Some(journal), Some(event)) = (&self.journal, &self.event) {
+            journal.event(|| self.settings().capture.head(event));
+        }
     }
 
     /// Writes down the invocation span as it stands, with the errors that it has swallowed so far.

@@ -24,6 +24,7 @@ impl Invocation {
 
     /// Marks the invocation span, and writes it down with all that is known; what there is of it, or `None` if it has ended.
     fn so_far(&self, left: Duration) -> Option<Vec<EndedSpan>> {
+        self.write_down_event();
         let now = self.now();
         let mut state = self.state();
         let span = state.open.as_mut()?;

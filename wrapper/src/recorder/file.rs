@@ -72,6 +72,11 @@ impl Slot {
         self.file.write_all_at(&self.buffer, 0)
     }
 
+    /// Writes the beginning of the event down.
+    pub(super) fn event(&mut self, event: &str) -> Result<()> {
+        self.append(Kind::Event, JOURNAL_END, |out| out.extend_from_slice(event.as_bytes())).map(drop)
+    }
+
     /// Writes a span down; once one had no room no later one has.
     pub(super) fn span(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
         if self.is_full || self.append(Kind::Span, SPANS_END, write)? {

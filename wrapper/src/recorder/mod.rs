@@ -63,32 +63,29 @@ impl Recorder {
         }
     }
 
-    /// Begins the journal of an invocation; `None` if the recorder is off. `event`: its beginning, masked.
-    pub(crate) fn open(
-        self: &Arc<Self>,
-        request_id: &str,
-        event: Option<&str>,
-        span: &Span,
-    ) -> Option<Journal> {
+    /// Begins the journal of an invocation; `None` if the recorder is off.
+    pub(crate) fn open(self: &Arc<Self>, request_id: &str, span: &Span) -> Option<Journal> {
         if self.is_off() {
             return None;
         }
         let mut bytes = Vec::with_capacity(span.size());
         span.write(&mut bytes);
         let frames = [
-            Some((Kind::RequestId, request_id.as_bytes())),
-            Some((Kind::Resource, &*self.resource)),
-            event.map(|event| (Kind::Event, event.as_bytes())),
-            Some((Kind::Span, &*bytes)),
+            (Kind::RequestId, request_id.as_bytes()),
+            (Kind::Resource, &*self.resource),
+            (Kind::Span, &*bytes),
         ];
-        let frames: Vec<_> = frames.into_iter().flatten().collect();
         let mut slot = self.or_off(self.slot())?;
         if self.or_off(slot.begin(&frames)).is_none() {
             // What was begun says less than nothing.
             let _ = slot.clear();
             return None;
         }
-        Some(Journal { recorder: self.clone(), slot: Mutex::new(Some(slot)) })
+        Some(Journal {
+            recorder: self.clone(),
+            has_event: AtomicBool::new(false),
+            slot: Mutex::new(Some(slot)),
+        })
     }
 
     /// A file that no other invocation uses.
@@ -142,11 +139,23 @@ fn is_on(env: &Env<'_>) -> bool {
 #[derive(Debug)]
 pub(crate) struct Journal {
     recorder: Arc<Recorder>,
+    /// The event was written down, or is not to be.
+    has_event: AtomicBool,
     /// `None` once the invocation was handed over.
     slot: Mutex<Option<Slot>>,
 }
 
 impl Journal {
+    /// Writes down the beginning of the event, masked, unless that was done.
+    pub(crate) fn event(&self, event: impl FnOnce() -> Option<String>) {
+        if !self.has_event.swap(true, Ordering::Relaxed)
+            && !self.recorder.is_off()
+            && let Some(event) = event()
+        {
+            self.with(|slot| slot.event(&event));
+        }
+    }
+
     /// Writes down a span that has begun and is described, as it stands.
     pub(crate) fn begun(&self, span: &Span) {
         self.with(|slot| slot.span(|out| span.write(out)));

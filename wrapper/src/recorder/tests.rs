@@ -27,24 +27,29 @@ fn span(name: &str) -> Span {
 }
 
 fn open(recorder: &Arc<Recorder>, request_id: &str) -> Journal {
-    recorder.open(request_id, Some("{}"), &span("invocation")).unwrap()
+    let journal = recorder.open(request_id, &span("invocation")).unwrap();
+    journal.event(|| Some("{}".to_owned()));
+    journal
 }
 
 #[test]
 fn what_is_written_is_read_back_in_order() {
     let (recorder, _tmp) = recorder();
     let invocation = span("invocation");
-    let journal = recorder.open("r-1", Some("{\"a\":1}"), &invocation).unwrap();
+    let journal = recorder.open("r-1", &invocation).unwrap();
     let mut call = span("call");
     journal.begun(&call);
+    for event in ["{\"a\":1}", "again"] {
+        journal.event(|| Some(event.to_owned()));
+    }
     call.fail("Timeout", "no answer", now());
     journal.begun(&call);
     journal.ended(&call.clone().end(now()));
     journal.invocation(&invocation);
     let file = &files(&recorder.folder)[0];
-    assert_eq!(kinds(file), "IRESSSSS");
+    assert_eq!(kinds(file), "IRSSESSS");
     let frames = walk(file).unwrap();
-    assert_eq!((frames[0].1, frames[2].1), (&b"r-1"[..], &b"{\"a\":1}"[..]));
+    assert_eq!((frames[0].1, frames[4].1), (&b"r-1"[..], &b"{\"a\":1}"[..]));
     assert_eq!(Resource::decode(frames[1].1).unwrap().attributes, [attribute("faas.name", "checkout")]);
     let spans = spans(file);
     let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
@@ -58,7 +63,7 @@ fn what_is_written_is_read_back_in_order() {
 fn spans_that_have_not_ended_are_known() {
     let (recorder, _tmp) = recorder();
     let invocation = span("invocation");
-    let journal = recorder.open("r-1", None, &invocation).unwrap();
+    let journal = recorder.open("r-1", &invocation).unwrap();
     let (mut call, ended) = (span("call"), span("ended"));
     journal.begun(&call);
     journal.begun(&ended);
@@ -111,7 +116,7 @@ fn invocations_at_once_have_files_of_their_own_and_later_ones_use_them_again() {
     let found = files(&recorder.folder);
     assert_eq!(found.len(), 2);
     let under_way: Vec<_> = found.iter().filter_map(|file| walk(file).map(|_| kinds(file))).collect();
-    assert_eq!(under_way, ["IRESS"]);
+    assert_eq!(under_way, ["IRSES"]);
 }
 
 #[test]
@@ -123,7 +128,7 @@ fn what_an_earlier_invocation_left_behind_is_no_part_of_a_later_one() {
     journal.clear();
     let _journal = open(&recorder, "r-2");
     let file = &files(&recorder.folder)[0];
-    assert_eq!(kinds(file), "IRES");
+    assert_eq!(kinds(file), "IRSE");
     assert_eq!(frame_at(file, JOURNAL_END, nonce(file).unwrap()), None);
 }
 
@@ -165,7 +170,7 @@ fn the_last_lines_are_kept_in_their_places() {
     assert_eq!(line(63), (63, "line 63"));
     let (number, long) = line(2);
     assert_eq!((number, long.len()), (LINES + 2, 1006), "a character is not cut");
-    assert_eq!(kinds(file), "IRES");
+    assert_eq!(kinds(file), "IRSE");
 }
 
 #[test]
@@ -187,7 +192,7 @@ fn a_tmp_that_is_full_switches_the_recorder_off() {
     let (recorder, _tmp) = recorder();
     let full = || Slot::of(File::options().write(true).open("/dev/full").unwrap());
     recorder.give_back(full());
-    assert!(recorder.open("r-1", None, &span("invocation")).is_none() && recorder.is_off());
+    assert!(recorder.open("r-1", &span("invocation")).is_none() && recorder.is_off());
     assert!(!recorder.folder.exists(), "nothing is tried again");
 
     let (recorder, _tmp) = self::recorder();
@@ -197,7 +202,7 @@ fn a_tmp_that_is_full_switches_the_recorder_off() {
     assert!(recorder.is_off());
     *journal.slot.lock().unwrap() = Some(good);
     journal.begun(&span("not tried"));
-    assert_eq!(kinds(&files(&recorder.folder)[0]), "IRES");
+    assert_eq!(kinds(&files(&recorder.folder)[0]), "IRSE");
     journal.clear();
     assert!(walk(&files(&recorder.folder)[0]).is_none(), "what is over is cleared all the same");
 }
@@ -207,7 +212,7 @@ fn a_tmp_that_is_read_only_or_somebody_elses_switches_the_recorder_off() {
     let resource = Resource::default();
     let is_off = |folder: &Path| {
         let recorder = Arc::new(Recorder::new(folder.to_owned(), &resource));
-        recorder.open("r-1", None, &span("invocation")).is_none() && recorder.is_off()
+        recorder.open("r-1", &span("invocation")).is_none() && recorder.is_off()
     };
     assert!(is_off(Path::new("/proc/none/hash")), "nothing can be made there");
     let tmp = tempfile::tempdir().unwrap();

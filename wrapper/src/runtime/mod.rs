@@ -18,6 +18,8 @@ mod secret_tests;
 mod stream;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod waiting_tests;
 
 use std::fmt::Debug;
 

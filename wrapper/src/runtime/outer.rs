@@ -15,7 +15,7 @@ use tracing::instrument::Instrumented;
 
 use super::handler::is_asked;
 use crate::deadline::Watched;
-use crate::diagnostics::warn_once;
+use crate::diagnostics::{guarded, warn_once};
 use crate::dry_run;
 use crate::invocation::{Call, Invocation};
 use crate::panics;
@@ -239,7 +239,10 @@ impl<F: Future<Output = Result<(), Error>>> Future for InvocationFuture<F> {
             let next = match state.as_mut().project() {
                 StateProj::Untraced { future } => return future.poll(cx),
                 StateProj::Running { future, tracer, invocation, observes, deadline, .. } => {
-                    let result = ready!(future.poll(cx));
+                    let Poll::Ready(result) = future.poll(cx) else {
+                        guarded("the flight recorder", || invocation.is_waiting());
+                        return Poll::Pending;
+                    };
                     if !*observes && invocation.presume_reached() {
                         warn_once(UNOBSERVED);
                     }

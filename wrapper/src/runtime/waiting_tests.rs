@@ -1,0 +1,63 @@
+//! When the beginning of the event is written down: not while a client waits for nothing else.
+
+use lambda_runtime::{Error, LambdaInvocation};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+
+use super::tests::invocation;
+use super::*;
+use crate::context;
+use crate::recorder::testing::{files, kinds, walk};
+use crate::sandbox;
+use crate::testing::Extension;
+
+fn written(extension: &Extension) -> String {
+    let folder = sandbox::folder(extension.runtime_api());
+    files(&folder).iter().filter(|file| walk(file).is_some()).map(|file| kinds(file)).collect()
+}
+
+#[tokio::test]
+async fn the_event_is_written_down_when_the_handler_first_waits() {
+    let extension = Extension::start().await;
+    let seen = &extension;
+    let platform = service_fn(move |_: LambdaInvocation| async move {
+        assert_eq!(written(seen), "IRS");
+        for _ in 0..2 {
+            tokio::task::yield_now().await;
+            assert_eq!(written(seen), "IRSE");
+        }
+        Ok::<_, Error>(())
+    });
+    let event = invocation("r-1", b"{\"order\":1}");
+    InvocationLayer::with(extension.tracer(&[])).layer(platform).oneshot(event).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_nothing_is_captured_or_all_is_done_it_is_not() {
+    for (capture, fails) in [("off", false), ("on-error", true)] {
+        let extension = Extension::start().await;
+        let seen = &extension;
+        let platform = service_fn(move |_: LambdaInvocation| async move {
+            if fails {
+                context::set_error("Declined", "no money");
+            }
+            tokio::task::yield_now().await;
+            assert!(!written(seen).contains('E'), "{capture}");
+            Ok::<_, Error>(())
+        });
+        let layer = InvocationLayer::with(extension.tracer(&[("THROUGHLINE_CAPTURE", capture)]));
+        layer.layer(platform).oneshot(invocation("r-1", b"{}")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_panic_may_be_the_last_that_is_heard() {
+    let extension = Extension::start().await;
+    let seen = &extension;
+    let platform = service_fn(move |_: LambdaInvocation| async move {
+        let _ = std::panic::catch_unwind(|| panic!("no"));
+        assert!(written(seen).contains('E'));
+        Ok::<_, Error>(())
+    });
+    let event = invocation("r-1", b"{}");
+    InvocationLayer::with(extension.tracer(&[])).layer(platform).oneshot(event).await.unwrap();
+}
