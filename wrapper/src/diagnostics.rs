@@ -39,7 +39,7 @@ pub(crate) fn warn(message: &str) {
 /// An error with its causes: `outer: inner: innermost`. A cause that the one before ends with is not said again.
 pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = written(|| error.to_string());
-    for cause in successors(error.source(), |&error| error.source()).take(MAX_CAUSES) {
+    for cause in successors(cause(error), |&error| cause(error)).take(MAX_CAUSES) {
         let cause = written(|| cause.to_string());
         if !text.ends_with(&cause) {
             text.extend([": ", &cause]);
@@ -47,6 +47,11 @@ pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
     }
     text.truncate(text.floor_char_boundary(MAX_ERROR));
     text
+}
+
+/// What the program's error names as its cause; nothing, if that panics.
+fn cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    guarded("the cause of an error", || error.source()).flatten()
 }
 
 /// What the program's error writes; nothing, if that panics.
@@ -102,5 +107,22 @@ mod tests {
         let long: &'static str = "é".repeat(MAX_ERROR).leak();
         assert_eq!(causes(&nested(&[long, "cause"])).len(), MAX_ERROR);
         assert_eq!(causes(&nested(&["a", "b"].repeat(100))).len(), 1 + 3 * MAX_CAUSES);
+    }
+
+    #[test]
+    fn an_error_that_panics_is_told_as_far_as_it_goes() {
+        #[derive(Debug)]
+        struct Broken;
+        impl fmt::Display for Broken {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("broken")
+            }
+        }
+        impl Error for Broken {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                panic!("on purpose")
+            }
+        }
+        assert_eq!(causes(&Broken), "broken");
     }
 }
