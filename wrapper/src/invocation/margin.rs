@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Invocation;
 use crate::diagnostics::warn;
+use crate::recorder::{Journal, open_spans};
 use crate::span::{EndedSpan, PARTIAL, attribute};
 
 impl Invocation {
@@ -39,10 +40,11 @@ impl Invocation {
         so_far.set(PARTIAL, true);
         let invocation = so_far.end(now);
         let mut spans = state.ended.clone();
-        // Without the recorder nobody knows which these are.
-        if let Some(journal) = &self.journal {
-            spans.extend(journal.open_spans(self.context.span_id(), now));
-        }
+        // Without the recorder nobody knows which are open.
+        let journal = self.journal.as_ref().map(Journal::so_far).unwrap_or_default();
+        // To read it takes longer, and whoever ends a span waits for the lock.
+        drop(state);
+        spans.extend(open_spans(&journal, self.context.span_id(), now));
         spans.push(invocation);
         Some(spans)
     }

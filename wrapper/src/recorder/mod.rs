@@ -176,20 +176,10 @@ impl Journal {
         self.with(|slot| slot.invocation(|out| out.extend_from_slice(span.bytes())));
     }
 
-    /// The spans that were written down and have not ended, but for the invocation's own, as if they had ended at `now`.
-    pub(crate) fn open_spans(&self, invocation: SpanId, now: SystemTime) -> Vec<EndedSpan> {
+    /// What was written down so far, for [`open_spans`].
+    pub(crate) fn so_far(&self) -> Vec<u8> {
         let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-        let journal = slot.as_ref().and_then(|slot| slot.journal().ok()).unwrap_or_default();
-        drop(slot);
-        let written = frame::frames(&journal).filter(|(kind, _)| *kind == Kind::Span as u8);
-        let written = written.filter_map(|(_, span)| otlp::Span::decode(span).ok());
-        // Of each the last counts.
-        let last: HashMap<_, _> = written.map(|span| (span.span_id.clone(), span)).collect();
-        let is_open =
-            |span: &otlp::Span| span.end_time_unix_nano == 0 && span.span_id != invocation.to_bytes();
-        let mut open: Vec<_> = last.into_values().filter(is_open).collect();
-        open.sort_unstable_by_key(|span| span.start_time_unix_nano);
-        open.into_iter().map(|span| EndedSpan::of_open(span, now)).collect()
+        slot.as_ref().and_then(|slot| slot.journal().ok()).unwrap_or_default()
     }
 
     /// Keeps a log line, of which the last 64 are kept: JSON, without a newline, of which a kilobyte has room.
@@ -214,6 +204,19 @@ impl Journal {
         let written = self.slot.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(write);
         let _ = written.and_then(|written| self.recorder.or_off(written));
     }
+}
+
+/// The spans that were written down in a journal and have not ended, but for the invocation's own, as if they had ended at
+/// `now`.
+pub(crate) fn open_spans(journal: &[u8], invocation: SpanId, now: SystemTime) -> Vec<EndedSpan> {
+    let written = frame::frames(journal).filter(|(kind, _)| *kind == Kind::Span as u8);
+    let written = written.filter_map(|(_, span)| otlp::Span::decode(span).ok());
+    // Of each the last counts.
+    let last: HashMap<_, _> = written.map(|span| (span.span_id.clone(), span)).collect();
+    let is_open = |span: &otlp::Span| span.end_time_unix_nano == 0 && span.span_id != invocation.to_bytes();
+    let mut open: Vec<_> = last.into_values().filter(is_open).collect();
+    open.sort_unstable_by_key(|span| span.start_time_unix_nano);
+    open.into_iter().map(|span| EndedSpan::of_open(span, now)).collect()
 }
 
 impl Drop for Journal {
