@@ -17,15 +17,11 @@ impl Invocation {
         self.journal.as_ref()
     }
 
-    /// Whoever runs waits for something: the moment for what takes longest, if the handler has not done its work.
+    /// Whoever runs waits for something: the moment for what takes longest, unless it is the response that is being posted.
     pub(crate) fn is_waiting(&self) {
-        let is_running = {
-            let state = self.state();
-            let answered =
-                state.answer.is_some() || state.open.as_ref().is_none_or(|span| span.failure().is_some());
-            !answered
-        };
-        if is_running {
+        let is_due = self.journal.as_ref().is_some_and(Journal::wants_event);
+        // The handler may go on after it has said that it failed, and be killed.
+        if is_due && self.state().answer.is_none() {
             self.write_down_event();
         }
     }

@@ -146,6 +146,11 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
+    /// Whether the event is still to be written down.
+    pub(crate) fn wants_event(&self) -> bool {
+        !self.has_event.load(Ordering::Relaxed)
+    }
+
     /// Writes down the beginning of the event, masked, unless that was done.
     pub(crate) fn event(&self, event: impl FnOnce() -> Option<String>) {
         if !self.has_event.swap(true, Ordering::Relaxed)

@@ -8,6 +8,7 @@ use super::*;
 use crate::context;
 use crate::recorder::testing::{files, kinds, walk};
 use crate::sandbox;
+use crate::scope::Scope;
 use crate::testing::Extension;
 
 fn written(extension: &Extension) -> String {
@@ -32,21 +33,33 @@ async fn the_event_is_written_down_when_the_handler_first_waits() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_captured_or_all_is_done_it_is_not() {
-    for (capture, fails) in [("off", false), ("on-error", true)] {
+async fn a_handler_that_has_failed_may_go_on_and_one_of_which_nothing_is_captured_has_no_event() {
+    for (capture, is_written) in [("on-error", true), ("off", false)] {
         let extension = Extension::start().await;
         let seen = &extension;
         let platform = service_fn(move |_: LambdaInvocation| async move {
-            if fails {
-                context::set_error("Declined", "no money");
-            }
+            context::set_error("Declined", "no money");
             tokio::task::yield_now().await;
-            assert!(!written(seen).contains('E'), "{capture}");
+            assert_eq!(written(seen).contains('E'), is_written, "{capture}");
             Ok::<_, Error>(())
         });
         let layer = InvocationLayer::with(extension.tracer(&[("THROUGHLINE_CAPTURE", capture)]));
         layer.layer(platform).oneshot(invocation("r-1", b"{}")).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_response_that_is_posted_is_not_waited_for() {
+    let extension = Extension::start().await;
+    let seen = &extension;
+    let platform = service_fn(move |_: LambdaInvocation| async move {
+        Scope::current().unwrap().invocation().answer("{}");
+        tokio::task::yield_now().await;
+        assert!(!written(seen).contains('E'));
+        Ok::<_, Error>(())
+    });
+    let event = invocation("r-1", b"{}");
+    InvocationLayer::with(extension.tracer(&[])).layer(platform).oneshot(event).await.unwrap();
 }
 
 #[tokio::test]
