@@ -80,6 +80,7 @@
 //! | `THROUGHLINE_DYNAMODB_TABLES` | the tables whose items may carry the context to their stream: `orders,carts`, or `*` |
 //! | `THROUGHLINE_FIREHOSE_STREAMS`, `THROUGHLINE_S3_BUCKETS` | the same, of what ends in a data lake |
 //! | `THROUGHLINE_CAPTURE` | whether an invocation's event and answer are on its span: `off`, `on-error` (the default; the first 4 KiB), `always` (2 KiB, of what failed 4) |
+//! | `THROUGHLINE_CAPTURE_CALLS` | whether the bodies of its AWS and HTTP calls are on their spans (`throughline.request`, `throughline.response`), as long: `off` (the default), `on-error`, `always`; see below |
 //! | `THROUGHLINE_MASK` | what is hidden in them beside passwords, keys, tokens, cookies, the numbers of cards and the addresses of people: names of members, or parts of such, separated by commas |
 //! | `THROUGHLINE_RECORDER` | `off`: no flight recorder, see below |
 //! | `THROUGHLINE_MAX_HOPS` | how many functions a transaction may come through before it counts as a loop, which is logged and marked: `12`; `0`: any number |
@@ -95,6 +96,16 @@
 //! | `THROUGHLINE_DRY_RUN` | what the function does with dry runs: `refuse` (the default), `accept`; `always`: every transaction that comes through is one; see [`dry_run`] |
 //! | `THROUGHLINE_DRY_RUN_ALLOW`, `THROUGHLINE_DRY_RUN_REFUSE` | what goes out in a dry run, and what does not, beside what is known: `dynamodb:UpdateItem,https://sandbox.psp.example` |
 //! | `THROUGHLINE_EXPORT_ENDPOINT`, `THROUGHLINE_EXPORT_HEADERS` | where spans go to without the extension, and with which headers |
+//!
+//! # Payloads
+//!
+//! Where a payload is missing, its span says why: `throughline.event.skipped`, with `request` or `response` in the place of
+//! `event`. It is `off`; it is `not-text`; it is a `stream`, which only the program reads (the responses that `reqwest` and
+//! `hyper` give, the objects of S3); or it is `secret`, as all is that KMS, SSM, STS, Secrets Manager and Cognito are sent and
+//! send.
+//!
+//! What is hidden in payloads is hidden in errors, log lines and fields too. Not in what the program itself prints: the
+//! message of a panic is on stderr as it is, by the hook of the standard library.
 //!
 //! # An invocation that is killed
 //!

@@ -78,6 +78,8 @@ pub(crate) struct Settings {
     pub(crate) record_sender: RecordSender,
     pub(crate) loop_guard: LoopGuard,
     pub(crate) capture: Capture,
+    /// The same of the bodies of its calls.
+    pub(crate) capture_calls: Capture,
     /// Which names are secret (`THROUGHLINE_MASK`).
     pub(crate) keys: Keys,
     pub(crate) logs: Logs,
@@ -104,6 +106,7 @@ impl Settings {
             record_sender: record_sender(env),
             loop_guard: LoopGuard::from_env(env),
             capture: Capture::from_env(env, keys.clone()),
+            capture_calls: Capture::of_calls(env, keys.clone()),
             logs: Logs::from_env(env, keys.clone()),
             keys,
             debug: Debug::from_env(env),

@@ -2,6 +2,8 @@
 
 mod answer;
 
+mod bodies;
+
 use aws_smithy_runtime_api::client::interceptors::context::Input;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -10,6 +12,7 @@ use aws_types::region::Region;
 use super::endpoint;
 use super::outcome::Outcome;
 use super::service::{self, Service};
+use crate::capture::Taken;
 use crate::propagation::{Carrier, XrayHeader};
 use crate::scope::{OpenSpan, Scope};
 use crate::span::{SpanKind, Value};
@@ -40,6 +43,8 @@ pub(super) struct Call {
     throttled: i64,
     /// The id of the request, once it was answered.
     request_id: Option<String>,
+    /// What was sent, if that is to be told.
+    request: Option<Taken>,
     /// By what the effects of the call are joined to it.
     joins: Vec<String>,
     /// Name of the queue, topic, bus or stream that is sent to.
@@ -101,6 +106,7 @@ impl Call {
             with_metadata: false,
             throttled: 0,
             request_id: None,
+            request: None,
             joins: Vec::new(),
             destination,
             entries: Vec::new(),

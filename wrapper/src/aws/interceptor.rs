@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeSerializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
-    BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextMut, FinalizerInterceptorContextRef,
+    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextMut,
+    FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
@@ -134,6 +135,20 @@ impl Intercept for Interceptor {
         kept_back.map_or(Ok(()), |refused| Err(refused.into()))
     }
 
+    fn read_after_serialization(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.guarded(|| {
+            let Some(running) = cfg.load::<Running>() else { return };
+            if let Some(call) = running.lock().as_mut() {
+                call.serialized(context.request(), cfg);
+            }
+        })
+    }
+
     fn modify_before_signing(
         &self,
         context: &mut BeforeTransmitInterceptorContextMut<'_>,
@@ -212,6 +227,7 @@ impl Intercept for Interceptor {
                 Some(Err(error)) => failure::record(error, &mut call),
                 None => {}
             }
+            call.tell_bodies(context.response(), cfg);
         })
     }
 }

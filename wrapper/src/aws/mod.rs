@@ -52,6 +52,10 @@
 //! `throughline.throttled` counts the attempts that a service refused because there were too many. An error of a
 //! function whose answer streams comes after the call, so it isn't on the call's span.
 //!
+//! With `THROUGHLINE_CAPTURE_CALLS=on-error` or `always` the span tells the beginning of what was sent, our context in it,
+//! and of the last answer, without their secrets: `throughline.request`, `throughline.response`. The bodies of objects that
+//! are streamed are left alone.
+//!
 //! A message that was under 256 KiB or 1 MiB, the limits of most queues and topics, is under it afterwards. Another
 //! `MaximumMessageSize` of a queue, from 1 KiB on, the interceptor doesn't know: a message just under it becomes
 //! too large, and SQS refuses it. Send to such a queue with as much room as the attributes may take

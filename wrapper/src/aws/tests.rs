@@ -1,6 +1,8 @@
 //! The hooks, through a real client.
 
 #[cfg(feature = "full")]
+mod bodies;
+#[cfg(feature = "full")]
 mod captured;
 #[cfg(feature = "full")]
 mod hazards;

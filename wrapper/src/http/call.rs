@@ -6,6 +6,7 @@ use http::{Extensions, Method, StatusCode, Version};
 use super::dry_run::KeptBack;
 use super::target::Target;
 use super::{Resend, Template};
+use crate::capture::{Capture, Taken};
 use crate::propagation::Carrier;
 use crate::scope::{OpenSpan, Scope};
 use crate::span::SpanKind;
@@ -23,6 +24,8 @@ const METHODS: [&str; 10] =
 #[derive(Debug)]
 pub(super) struct Call {
     span: OpenSpan,
+    /// What was sent, if that is to be told.
+    request: Option<Taken>,
 }
 
 impl Call {
@@ -68,7 +71,7 @@ impl Call {
             span.set("throughline.inject.skipped", why);
         }
         span.write_down();
-        Some(Self { span })
+        Some(Self { span, request: None })
     }
 
     /// Records that the request is not sent, and whether the program answers it itself.
@@ -78,6 +81,23 @@ impl Call {
             KeptBack::Refused(_) => "throughline.dry_run.refused",
         };
         self.span.set(key, true);
+    }
+
+    /// Takes what is sent, if that is asked for.
+    pub(super) fn sends(&mut self, body: impl FnOnce(&Capture) -> Option<Taken>) {
+        let capture = self.span.capture_calls();
+        if !capture.is_off() {
+            self.request = body(capture);
+        }
+    }
+
+    /// Records what is there of the response's body, after all else.
+    pub(super) fn got(&mut self, body: impl FnOnce(&Capture) -> Option<Taken>) {
+        let capture = self.span.capture_calls();
+        if !capture.is_off() {
+            let response = body(capture);
+            self.span.tell("throughline.response", response.as_ref());
+        }
     }
 
     /// Records the head of the response.
@@ -98,11 +118,13 @@ impl Call {
             // The status code says it all: the conventions want no description beside it.
             self.span.fail_quietly(status.as_str(), "");
         }
+        self.span.tell("throughline.request", self.request.as_ref());
     }
 
     /// Records that there was no response.
     pub(super) fn failed(&mut self, error_type: &str, message: &str) {
         self.span.fail(error_type, message);
+        self.span.tell("throughline.request", self.request.as_ref());
     }
 }
 

@@ -13,6 +13,7 @@ use tower::{Layer, Service};
 use super::body::HttpBody;
 use super::call::Call;
 use super::dry_run::{self, KeptBack};
+use super::in_memory;
 use super::target::Target;
 use crate::diagnostics::guarded;
 
@@ -61,6 +62,8 @@ impl<S, B, R> Service<Request<B>> for HttpService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Error: Display,
+    B: 'static,
+    R: 'static,
 {
     type Response = Response<HttpBody<R>>;
     type Error = S::Error;
@@ -75,7 +78,11 @@ where
         let kept_back = dry_run::keep_back(&parts.method, &parts.uri);
         let call = guarded("tracing of an HTTP request", || {
             let target = Target::of_uri(&parts.uri, &parts.headers);
-            Call::begin(&parts.method, &target, &mut parts.headers, &parts.extensions, true)
+            let call = Call::begin(&parts.method, &target, &mut parts.headers, &parts.extensions, true);
+            call.map(|mut call| {
+                call.sends(|capture| in_memory::take(&body, capture));
+                call
+            })
         });
         let mut call = call.flatten();
         if let Some(kept_back) = kept_back {
@@ -128,6 +135,7 @@ impl<F, R, E> Future for HttpFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
     E: Display,
+    R: 'static,
 {
     type Output = Result<Response<HttpBody<R>>, E>;
 
@@ -142,7 +150,10 @@ where
         let result = ready!(future.poll(cx));
         if let Some(mut call) = call.take() {
             guarded("tracing of an HTTP response", || match &result {
-                Ok(response) => call.answered(response.status(), response.version()),
+                Ok(response) => {
+                    call.answered(response.status(), response.version());
+                    call.got(|capture| in_memory::take(response.body(), capture));
+                }
                 Err(error) => call.failed(std::any::type_name::<E>(), &error.to_string()),
             });
         }

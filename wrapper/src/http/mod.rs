@@ -39,6 +39,11 @@
 //! has one. In `url.full` credentials and the values of the query are left out. Answers of 400 and above are errors.
 //! Attribute `throughline.injected` says whether the context was sent.
 //!
+//! With `THROUGHLINE_CAPTURE_CALLS=on-error` or `always` the beginnings of the bodies are on it, without their secrets:
+//! `throughline.request` and `throughline.response`. What is not in memory is never read, and says
+//! `throughline.response.skipped = stream`: with `reqwest` and `hyper` that is every response. With `tower` a `String`,
+//! `&'static str`, `Vec<u8>`, `Bytes` and `Full<Bytes>` are in memory.
+//!
 //! # Example
 //!
 //! ```
@@ -65,6 +70,7 @@
 mod body;
 mod call;
 mod dry_run;
+mod in_memory;
 mod layer;
 #[cfg(feature = "reqwest")]
 mod reqwest;

@@ -106,7 +106,11 @@ impl HttpMiddleware {
         let kept_back = dry_run::keep_back(request.method(), &url);
         let begun = guarded("tracing of an HTTP request", || {
             let (method, target) = (request.method().clone(), Target::of_url(request.url()));
-            Call::begin(&method, &target, request.headers_mut(), extensions, self.baggage)
+            let call = Call::begin(&method, &target, request.headers_mut(), extensions, self.baggage);
+            call.map(|mut call| {
+                call.sends(|capture| capture.take_body(request.body()?.as_bytes()));
+                call
+            })
         });
         if let Some(kept_back) = kept_back {
             begun.flatten().iter_mut().for_each(|call| call.kept_back(&kept_back));
@@ -121,7 +125,12 @@ impl HttpMiddleware {
         let result = next.run(request, extensions).await;
         if let Some(call) = &mut call {
             guarded("tracing of an HTTP response", || match &result {
-                Ok(response) => call.answered(response.status(), response.version()),
+                Ok(response) => {
+                    call.answered(response.status(), response.version());
+                    // Nobody but the program reads it.
+                    let is_empty = response.content_length() == Some(0);
+                    call.got(|capture| capture.take_body(is_empty.then_some(&[])));
+                }
                 Err(error) => call.failed(kind(error), &causes(error)),
             });
         }

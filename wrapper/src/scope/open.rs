@@ -5,6 +5,7 @@ use std::sync::Arc;
 use opentelemetry::trace::SpanContext;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
+use crate::capture::{Capture, Taken};
 use crate::invocation::Invocation;
 use crate::span::{Failure, Span, Value, attribute};
 use crate::swallowed::Swallowed;
@@ -33,6 +34,18 @@ impl OpenSpan {
     pub(crate) fn set<'a>(&mut self, key: &str, value: impl Into<Value<'a>>) {
         if let Some(span) = &mut self.span {
             span.set(key, value);
+        }
+    }
+
+    /// What is told of the bodies of calls.
+    pub(crate) fn capture_calls(&self) -> &Capture {
+        &self.invocation.settings().capture_calls
+    }
+
+    /// Tells the body of a call, once it is known whether the call failed.
+    pub(crate) fn tell(&mut self, key: &str, body: Option<&Taken>) {
+        if let (Some(span), Some(body)) = (&mut self.span, body) {
+            self.invocation.settings().capture_calls.tell(span, key, body);
         }
     }
 

@@ -226,3 +226,60 @@ async fn in_a_dry_run_only_what_reads_goes_out() {
     let request = Request::post("https://api.example/layer/charges").body(Body::new()).unwrap();
     assert_eq!(Function::new().run(client.oneshot(request)).await.unwrap().status(), 200);
 }
+
+/// The only span of a call whose service answers with `status` and `response`.
+async fn telling<B: 'static, R: Clone + 'static>(when: &str, request: B, status: u16, response: R) -> Span {
+    let function = Function::with(&|name| (name == "THROUGHLINE_CAPTURE_CALLS").then(|| when.to_owned()));
+    let client = layer().layer(service_fn(move |_: Request<B>| {
+        std::future::ready(
+            Response::builder().status(status).body(response.clone()).map_err(io::Error::other),
+        )
+    }));
+    let request = Request::post("https://api.example/").body(request).unwrap();
+    function.run(client.oneshot(request)).await.unwrap();
+    only(&function)
+}
+
+#[tokio::test]
+async fn bodies_in_memory_are_told_where_they_are_asked_for() {
+    use bytes::Bytes;
+    use http_body_util::{BodyExt as _, Full};
+
+    const SENT: &str = r#"{"user":"u-1","password":"hunter2"}"#;
+    const GOT: &str = "token=s3cret&state=done";
+    let told = |span: &Span| (text(span, "throughline.request"), text(span, "throughline.response"));
+    let skipped =
+        |span: &Span| (text(span, "throughline.request.skipped"), text(span, "throughline.response.skipped"));
+    let both = (Some(SENT.replace("hunter2", "***")), Some("token=***&state=done".to_owned()));
+    for (when, status, tells) in
+        [("", 500, false), ("on-error", 200, false), ("on-error", 500, true), ("always", 200, true)]
+    {
+        let span = telling(when, SENT.to_owned(), status, Full::new(Bytes::from(GOT))).await;
+        assert_eq!(told(&span), if tells { both.clone() } else { (None, None) }, "{when} {status}");
+        assert_eq!(skipped(&span), (None, None));
+    }
+    for span in [
+        telling("always", SENT, 200, GOT.as_bytes().to_vec()).await,
+        telling("always", Bytes::from(SENT), 200, GOT.to_owned()).await,
+    ] {
+        assert_eq!(told(&span), both);
+    }
+    let none = telling("always", Body::new(), 200, ()).await;
+    assert_eq!((told(&none), skipped(&none)), ((None, None), (None, None)));
+    let stream = Full::new(Bytes::from(SENT)).boxed();
+    let span = telling("always", stream, 200, b"\xff".to_vec()).await;
+    assert_eq!(told(&span), (None, None));
+    assert_eq!(skipped(&span), (Some("stream".to_owned()), Some("not-text".to_owned())));
+}
+
+#[tokio::test]
+async fn what_was_sent_is_told_of_a_request_without_an_answer() {
+    let function =
+        Function::with(&|name| (name == "THROUGHLINE_CAPTURE_CALLS").then(|| "on-error".to_owned()));
+    let refused = layer().layer(service_fn(|_: Request<String>| async {
+        Err::<Response<()>, _>(io::Error::other("refused"))
+    }));
+    let request = Request::post("https://api.example/").body("pwd=hunter2&a=1".to_owned()).unwrap();
+    function.run(refused.oneshot(request)).await.unwrap_err();
+    assert_eq!(text(&only(&function), "throughline.request").as_deref(), Some("pwd=***&a=1"));
+}

@@ -147,3 +147,33 @@ async fn in_a_dry_run_a_write_is_an_error_of_ours_or_the_programs_own_answer() {
     assert!(text(&stubbed, "throughline.dry_run.stubbed").is_some());
     assert_eq!(text(&read, "throughline.dry_run").as_deref(), Some("BoolValue(true)"));
 }
+
+#[tokio::test]
+async fn what_is_sent_is_told_where_it_is_asked_for_and_a_response_is_a_stream() {
+    struct Answers(u16);
+
+    #[async_trait::async_trait]
+    impl Middleware for Answers {
+        async fn handle(&self, _: Request, _: &mut Extensions, _: Next<'_>) -> Result<Response> {
+            let body = if self.0 == 204 { "" } else { "token=s3cret" };
+            Ok(http::Response::builder().status(self.0).body(body).unwrap().into())
+        }
+    }
+
+    const SENT: &str = r#"{"user":"u-1","password":"hunter2"}"#;
+    let masked = Some(r#"{"user":"u-1","password":"***"}"#);
+    for (when, status, request, response) in [
+        ("", 500, None, None),
+        ("on-error", 200, None, None),
+        ("on-error", 500, masked, Some("stream")),
+        ("always", 200, masked, Some("stream")),
+        ("always", 204, masked, None),
+    ] {
+        let function = Function::with(&|name| (name == "THROUGHLINE_CAPTURE_CALLS").then(|| when.to_owned()));
+        let client = plain().with(middleware()).with(Answers(status)).build();
+        function.run(client.post("https://api.example/").body(SENT).send()).await.unwrap();
+        let [span] = function.spans().try_into().unwrap();
+        assert_eq!(text(&span, "throughline.request").as_deref(), request, "{when} {status}");
+        assert_eq!(text(&span, "throughline.response.skipped").as_deref(), response, "{when} {status}");
+    }
+}
