@@ -9,6 +9,7 @@ mod crossing;
 mod debug_lines;
 mod endings;
 mod outages;
+mod secrets;
 mod shutdown;
 mod steady;
 mod support;
