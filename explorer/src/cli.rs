@@ -30,6 +30,7 @@ pub enum Command {
   throughline demo --orders 50           a crowd: batches mix orders, traces do not
   throughline demo --fail email-sender   what a failing function looks like
   throughline demo --orders 5 --debug u-0007 --logs   what one user's order does, line by line
+  throughline demo --dry-runs 1          a dry run: what is stubbed in it, and that nobody outside saw it
   throughline demo --json                one object for programs")]
     Demo(demo::Options),
 
@@ -37,9 +38,11 @@ pub enum Command {
     ///
     /// A function that runs with throughline writes down its invocation while it runs, in a file below
     /// /tmp/.throughline-<uid>/: what it was doing, the beginning of its event, its last debug lines. Once the
-    /// invocation has ended the file is cleared. If the process is killed before (memory, time-out, abort) the file
-    /// stays, and the extension sends what it says to the backend. Where there is no extension, or to look at it now,
-    /// this command reads it. It changes nothing, and may read the file of a function that still runs.
+    /// invocation has ended the file tells nothing of it any more: it is marked as over. Its bytes are not wiped, but
+    /// lie there, masked as they were written, until later invocations overwrite them or the file is removed. If the
+    /// process is killed before (memory, time-out, abort) the file still tells, and the extension sends what it says to
+    /// the backend. Where there is no extension, or to look at it now, this command reads it. It changes nothing, and
+    /// may read the file of a function that still runs.
     ///
     /// Exit status: 0 if at least one invocation was told and every FILE could be read, 1 if not, 2 for a wrong
     /// command line.

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::cloud::DynamoDb;
 
+/// Who could see an order.
+pub(super) const OUTSIDE: [&str; 3] = ["table", "payment provider", "mail provider"];
+
 /// The bodies of the requests that came to a third party, by its path.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asked(Arc<Mutex<Vec<(String, String)>>>);
@@ -28,14 +31,15 @@ pub(super) struct Effects {
 impl Effects {
     /// Who saw what: the table's items and the requests to third parties, as text.
     pub(super) fn read(&self) -> anyhow::Result<Seen> {
+        let [table, payment, mail] = OUTSIDE;
         let DynamoDb(database) = &self.dynamodb;
         let request = serde_json::from_value(json!({ "TableName": "orders" }))?;
         let found = database.scan(request).map_err(|e| anyhow!("table orders: {e}"))?;
         let found = serde_json::to_value(&found)?;
         let rows = found["Items"].as_array().into_iter().flatten().map(Value::to_string);
-        let mut seen: Seen = Seen(rows.map(|row| ("table", row)).collect());
+        let mut seen: Seen = Seen(rows.map(|row| (table, row)).collect());
         for (path, body) in self.asked.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let who = if path == "/charges" { "payment provider" } else { "mail provider" };
+            let who = if path == "/charges" { payment } else { mail };
             seen.0.push((who, body.clone()));
         }
         Ok(seen)
@@ -44,7 +48,7 @@ impl Effects {
 
 /// Who saw what.
 #[derive(Debug, Default)]
-pub(super) struct Seen(Vec<(&'static str, String)>);
+pub(super) struct Seen(pub(super) Vec<(&'static str, String)>);
 
 impl Seen {
     /// Who saw the order of that id.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Options;
-use super::effects::Seen;
+use super::effects::{OUTSIDE, Seen};
 use super::judge::Judgement;
 use super::orders::Sent;
 use super::stories::stories;
@@ -27,8 +27,8 @@ pub(super) struct Report {
 struct Told {
     user: Option<String>,
     dry_run: bool,
-    /// Who saw the order, outside of the functions.
-    seen_by: Vec<&'static str>,
+    /// Who saw the order, outside of the functions; `None` where that is not known.
+    seen_by: Option<Vec<&'static str>>,
     /// What the client was answered, if it was not a success.
     refused: Option<String>,
     judgement: Judgement,
@@ -43,7 +43,7 @@ impl Report {
             .map(|story| Told {
                 user: None,
                 dry_run: false,
-                seen_by: Vec::new(),
+                seen_by: None,
                 refused: None,
                 judgement: Judgement::new(story, spans),
             })
@@ -81,10 +81,10 @@ impl Report {
     /// Adds who saw which order. Of a dry run nobody may.
     pub(super) fn tell_effects(&mut self, orders: &[Sent], seen: &Seen) {
         for (told, order) in self.orders.iter_mut().zip(orders) {
-            told.seen_by = order.order_id.as_deref().map(|id| seen.by(id)).unwrap_or_default();
+            told.seen_by = order.order_id.as_deref().map(|id| seen.by(id));
             if told.dry_run {
                 let problem = |who: &&str| format!("it is a dry run, and the {who} saw it");
-                told.judgement.problems.extend(told.seen_by.iter().map(problem));
+                told.judgement.problems.extend(told.seen_by.iter().flatten().map(problem));
             }
         }
     }
@@ -147,7 +147,7 @@ impl Told {
             "status": if self.failed() { "failed" } else { "ok" },
             "user": self.user,
             "dry_run": self.dry_run,
-            "seen_by": self.seen_by,
+            "seen_by": self.seen_by.as_deref().unwrap_or_default(),
             "whole": self.judgement.is_whole(),
             "problems": problems,
         })
@@ -176,6 +176,10 @@ impl Told {
         let _ = writeln!(text, "{}", title.join("  "));
         for line in transaction.iter().flat_map(|transaction| paint(&rows(transaction), style)) {
             let _ = writeln!(text, "{line}");
+        }
+        if self.dry_run && self.seen_by.as_ref().is_some_and(Vec::is_empty) {
+            let nobody = format!("dry run: nothing of it was seen by the {}", OUTSIDE.join(", the "));
+            let _ = writeln!(text, "{}", style.green(&nobody));
         }
         for problem in problems {
             let _ = writeln!(text, "{}", style.red(&format!("not whole: {problem}")));
@@ -222,5 +226,24 @@ mod tests {
         let object: Value = serde_json::from_str(&report.json()).unwrap();
         assert_eq!((&object["orders"], &object["complete"]), (&json!(2), &json!(1)));
         assert_eq!(object["transactions"][1]["problems"][0], "it shares its trace id with another");
+    }
+
+    #[test]
+    fn of_a_dry_run_people_read_who_saw_it() {
+        let orders =
+            [sent(0), Sent { dry_run: true, ..sent(1) }, Sent { order_id: None, dry_run: true, ..sent(2) }];
+        let text = |seen: Seen| {
+            let mut report = Report::new(&orders, &[], &Spans::default());
+            report.tell_effects(&orders, &seen);
+            let mut texts = [const { String::new() }; 3];
+            let style = Style { width: 100, colour: false };
+            report.orders.iter().zip(&mut texts).for_each(|(told, text)| told.write(style, text));
+            texts
+        };
+        let nobody = "dry run: nothing of it was seen by the table, the payment provider, the mail provider";
+        // Of the third nobody knows: it has no id to be looked for.
+        assert_eq!(text(Seen::default()).map(|text| text.contains(nobody)), [false, true, false]);
+        let [_, seen, _] = text(Seen(vec![("table", "o-1".to_owned())]));
+        assert!(!seen.contains(nobody) && seen.contains("it is a dry run, and the table saw it"), "{seen}");
     }
 }

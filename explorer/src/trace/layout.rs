@@ -22,7 +22,7 @@ pub struct Row {
     pub start: f64,
     /// How long it took, in milliseconds.
     pub millis: f64,
-    /// What is worth a word: a cold start, a missing parent.
+    /// What is worth a word: a cold start, a missing parent, what a dry run kept back.
     pub note: Option<&'static str>,
     /// The error's message, if it failed.
     pub error: Option<String>,
@@ -165,6 +165,8 @@ impl<'a> Layout<'a> {
         let is_orphan = span.parent_id.is_some() && self.roots.iter().any(|root| Arc::ptr_eq(root, span));
         let note = if is_orphan {
             Some("its parent is missing")
+        } else if let Some(note) = kept_back(span) {
+            Some(note)
         } else if cold {
             Some("cold start")
         } else {
@@ -182,6 +184,15 @@ impl<'a> Layout<'a> {
             is_call: span.source().is_none(),
         }
     }
+}
+
+/// What became of a call or run that a dry run keeps back.
+fn kept_back(span: &Span) -> Option<&'static str> {
+    let is = |what| span.attribute(what) == Some("true");
+    if is("throughline.dry_run.refused") {
+        return Some("dry run: refused");
+    }
+    is("throughline.dry_run.stubbed").then_some("dry run: stubbed")
 }
 
 /// A source as people say it: a route speaks for itself.

@@ -107,3 +107,17 @@ fn an_orphan_is_shown_as_one() {
     let rows = rows(&Transaction::new(vec![orphan], vec![], 0));
     assert_eq!(rows[0].note, Some("its parent is missing"));
 }
+
+#[test]
+fn what_a_dry_run_keeps_back_is_shown() {
+    let call = |id: &str, name: &str| span("t", id, Some("1"), "f").named(name);
+    let spans = [
+        span("t", "1", None, "f").triggered_by("sqs q").with("throughline.dry_run", "true"),
+        call("2", "POST").with("throughline.dry_run.stubbed", "true"),
+        call("3", "S3/PutObject").with("throughline.dry_run.refused", "true"),
+        call("4", "SQS/SendMessage").with("throughline.dry_run", "true"),
+    ];
+    let rows = rows(&Transaction::new(spans.map(Arc::new).into(), vec![], 0));
+    let notes: Vec<_> = rows.iter().map(|row| row.note).collect();
+    assert_eq!(notes, [None, Some("dry run: stubbed"), Some("dry run: refused"), None]);
+}
