@@ -19,11 +19,11 @@ use super::tests::{NoStream, invocation};
 use crate::logs::{Log, Logs};
 use crate::mask::Keys;
 use crate::testing::log::Listener;
-use crate::testing::{Extension, subscribe};
+use crate::testing::{Extension, subscribe, text};
 use crate::{context, recorder, sandbox};
 
 /// Texts that give a secret away by what stands round it.
-const SIGNS: [&str; 16] = [
+const SIGNS: [&str; 18] = [
     "password={}",
     "login failed: password: {}, user: ada",
     r#"{"user":"ada","apiKey":"{}"}"#,
@@ -40,6 +40,9 @@ const SIGNS: [&str; 16] = [
     "mail to {}@example.com bounced",
     "<Login><Password>{}</Password></Login>",
     "private key => '{}'",
+    // What the program itself names.
+    "nick_name={}",
+    r#"ada {"nickName": "{}"}"#,
 ];
 
 /// How a text may be spelled within another.
@@ -195,6 +198,11 @@ async fn handle(mut planted: Planted, end: End) -> Result<FunctionResponse<Value
     let request =
         http::Request::get(format!("https://ada:{secret}@api.example/{secret}@example.com?k={secret}"));
     let _ = crate::http::layer().layer(client).oneshot(request.body(()).unwrap()).await;
+    let echo = service_fn(|request: http::Request<String>| async {
+        Ok::<_, Error>(http::Response::new(request.into_body()))
+    });
+    let request = http::Request::post("https://api.example/").body(planted.value());
+    let _ = crate::http::layer().layer(echo).oneshot(request.unwrap()).await;
     let error = Outer(planted.word(), Inner(planted.word()));
     match end {
         End::Ok => {
@@ -212,13 +220,16 @@ async fn told(planted: &Planted, end: End, is_http: bool) -> Vec<(&'static str, 
     let extension = Extension::start().await;
     let env = [
         ("THROUGHLINE_CAPTURE", "always"),
+        ("THROUGHLINE_CAPTURE_CALLS", "always"),
+        ("THROUGHLINE_MASK", "nickname"),
         ("THROUGHLINE_LOG_BAGGAGE", "note"),
         ("THROUGHLINE_DEBUG", "true"),
         ("THROUGHLINE_TRUST_INBOUND", "baggage"),
     ];
     let tracer = extension.tracer(&env);
     let lines = Listener::new();
-    let logs = Logs::from_env(&crate::testing::env(&env), Keys::default());
+    let of = crate::testing::env(&env);
+    let logs = Logs::from_env(&of, Keys::from_env(&of));
     let subscriber = tracing_subscriber::registry().with(crate::layer()).with(Log(logs));
     let _subscribed = subscribe(subscriber);
 
@@ -244,7 +255,9 @@ async fn told(planted: &Planted, end: End, is_http: bool) -> Vec<(&'static str, 
     InvocationLayer::with(tracer).layer(platform).oneshot(invoked).await.unwrap();
 
     let spans = extension.spans();
-    assert!(spans.len() >= 3, "{:?}", extension.names());
+    assert!(spans.len() >= 4, "{:?}", extension.names());
+    let is_captured = |key| spans.iter().any(|span| text(span, key).is_some());
+    assert!(is_captured("throughline.event") && is_captured("throughline.request"), "{spans:?}");
     let folder = sandbox::folder(extension.runtime_api());
     let mut told: Vec<_> = spans.iter().map(|span| ("span", span.encode_to_vec())).collect();
     let files = recorder::testing::files(&folder);
