@@ -17,7 +17,8 @@ thread_local! {
 /// The most bytes of a trace that are told: its beginning is what counts.
 const MAX_TRACE: usize = 8 * 1024;
 /// In what the frames are named that lie between a panic and the hook.
-const MACHINERY: [&str; 4] = ["core::panicking", "std::panicking", "rust_begin_unwind", "__rustc"];
+const MACHINERY: [&str; 5] =
+    ["core::panicking", "std::panicking", "std::sys::backtrace", "rust_begin_unwind", "__rustc"];
 
 /// Has the hook told of every panic from here on, before the one that is installed.
 pub(crate) fn watch() {
@@ -46,24 +47,23 @@ fn note(info: &PanicHookInfo<'_>) {
     let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(trace)));
 }
 
-/// The frames of the program: those above the machinery of panics.
+/// The frames of the program: those above the machinery of this panic. Who catches it further up has such frames as well.
 fn own(frames: &str) -> &str {
     let is_machinery = |line: &str| MACHINERY.iter().any(|name| line.contains(name));
-    let mut begin = 0;
     let mut at = 0;
     let mut follows = false;
     for line in frames.split_inclusive('\n') {
         // `  12: name`, and in the next line `at file:line:column`.
         let is_frame = line.split(':').next().is_some_and(|number| number.trim().parse::<u32>().is_ok());
         if is_frame && follows && !is_machinery(line) {
-            begin = at;
+            return frames.get(at..).unwrap_or_default();
         }
         if is_frame {
             follows = is_machinery(line);
         }
         at += line.len();
     }
-    frames.get(begin..).unwrap_or_default()
+    frames
 }
 
 const NO_MESSAGE: &str = "the panic has no message";
@@ -109,5 +109,21 @@ mod tests {
         for foreign in ["", "<disabled>", "   0: shop::main\n"] {
             assert_eq!(own(foreign), foreign);
         }
+    }
+
+    #[inline(never)]
+    fn charge(card: Option<u32>) -> u32 {
+        card.map(|card| card + 1).unwrap()
+    }
+
+    #[test]
+    fn the_frames_of_the_program_are_there_whoever_catches_it() {
+        watch();
+        let scope = crate::testing::scope();
+        let charging = || scope.enter(|| std::hint::black_box(charge)(None));
+        let caught = catch_unwind(panic::AssertUnwindSafe(charging));
+        let trace = failure(&*caught.unwrap_err()).stacktrace.unwrap();
+        let first = trace.lines().take(8).collect::<Vec<_>>().join("\n");
+        assert!(first.contains("charge") && !first.contains("panicking"), "{trace}");
     }
 }

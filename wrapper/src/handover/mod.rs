@@ -36,6 +36,8 @@ const BUDGET: Duration = Duration::from_secs(2);
 const MARGIN: Duration = Duration::from_millis(50);
 /// Hand-overs that are not tried after one that got no answer in time.
 const PAUSE: u32 = 10;
+/// What an answer may take: with less time left, that none came says nothing of who is asked.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Sends spans away.
 #[derive(Debug)]
@@ -103,6 +105,10 @@ impl HandOver {
     }
 
     async fn delivered(&self, resource: &Resource, spans: &[EndedSpan], budget: Duration) -> bool {
+        if budget.is_zero() {
+            // What is sent and not waited for would be told twice.
+            return false;
+        }
         let resume = |paused: u32| paused.checked_sub(1);
         if self.paused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, resume).is_ok() {
             return false;
@@ -113,7 +119,7 @@ impl HandOver {
             Some(None) => Sent::Refused,
             None => self.choose(body(), budget).await,
         };
-        if sent == Sent::Unanswered {
+        if sent == Sent::Unanswered && budget >= PATIENCE {
             self.paused.store(PAUSE, Ordering::Relaxed);
         }
         sent == Sent::Accepted

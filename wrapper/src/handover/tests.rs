@@ -78,6 +78,21 @@ async fn a_port_file_that_the_handler_removes_was_read_before() {
     assert_eq!(extension.names(), ["first"]);
 }
 
+/// An invocation that ends just before its deadline must not cost the next ones their hand-over.
+#[tokio::test(start_paused = true)]
+async fn who_had_no_time_to_answer_is_asked_again() {
+    let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let endpoint = format!("http://0.0.0.0:{}", listener.local_addr().unwrap().port());
+    let hand_over = hand_over(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]);
+    let begun = tokio::time::Instant::now();
+    send(&hand_over, "no time", Duration::from_millis(30)).await;
+    assert_eq!(begun.elapsed().as_millis(), 0);
+    send(&hand_over, "hardly any", Duration::from_millis(150)).await;
+    assert_eq!(begun.elapsed().as_millis(), 100);
+    send(&hand_over, "tried", LEFT).await;
+    assert_eq!(begun.elapsed().as_millis(), 2100);
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_does_not_answer_is_waited_for_once_and_never_past_the_deadline() {
     let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.unwrap();

@@ -1,15 +1,17 @@
 //! What an answer says of its invocation, through both layers.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lambda_runtime::{FunctionResponse, StreamResponse};
+use futures_util::FutureExt as _;
+use lambda_runtime::{FunctionResponse, StreamResponse, service_fn};
 use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::tests::*;
 use super::*;
 use crate::context;
-use crate::testing::{Extension, text};
+use crate::testing::{Extension, close, text};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use serde_json::{Value, json};
 
@@ -111,6 +113,21 @@ async fn an_error_whose_cause_panics_still_reaches_lambda() {
     let posted = invoke(&extension.tracer(&[]), fails, "r-1", b"{}").await;
     assert_eq!(posted[0].as_ref().unwrap_err().error_message, "charging");
     assert_eq!(extension.spans()[0].status.as_ref().unwrap().message, "charging");
+}
+
+#[tokio::test]
+async fn an_error_that_cannot_be_written_is_a_panic() {
+    let scope = crate::testing::scope();
+    let fails = |_: LambdaEvent<Value>| async {
+        Err::<FunctionResponse<Value, NoStream>, Error>(Unwritable(false).into())
+    };
+    let mut handler = handler(service_fn(fails));
+    let event = LambdaEvent::new(Value::Null, lambda_runtime::Context::default());
+    let ending = scope.enter(|| handler.call(event));
+    // As the runtime does, between our two layers.
+    assert!(AssertUnwindSafe(ending).catch_unwind().await.is_err());
+    let span = close(scope.invocation()).pop().unwrap();
+    assert_eq!(text(&span, "error.type").as_deref(), Some("panic"));
 }
 
 #[tokio::test]

@@ -147,7 +147,7 @@ where
             Err(error) => {
                 let told = Told::of(&error);
                 // The runtime would make the same diagnostic of it: what Lambda gets is unchanged.
-                let diagnostic: Diagnostic = error.into();
+                let diagnostic: Diagnostic = observe_panic(invocation, || error.into());
                 fail(invocation, told.of_diagnostic(&diagnostic));
                 Err(diagnostic)
             }
