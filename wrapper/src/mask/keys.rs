@@ -35,6 +35,9 @@ const SECRET: [&str; 22] = [
     "token",
 ];
 
+/// Names that are secret if they are nothing but that word: `passenger` and `author` say nothing.
+const WORDS: [&str; 9] = ["auth", "bearer", "creds", "mfacode", "otp", "pass", "pin", "sig", "ssn"];
+
 /// The names of members that are secret (`THROUGHLINE_MASK` adds to them, separated by commas).
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
@@ -51,7 +54,7 @@ impl Keys {
     }
 
     fn with(more: Vec<String>) -> Self {
-        let names = SECRET.into_iter().chain(more.iter().map(String::as_str));
+        let names = WORDS.into_iter().chain(SECRET).chain(more.iter().map(String::as_str));
         let automaton = DFA::builder()
             .ascii_case_insensitive(true)
             .start_kind(StartKind::Unanchored)
@@ -64,13 +67,20 @@ impl Keys {
     pub(crate) fn are_secret(&self, name: &str) -> bool {
         let Some(automaton) = &self.automaton else { return true };
         let Ok(mut state) = automaton.start_state(Anchored::No) else { return true };
-        for byte in name.bytes() {
+        for (at, byte) in name.bytes().enumerate() {
             if is_between(byte) {
                 continue;
             }
             state = automaton.next_state(Anchored::No, state, byte);
             if automaton.is_special(state) && automaton.is_match(state) {
-                return true;
+                let is_secret = (0..automaton.match_len(state)).any(|found| {
+                    let found = automaton.match_pattern(state, found);
+                    found.as_usize() >= WORDS.len()
+                        || is_word(name.as_bytes(), at + 1, automaton.pattern_len(found))
+                });
+                if is_secret {
+                    return true;
+                }
             }
         }
         false
@@ -87,6 +97,12 @@ impl PartialEq for Keys {
     fn eq(&self, other: &Self) -> bool {
         self.more == other.more
     }
+}
+
+/// Whether a name is the word of this length that ends here.
+fn is_word(name: &[u8], end: usize, length: usize) -> bool {
+    let letters = |part: &[u8]| part.iter().filter(|byte| !is_between(**byte)).count();
+    letters(name) == length && letters(&name[end..]) == 0
 }
 
 /// Whether a byte only stands between the words of a name.
@@ -112,6 +128,14 @@ mod tests {
         {
             assert!(keys.are_secret(secret), "{secret}");
         }
+        for secret in ["pass", "Creds", "AUTH", "bearer", "otp", "mfa_code", "MfaCode", "-ssn-", "sig", "PIN"]
+        {
+            assert!(keys.are_secret(secret), "{secret}");
+        }
+        for open in ["shipping", "pinned", "passes", "bypass", "author", "oauth", "design", "pin pin", "s"] {
+            assert!(!keys.are_secret(open), "{open}");
+        }
+        assert!(Keys::from_env(&|_| Some("pin".to_owned())).are_secret("pinned"), "as was asked for");
         for open in ["", "Keys", "key", "partitionKey", "routeKey", "user", "passenger", "sequenceNumber"] {
             assert!(!keys.are_secret(open), "{open}");
         }

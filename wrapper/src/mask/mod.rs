@@ -12,6 +12,7 @@ mod card;
 mod encoded;
 mod keys;
 mod named;
+mod shapes;
 mod spelling;
 #[cfg(test)]
 mod tests;

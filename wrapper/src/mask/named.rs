@@ -30,7 +30,9 @@ pub(super) fn behind(text: &str, at: usize, keys: &Keys) -> Option<Range<usize>>
     if bytes[at] == b'>' && (!is_in_angles || name.starts_with('/')) {
         return None;
     }
-    if name.is_empty() || !keys.are_secret(name) || is_error(name) {
+    let is_secret =
+        keys.are_secret(name) || name.rsplit_once(' ').is_some_and(|(_, last)| keys.are_secret(last));
+    if name.is_empty() || !is_secret || is_error(name) {
         return None;
     }
     let value = value(bytes, at + 1, name)?;
@@ -71,17 +73,25 @@ fn value(bytes: &[u8], mut at: usize, name: &str) -> Option<Range<usize>> {
         at += 1; // `=>`
     }
     at += bytes.get(at..)?.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    // A value may begin with what looks like an escape: it is hidden with that.
+    let begin = at;
+    while let Some(end) = space_end(bytes, at) {
+        at = end;
+    }
+    if let Some(end) = block_end(bytes, at) {
+        return Some(at..end);
+    }
     let escapes = bytes.get(at..)?.iter().take_while(|byte| **byte == b'\\').count();
     let first = *bytes.get(at + escapes)?;
     if matches!(first, b'"' | b'\'' | b'`') {
-        let begin = at + escapes + 1;
-        return Some(begin..quote_end(bytes, begin, first, escapes));
+        let inside = at + escapes + 1;
+        return Some(inside..quote_end(bytes, inside, first, escapes));
     }
     let is_header = |header: &str| name.to_ascii_lowercase().contains(header);
     let mut end = word_end(bytes, at);
     let says_how = |word: &[u8]| SCHEMES.iter().any(|scheme| word.eq_ignore_ascii_case(scheme));
-    if is_header("cookie") || is_header("authorization") && says_how(&bytes[at..end]) {
-        return Some(at..line_end(bytes, at));
+    if is_header("cookie") || is_header("auth") && says_how(&bytes[at..end]) {
+        return Some(begin..line_end(bytes, at));
     }
     // `Some("…")`, `Secret { … }`
     let opening = if bytes.get(end) == Some(&b' ') { end + 1 } else { end };
@@ -91,7 +101,38 @@ fn value(bytes: &[u8], mut at: usize, name: &str) -> Option<Range<usize>> {
     } else if is_opening(opening) && end > at {
         end = bracket_end(bytes, opening);
     }
-    Some(at..end)
+    Some(begin..end)
+}
+
+/// Where the space ends that begins here, as it is or as Debug and JSON spell it.
+fn space_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let escapes = bytes.get(at..)?.iter().take_while(|byte| **byte == b'\\').count();
+    let last = bytes.get(at + escapes)?;
+    let is_space = if escapes == 0 { last.is_ascii_whitespace() } else { matches!(last, b'n' | b'r' | b't') };
+    is_space.then_some(at + escapes + 1)
+}
+
+/// The same of a line's end.
+fn line_break(bytes: &[u8], at: usize) -> Option<usize> {
+    space_end(bytes, at).filter(|end| matches!(bytes[end - 1], b'\n' | b'\r' | b'n' | b'r'))
+}
+
+/// Where the block ends that begins here, if one does: `>` or `|`, and lines that are indented
+/// (<https://yaml.org/spec/1.2.2/#81-block-scalar-styles>).
+fn block_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let style = bytes.get(at..)?.strip_prefix(b">").or_else(|| bytes.get(at..)?.strip_prefix(b"|"))?;
+    let header = style.iter().take_while(|byte| matches!(byte, b'+' | b'-' | b' ' | b'0'..=b'9')).count();
+    let mut end = line_break(bytes, at + 1 + header)?;
+    let indent = |at: usize| bytes[at..].iter().take_while(|byte| **byte == b' ').count();
+    let least = indent(end);
+    while end < bytes.len() {
+        end = match line_break(bytes, end) {
+            Some(next) if indent(next) < least && line_break(bytes, next + indent(next)).is_none() => break,
+            Some(next) => next,
+            None => end + 1,
+        };
+    }
+    (least > 0).then_some(end)
 }
 
 /// Where the text between quotes ends: before the next one that is not escaped more often than the first is.

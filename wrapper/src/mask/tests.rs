@@ -120,6 +120,10 @@ fn with_secret(secret: String) -> impl Strategy<Value = Value> {
         Just(json!({"x": json!({"apiKey": [secret.clone()]}).to_string()})),
         Just(json!({"data": BASE64_STANDARD.encode(json!({"token": {"a": secret.clone()}}).to_string())})),
         Just(json!([format!("a=1&secret={secret}&b=2")])),
+        Just(json!({"pin": secret.clone()})),
+        Just(json!([format!("{:?}", format!("a password:\n  {secret} b"))])),
+        Just(json!([format!("a: b\npassword: >-\n  c {secret}\nd: e")])),
+        Just(json!({"a": format!("with ghp_{secret}{secret}, b")})),
     ];
     hidden.prop_recursive(4, 20, 4, |inner| {
         prop_oneof![
@@ -157,7 +161,7 @@ proptest! {
     fn any_text_is_survived(
         text in ".*",
         json in "[\\[\\]{}\",:\\\\ a1u@=]{0,200}",
-        signs in "(password|token|Bearer|basic|eyJ|AKIA|://|-----BEGIN |-----END |é|[=:>@ '\"\\\\/?#%4{\\[(-]){0,30}",
+        signs in "(password|pin|token|Bearer|basic|eyJ|AKIA|sk_live_|://|-----BEGIN |-----END |\\\\n|é|[>|\n=:>@ '\"\\\\/?#%4{\\[(-]){0,30}",
         limit in 0_usize..100,
     ) {
         for payload in [text, json, signs] {

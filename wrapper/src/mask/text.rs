@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::encoded::{self, Decoded, is_base64};
-use super::{Keys, MASK, card, named};
+use super::{Keys, MASK, card, named, shapes};
 
 /// The bytes at which a secret begins, or by which one is recognized: digits (a card's), `@` (an address), `=`, `:` and `>`
-/// (behind a name), a space (`Bearer …`), `J` (`eyJ…`), `I` (`AKIA…`), `-` (`-----BEGIN`).
-static SIGNS: [bool; 256] = table(b"0123456789@=:> JI-");
+/// (behind a name), a space (`Bearer …`), `J` (`eyJ…`), `I` (`AKIA…`), `-` (`-----BEGIN`, `glpat-…`), `_` (`ghp_…`).
+static SIGNS: [bool; 256] = table(b"0123456789@=:> JI-_");
 /// The bytes between words.
 static SEPARATORS: [bool; 256] = table(b" \t\n\r\x0c=:&,;\"'`<>()[]{}?|\\");
 
@@ -62,8 +62,8 @@ pub(super) fn masked<'t>(text: &'t str, keys: &Keys) -> Cow<'t, str> {
 pub(super) fn without_half_a_secret(cut: &str) -> &str {
     let begin = cut.bytes().rposition(|byte| is_separator(byte) && !matches!(byte, b':' | b'='));
     let (before, word) = cut.split_at_checked(begin.map_or(0, |at| at + 1)).unwrap_or((cut, ""));
-    let may_be_one =
-        word.contains(|c: char| matches!(c, '@' | '%' | ':') || c.is_ascii_digit()) || word.contains("eyJ");
+    let may_be_one = word.contains(|c: char| matches!(c, '@' | '%' | ':' | '_' | '-') || c.is_ascii_digit())
+        || word.contains("eyJ");
     let kept = if may_be_one { before } else { cut };
     kept.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, ' ' | '-' | '+'))
 }
@@ -75,11 +75,12 @@ fn secret_at(text: &str, at: usize, keys: &Keys) -> (Option<Range<usize>>, usize
         // Most digits are few, and most hyphens alone.
         b'0'..=b'9' if !bytes.get(at + 3).is_some_and(u8::is_ascii_digit) => None,
         b'0'..=b'9' => return card::at(bytes, at),
-        b'-' if bytes.get(at + 1) != Some(&b'-') => None,
+        b'-' if bytes.get(at + 1) != Some(&b'-') => shapes::at(bytes, at),
+        b'_' => shapes::at(bytes, at),
         b'@' => address(bytes, at),
         b' ' => credentials(text, at),
         b'J' => return token(text, at, keys).unwrap_or((None, at + 1)),
-        b'I' => aws_key(bytes, at),
+        b'I' => aws_key(bytes, at).or_else(|| shapes::at(bytes, at)),
         b'-' => pem(text, at),
         b':' if bytes[at..].starts_with(b"://") => user_info(bytes, at + 3),
         b':' if bytes[..at].ends_with(b"arn") => {
