@@ -14,7 +14,8 @@ use sha2::{Digest as _, Sha256};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-use crate::diagnostics::{guarded, warn, warn_once};
+use crate::diagnostics::{guarded, warn_of, warn_once};
+use crate::invocation::Ids;
 use crate::logs;
 use crate::propagation::Baggage;
 use crate::scope::Scope;
@@ -132,7 +133,7 @@ impl Scope {
     /// Writes the lines that were kept, of a record its own: it has failed, or is being debugged from here on.
     pub(crate) fn write_debug_lines(&self) {
         let of = self.is_record().then(|| self.span().span_id());
-        self.invocation().debug_lines().write(of, self.invocation().request_id());
+        self.invocation().debug_lines().write(of, self.invocation().ids());
     }
 
     /// Drops the lines of a record that ended well: there is more room for the others.
@@ -143,12 +144,16 @@ impl Scope {
 
 impl Ring {
     /// Writes what is kept, or of it what is of the record whose span that is.
-    pub(crate) fn write(&self, of: Option<opentelemetry::trace::SpanId>, request_id: &str) {
+    pub(crate) fn write(&self, of: Option<opentelemetry::trace::SpanId>, ids: Ids<'_>) {
         let count = self.take_dropped();
         if count > 0 {
-            warn(&format!(
-                "{count} DEBUG lines of request {request_id} were dropped: the last 64 are kept, of a batch 64 of each record, 64 KiB in all"
-            ));
+            let request_id = ids.request_id;
+            warn_of(
+                ids,
+                &format!(
+                    "{count} DEBUG lines of request {request_id} were dropped: the last 64 are kept, of a batch 64 of each record, 64 KiB in all"
+                ),
+            );
         }
         let lines = self.take(of);
         if !lines.is_empty() {

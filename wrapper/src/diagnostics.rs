@@ -6,6 +6,7 @@ use std::iter::successors;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use crate::invocation::Ids;
 use crate::logs::{self, Format};
 use crate::mask::Keys;
 use crate::settings::process_env;
@@ -30,10 +31,19 @@ pub(crate) fn warn_once(message: &str) {
 
 /// Writes a warning.
 pub(crate) fn warn(message: &str) {
+    say(None, message);
+}
+
+/// Writes a warning about one invocation, with its ids.
+pub(crate) fn warn_of(ids: Ids<'_>, message: &str) {
+    say(Some(ids), message);
+}
+
+fn say(ids: Option<Ids<'_>>, message: &str) {
     static FORMAT: LazyLock<Format> = LazyLock::new(|| Format::of(&process_env).unwrap_or_default());
     // What is said of a wrong value or of an error may hold one.
     static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::from_env(&process_env));
-    logs::write(&logs::own_line(*FORMAT, "WARN", &KEYS.text(message)));
+    logs::write(&logs::own_line(*FORMAT, &KEYS, ids, message));
 }
 
 /// An error with its causes: `outer: inner: innermost`. A cause that the one before ends with is not said again.

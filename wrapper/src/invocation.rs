@@ -3,6 +3,7 @@
 mod answers;
 mod describe;
 mod ends;
+mod ids;
 mod journal;
 mod margin;
 mod origin;
@@ -19,7 +20,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceState};
 
 use crate::capture::Taken;
 use crate::debug::Ring;
-use crate::diagnostics::warn;
+use crate::diagnostics::warn_of;
 use crate::dry_run::{self, Mark, Refusal};
 use crate::loop_guard;
 use crate::propagation::{Baggage, Context, XrayHeader, child_of, root};
@@ -32,6 +33,7 @@ use crate::tracer::Tracer;
 use crate::triggers::{Answers, Reading};
 use describe::{describe, describe_call};
 use ends::Ends;
+pub(crate) use ids::Ids;
 use origin::{Origin, links};
 use records::Records;
 
@@ -62,6 +64,7 @@ pub(crate) struct Invocation {
     tracer: Arc<Tracer>,
     xray: Option<XrayHeader>,
     request_id: String,
+    correlation_id: Option<String>,
     event: Option<Taken>,
     received: SystemTime,
     context: SpanContext,
@@ -122,12 +125,15 @@ impl Invocation {
             baggage.set(Baggage::DRY_RUN, "true");
         }
         let guard = &tracer.settings().loop_guard;
+        let correlation_id = baggage.get(Baggage::CORRELATION_ID).map(str::to_owned);
+        let (request_id, correlation) = (&*call.request_id, correlation_id.as_deref());
+        let ids = Ids { request_id, span: &context, correlation_id: correlation };
         if guard.catches(baggage.hops()) {
-            warn(&format!("request {}: {}", call.request_id, guard.says(baggage.hops())));
+            warn_of(ids, &format!("request {request_id}: {}", guard.says(baggage.hops())));
         }
         // A batch is refused if nothing in it may go on; else its records are, one by one.
         let refusal = guard.refusal(origin.fewest_hops.saturating_add(1)).map(loop_guard::refused);
-        let refusal = refusal.or_else(|| dry_run::refusal(&call.request_id, &reading, tracer.settings()));
+        let refusal = refusal.or_else(|| dry_run::refusal(ids, &reading, tracer.settings()));
         // Where there is no function, there is nothing to reach either.
         let reached = !tracer.in_lambda();
         describe(&mut span, &call, &reading, &baggage, tracer.settings());
@@ -143,6 +149,7 @@ impl Invocation {
             tracer,
             xray: call.xray,
             request_id: call.request_id,
+            correlation_id,
             event: call.event,
             received: call.received,
             context: context.clone(),
@@ -177,6 +184,7 @@ impl Invocation {
             tracer,
             xray: None,
             request_id: trace.to_string(),
+            correlation_id: baggage.get(Baggage::CORRELATION_ID).map(str::to_owned),
             event: None,
             context: context.clone(),
             parent: None,
@@ -191,10 +199,6 @@ impl Invocation {
             state: Mutex::default(),
         };
         Scope::of_invocation(Arc::new(invocation), context, baggage)
-    }
-
-    pub(crate) fn request_id(&self) -> &str {
-        &self.request_id
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -274,7 +278,7 @@ impl Invocation {
             answers::describe_failure(span, self.answers, self.records.len());
             self.write_down(span);
         });
-        self.debug_lines.write(None, &self.request_id);
+        self.debug_lines.write(None, self.ids());
     }
 
     /// Records the status of an HTTP response.

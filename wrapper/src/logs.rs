@@ -16,6 +16,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
+use crate::invocation::Ids;
 use crate::mask::Keys;
 use crate::propagation::Baggage;
 use crate::scope::Scope;
@@ -100,13 +101,8 @@ impl Logs {
             line.extend_to(limit);
             let span = subscriber::entered_span(scope).unwrap_or_else(|| scope.span().clone());
             let request_id = scope.invocation().request_id();
-            line.member("requestId", Value::Text(request_id));
-            line.member("request_id", Value::Text(request_id));
-            line.member("trace_id", Value::Text(&span.trace_id().to_string()));
-            line.member("span_id", Value::Text(&span.span_id().to_string()));
-            if let Some(id) = baggage.get(Baggage::CORRELATION_ID) {
-                line.member("correlation_id", Value::Text(&self.keys.id(id)));
-            }
+            let correlation_id = baggage.get(Baggage::CORRELATION_ID);
+            add_ids(&mut line, &self.keys, Ids { request_id, span: &span, correlation_id });
             for key in &self.baggage {
                 if let Some(value) = baggage.get(key) {
                     let masked = self.keys.field(key, value);
@@ -128,11 +124,24 @@ impl Logs {
     }
 }
 
-/// A line of our own.
-pub(crate) fn own_line(format: Format, level: &str, message: &str) -> String {
-    let mut line = Line::new(format, usize::MAX, level);
-    line.say("throughline", Some(message));
+/// A warning of our own, about an invocation if those are its ids.
+pub(crate) fn own_line(format: Format, keys: &Keys, ids: Option<Ids<'_>>, message: &str) -> String {
+    let mut line = Line::new(format, usize::MAX, "WARN");
+    line.say("throughline", Some(&keys.text(message)));
+    if let Some(ids) = ids {
+        add_ids(&mut line, keys, ids);
+    }
     line.end()
+}
+
+fn add_ids(line: &mut Line, keys: &Keys, ids: Ids<'_>) {
+    line.member("requestId", Value::Text(ids.request_id));
+    line.member("request_id", Value::Text(ids.request_id));
+    line.member("trace_id", Value::Text(&ids.span.trace_id().to_string()));
+    line.member("span_id", Value::Text(&ids.span.span_id().to_string()));
+    if let Some(id) = ids.correlation_id {
+        line.member("correlation_id", Value::Text(&keys.id(id)));
+    }
 }
 
 /// Writes every event as one line, where Lambda reads it.

@@ -193,7 +193,9 @@ fn what_was_pushed_out_is_told() {
     let scope = scope();
     (0..70).for_each(|n| say(&scope, &n.to_string()));
     fail(scope.invocation());
-    let said = said(&log.lines());
+    let lines = log.lines();
+    assert!(lines[0].contains("\"requestId\":\"r-1\""), "{lines:?}");
+    let said = said(&lines);
     assert!(said[0].starts_with("6 DEBUG lines of request r-1"), "{said:?}");
     assert_eq!((said.len(), said[1].as_str()), (65, "6"));
 }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::{Mark, REFUSED};
-use crate::diagnostics::warn;
+use crate::diagnostics::warn_of;
+use crate::invocation::Ids;
 use crate::propagation::Baggage;
 use crate::settings::Settings;
 use crate::triggers::{Answers, Reading, Record, Sender, without_records};
@@ -66,21 +67,22 @@ fn is_polled(reading: &Reading) -> bool {
 }
 
 /// Why the handler of an invocation is not called; said in the log. `None` if it is.
-pub(crate) fn refusal(request_id: &str, reading: &Reading, settings: &Settings) -> Option<Refusal> {
+pub(crate) fn refusal(ids: Ids<'_>, reading: &Reading, settings: &Settings) -> Option<Refusal> {
     if settings.dry_run.accepts() {
         return None;
     }
+    let request_id = ids.request_id;
     let (taken_out, left) = (reading.dry_runs.len(), reading.records.len());
     if taken_out > 0 {
         let all = taken_out + left;
         let message = format!(
             "{taken_out} of {all} records are dry runs, in which this function takes no part: they are left out"
         );
-        warn(&format!("request {request_id}: {message} (throughline::dry_run)"));
+        warn_of(ids, &format!("request {request_id}: {message} (throughline::dry_run)"));
         return (left == 0).then_some(Refusal { error_type: REFUSED, message, is_done: true });
     }
     mark(reading)?;
     let message = "it is a dry run, in which this function takes no part: it is refused".to_owned();
-    warn(&format!("request {request_id}: {message} (throughline::dry_run)"));
+    warn_of(ids, &format!("request {request_id}: {message} (throughline::dry_run)"));
     Some(Refusal { error_type: REFUSED, message, is_done: false })
 }

@@ -4,7 +4,7 @@
 use std::time::SystemTime;
 
 use super::{Invocation, State, answers};
-use crate::diagnostics::warn;
+use crate::diagnostics::warn_of;
 use crate::span::{EndedSpan, Failure, Span};
 
 /// What has been seen of such an end.
@@ -65,7 +65,7 @@ impl Invocation {
         self.tell_end(&mut span, &state, now);
         match span.failure() {
             None => self.swallowed.tell(&mut span, None),
-            Some(_) => self.debug_lines.write(None, &self.request_id),
+            Some(_) => self.debug_lines.write(None, self.ids()),
         }
         for (key, taken) in [("throughline.event", &self.event), ("throughline.response", &state.answer)] {
             if let Some(taken) = taken {
@@ -75,7 +75,8 @@ impl Invocation {
         if state.dropped > 0 {
             span.set("throughline.dropped_spans", state.dropped);
             let (count, id) = (state.dropped, &self.request_id);
-            warn(&format!("{count} spans of request {id} were dropped: it made more than 3 MiB of them"));
+            let what = format!("{count} spans of request {id} were dropped: it made more than 3 MiB of them");
+            warn_of(self.ids(), &what);
         }
         let span = span.end(now);
         self.write_down_end(&span);

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::Invocation;
-use crate::diagnostics::warn;
+use crate::diagnostics::warn_of;
 use crate::recorder::{Journal, open_spans};
 use crate::span::{EndedSpan, PARTIAL, attribute};
 
@@ -16,8 +16,8 @@ impl Invocation {
         let left = deadline.duration_since(self.now()).unwrap_or_default();
         let Some(spans) = self.so_far(left) else { return };
         let (id, ms) = (&self.request_id, left.as_millis());
-        warn(&format!("request {id}: it still runs, {ms} ms before it runs out of time"));
-        self.debug_lines.write(None, id);
+        warn_of(self.ids(), &format!("request {id}: it still runs, {ms} ms before it runs out of time"));
+        self.debug_lines.write(None, self.ids());
         if self.tracer.is_alone() {
             self.tracer.send_partly(&spans, left);
         }

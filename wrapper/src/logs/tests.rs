@@ -4,9 +4,12 @@ use serde_json::Value;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
+use crate::invocation::Invocation;
 use crate::mask::Keys;
 use crate::scope::Scope;
-use crate::testing::{env, scope, scope_in};
+use crate::testing::{Listener, call, env, now, scope, scope_in};
+use crate::tracer::Tracer;
+use crate::triggers::{Caller, read};
 
 struct Kept(Logs, Arc<Mutex<Vec<String>>>);
 
@@ -113,4 +116,49 @@ fn a_debug_line_comes_through_lambdas_own_filter() {
     let lines = lines(&env, || scope.enter(|| tracing::debug!("hello")));
     let line = json(&lines[0]);
     assert_eq!((&line["level"], &line["severity_text"]), (&"ERROR".into(), &"DEBUG".into()));
+}
+
+/// Opens an invocation with that event: its scope, and the lines that this took.
+fn opened(environment: &[(&str, &str)], baggage: &str) -> (Scope, Vec<String>) {
+    let log = Listener::new();
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let event = serde_json::json!({"_throughline": {"traceparent": traceparent, "baggage": baggage}});
+    let tracer = Tracer::new(&env(environment), now);
+    let reading = read(&event.to_string().into(), &Caller::default(), tracer.settings());
+    let (_, scope) = Invocation::open(tracer, call(), reading);
+    (scope, log.lines())
+}
+
+#[test]
+fn a_line_of_ours_about_an_invocation_has_its_ids() {
+    for (environment, baggage, says) in [
+        (&[][..], "throughline.dry-run=true,correlation.id=c-1", "r-1: it is a dry run"),
+        (
+            &[("THROUGHLINE_MAX_HOPS", "2")],
+            "throughline.hops=7,correlation.id=c-1",
+            "r-1: the transaction came",
+        ),
+    ] {
+        let (scope, lines) = opened(environment, baggage);
+        let line = json(&lines[0]);
+        assert!(line["message"].as_str().unwrap().contains(says), "{line}");
+        assert_eq!((&line["level"], &line["requestId"]), (&"WARN".into(), &"r-1".into()));
+        assert_eq!((&line["request_id"], &line["correlation_id"]), (&"r-1".into(), &"c-1".into()));
+        assert_eq!(line["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(line["span_id"], scope.span().span_id().to_string());
+    }
+}
+
+#[test]
+fn a_line_of_ours_in_text_has_them_too_and_one_about_the_process_has_none() {
+    let scope = scope();
+    let keys = Keys::default();
+    let line = own_line(Format::Text, &keys, Some(scope.invocation().ids()), "dropped");
+    let ids = format!("trace_id=\"{}\" span_id=\"{}\"", scope.span().trace_id(), scope.span().span_id());
+    let said = format!(
+        "WARN throughline: dropped requestId=\"r-1\" request_id=\"r-1\" {ids} correlation_id=\"r-1\"\n"
+    );
+    assert!(line.ends_with(&said), "{line}");
+    let line = json(&own_line(Format::Json, &keys, None, "off"));
+    assert_eq!((line.get("requestId"), line.get("trace_id")), (None, None));
 }

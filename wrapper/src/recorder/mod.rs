@@ -3,8 +3,8 @@
 //!
 //! Spans leave the function only after its response, so that one that is killed for memory or time would take them along.
 //! The extension reads what is left (it completes the open spans with what the platform says), and so does
-//! `throughline recorder FILE`. An invocation under way has a file of its own; it is cleared once its spans
-//! were handed over. Any error switches the recorder off, which is one log line: a `/tmp` that is full or can't be
+//! `throughline recorder FILE`. An invocation under way has a file of its own; it is marked as over once its
+//! spans were handed over, and its bytes stay until others overwrite them. Any error switches the recorder off, which is one log line: a `/tmp` that is full or can't be
 //! written to is no reason to disturb the function.
 
 mod file;
