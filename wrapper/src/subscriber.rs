@@ -72,6 +72,13 @@ const MAX_EVENTS: usize = 128;
 /// taken for what the program filters by, and the lines that these let through are left to it. Where it writes DEBUG lines
 /// for another reason, `THROUGHLINE_DEBUG_LINES=false` keeps them from being written twice.
 ///
+/// The same holds of INFO. The ids in log lines come from a `tracing` span of that level (target `throughline::scope`), and
+/// by it the layer knows where an event belongs. A filter over all layers that hides it, as
+/// `registry().with(EnvFilter::new("warn"))` does, hides it from everybody: lines of `fmt::layer()` bear no ids, `error!`
+/// is not counted as a swallowed error, and the program's spans at INFO are not recorded. Give the filter to the layer that
+/// writes the log, `fmt::layer().with_filter(EnvFilter::new("warn,throughline::scope=info"))`, where the second part keeps
+/// the ids; the others then see all.
+///
 /// ```
 /// use tracing_subscriber::filter::LevelFilter;
 /// use tracing_subscriber::{Layer as _, layer::SubscriberExt as _};

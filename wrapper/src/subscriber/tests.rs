@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tracing::Instrument as _;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
-use super::{entered_span, is_left_out};
+use super::{entered_span, is_left_out, log_span};
 use crate::context;
 use crate::scope::{Scope, Scoped};
-use crate::testing::{close, scope, subscribe};
+use crate::testing::{Written, close, scope, subscribe, text};
 
 /// A value that logs when it is formatted.
 struct Lazy;
@@ -138,4 +139,32 @@ fn a_crate_is_left_out_by_its_whole_name() {
     {
         assert!(!is_left_out(target), "{target}");
     }
+}
+
+/// What comes of an error in an invocation, and of a span: whether the line has the ids, the errors counted, the spans.
+fn seen(all: &str, logged: &str) -> (bool, Option<String>, usize) {
+    let written = Written::default();
+    let writer = written.clone();
+    let log = tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).with_ansi(false);
+    let log = log.with_filter(EnvFilter::new(logged));
+    let _subscribed =
+        subscribe(tracing_subscriber::registry().with(EnvFilter::new(all)).with(log).with(crate::layer()));
+    let scope = scope();
+    scope.invocation().reach("shop::checkout");
+    let marker = log_span!(&scope, "invocation");
+    marker.in_scope(|| {
+        tracing::error!(target: "shop", "declined");
+        drop(tracing::info_span!(target: "shop", "charge"));
+    });
+    let id = scope.span().trace_id().to_string();
+    let has_ids = written.lines().iter().any(|line| line.contains("declined") && line.contains(&id));
+    let spans = close(scope.invocation());
+    (has_ids, text(spans.last().unwrap(), "throughline.swallowed_errors"), spans.len())
+}
+
+#[test]
+fn a_filter_of_one_layer_hides_nothing_from_ours() {
+    let one = Some("IntValue(1)".to_owned());
+    assert_eq!(seen("info", "warn,throughline::scope=info"), (true, one, 2));
+    assert_eq!(seen("warn", "info"), (false, None, 1), "as the layer's documentation says");
 }
