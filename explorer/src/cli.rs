@@ -37,7 +37,7 @@ pub enum Command {
     /// Tell what an invocation left behind whose process was killed
     ///
     /// A function that runs with throughline writes down its invocation while it runs, in a file below
-    /// /tmp/.throughline-<uid>/: what it was doing, the beginning of its event, its last debug lines. Once the
+    /// /tmp/.throughline-UID/: what it was doing, the beginning of its event, its last debug lines. Once the
     /// invocation has ended the file tells nothing of it any more: it is marked as over. Its bytes are not wiped, but
     /// lie there, masked as they were written, until later invocations overwrite them or the file is removed. If the
     /// process is killed before (memory, time-out, abort) the file still tells, and the extension sends what it says to

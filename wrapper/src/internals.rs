@@ -55,7 +55,9 @@ impl Calling {
     pub fn begin(function: &Function) -> Self {
         let event = Bytes::from_static(b"{\"order\":1}");
         let reading = triggers::read(&event, &Caller::default(), function.0.settings());
-        Self(Invocation::open(function.0.clone(), call(&function.0, &event), reading).1)
+        let scope = Invocation::open(function.0.clone(), call(&function.0, &event), reading).1;
+        scope.invocation().reach("handler");
+        Self(scope)
     }
 
     /// Makes the span of a call, as an AWS client does, and ends it.
@@ -74,6 +76,11 @@ impl Calling {
         span.write_down();
         span.set("http.response.status_code", 200);
         span.set("aws.request_id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd");
+    }
+
+    /// Runs `work` inside it.
+    pub fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.0.enter(work)
     }
 
     /// Begins to watch its deadline, and ends that.

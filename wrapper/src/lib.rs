@@ -131,7 +131,7 @@
 //! `"throughline.debug": true`. Where Lambda takes out the lines of lower levels itself, it claims that level and has
 //! `DEBUG` in `severity_text`.
 //!
-//! So the values of `debug!` lines are formatted even where nobody reads them, which takes a microsecond or so each: leave
+//! So the values of `debug!` lines are formatted even where nobody reads them, which takes some two microseconds each: leave
 //! to `trace!` what is said a thousand times, or set `THROUGHLINE_DEBUG_LINES=false`. Outside Lambda nothing is kept.
 //!
 //! # Without the extension

@@ -1,5 +1,5 @@
-//! What the flight recorder costs: an invocation, and a span in it from its beginning to its end, with it and without. And
-//! the deadline watch.
+//! What the flight recorder costs: an invocation, a span in it from its beginning to its end, and a DEBUG line that is kept,
+//! with it and without. And the deadline watch.
 //!
 //! `cargo run --release -p throughline-benches --bin recording` prints medians of 51 runs.
 #![expect(clippy::print_stdout, reason = "a command's answer")]
@@ -7,11 +7,14 @@
 use std::time::Instant;
 
 use throughline::internals::{Calling, Function, sandbox_folder};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 const RUNS: usize = 51;
 /// Invocations of a run, and calls in each of those that make some.
 const INVOCATIONS: u32 = 200;
 const CALLS: u32 = 100;
+/// DEBUG lines of an invocation that says some.
+const LINES: u32 = 100;
 
 fn main() {
     let runtime_api = format!("recording-{}", std::process::id());
@@ -20,10 +23,20 @@ fn main() {
     let calling = Calling::begin(function);
     let watch = nanos_of(|| calling.watch(function));
     calling.end();
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(throughline::layer()))
+        .unwrap_or_else(|error| panic!("{error}"));
     let of_invocation = functions.each_ref().map(|function| nanos(function, 0));
     let of_calls = functions.each_ref().map(|function| nanos(function, CALLS));
     let of_call = [0, 1].map(|n| (of_calls[n] - of_invocation[n]) / f64::from(CALLS));
-    for (what, [on, off]) in [("invocation", of_invocation), ("span", of_call)] {
+    let of_lines = functions.each_ref().map(|function| {
+        nanos_of(|| {
+            let invocation = Calling::begin(function);
+            (0..LINES).for_each(|n| invocation.enter(|| tracing::debug!(order = n, sku = "a mug", "packed")));
+            invocation.end();
+        })
+    });
+    let of_line = [0, 1].map(|n| (of_lines[n] - of_invocation[n]) / f64::from(LINES));
+    for (what, [on, off]) in [("invocation", of_invocation), ("span", of_call), ("debug line", of_line)] {
         println!("{what:<11} {on:>7.0} ns with the recorder, {off:>7.0} without: {:>6.0} ns more", on - off);
     }
     println!("watch       {watch:>7.0} ns for the deadline of an invocation");

@@ -15,7 +15,7 @@ use story::Story;
 /// What `throughline recorder` is asked for.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// A recorder, or a folder of them; without one all below /tmp/.throughline-<uid>/
+    /// A recorder, or a folder of them; without one all below /tmp/.throughline-UID/
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
