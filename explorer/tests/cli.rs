@@ -35,7 +35,7 @@ fn help_says_what_the_exit_status_means() {
         assert!(help.contains(word), "no {word} in\n{help}");
     }
     let help = String::from_utf8(throughline(&["recorder", "--help"]).stdout).unwrap();
-    for word in ["[FILE]...", "--json", "Exit status", "/tmp/.throughline-<uid>/"] {
+    for word in ["[FILE]...", "--json", "Exit status", "/tmp/.throughline-UID/"] {
         assert!(help.contains(word), "no {word} in\n{help}");
     }
 }
