@@ -33,7 +33,7 @@ pub(super) fn describe(
 ) {
     for attribute in &reading.attributes {
         // A path or an agent may say anything.
-        span.set(&attribute.key, Value::from(attribute).masked(&attribute.key, &settings.keys));
+        span.set(&attribute.key, Value::from(attribute).masked_by_look(&settings.keys));
     }
     if let Some(build) = &settings.build_id {
         span.set("throughline.build_id", build.as_str());

@@ -114,6 +114,21 @@ impl Value<'_> {
         }
     }
 
+    /// The same where the name is one of ours, and says nothing of what is in it: every invocation asks for some.
+    pub(crate) fn masked_by_look(self, keys: &Keys) -> Self {
+        let look = |text: &str| match keys.text(text) {
+            Cow::Owned(masked) => Some(masked),
+            Cow::Borrowed(_) => None,
+        };
+        match self {
+            Self::Text(text) => Self::Text(look(&text).map_or(text, Cow::Owned)),
+            Self::Texts(texts) => {
+                Self::Texts(texts.into_iter().map(|text| look(&text).unwrap_or(text)).collect())
+            }
+            other => other,
+        }
+    }
+
     fn into_otlp(self) -> any_value::Value {
         match self {
             Self::Text(text) => any_value::Value::StringValue(text.into_owned()),
