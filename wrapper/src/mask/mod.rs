@@ -185,12 +185,18 @@ impl<'k> Writer<'k> {
         }
         if scanner.begins_with(b'{') {
             return self.nested('{', '}', scanner, |writer, scanner| {
-                let mut is_first = true;
+                let (mut is_first, mut names_secret) = (true, false);
                 scanner.object(|name, scanner| {
                     writer.separate(&mut is_first);
-                    let is_secret = writer.keys.are_secret(&name);
+                    let is_secret =
+                        writer.keys.are_secret(&name) || names_secret && name.eq_ignore_ascii_case("value");
+                    let is_pair = name.eq_ignore_ascii_case("name") || name.eq_ignore_ascii_case("key");
                     writer.name(name);
-                    if is_secret { writer.secret(scanner) } else { writer.value(scanner) }
+                    if is_secret {
+                        return writer.secret(scanner);
+                    }
+                    names_secret |= is_pair && writer.keys.are_named_by(scanner.rest_text());
+                    writer.value(scanner)
                 })
             });
         }

@@ -17,6 +17,8 @@ fn secrets_are_hidden_wherever_they_stand_and_all_else_is_shown() {
         "body": inside,
         "kinesis": {"partitionKey": "p-1", "data": BASE64_STANDARD.encode(&inside)},
         "dynamodb": {"Keys": {"id": {"S": "o-1"}}, "NewImage": {"token": {"S": "t"}}},
+        "env": [{"name": "DB_PASSWORD", "value": "x"}, {"name": "STAGE", "value": "prod"}],
+        "tags": [{"Key": "ApiKey", "Id": 1, "Value": ["x"]}, {"Key": "pinned", "Value": "x", "less": 1}],
         "card": 4_111_111_111_111_111_u64, "none": {"secret": null, "tokens": []}, "text": "é\"\n",
     });
     let masked = json!({"order": 7, "password": "***"}).to_string();
@@ -27,6 +29,8 @@ fn secrets_are_hidden_wherever_they_stand_and_all_else_is_shown() {
             "body": masked,
             "kinesis": {"partitionKey": "p-1", "data": masked},
             "dynamodb": {"Keys": {"id": {"S": "o-1"}}, "NewImage": {"token": "***"}},
+            "env": [{"name": "DB_PASSWORD", "value": "***"}, {"name": "STAGE", "value": "prod"}],
+            "tags": [{"Key": "ApiKey", "Id": 1, "Value": "***"}, {"Key": "pinned", "Value": "x", "less": 1}],
             "card": "***", "none": {"secret": null, "tokens": []}, "text": "é\"\n",
         })
     );
@@ -121,6 +125,8 @@ fn with_secret(secret: String) -> impl Strategy<Value = Value> {
         Just(json!({"data": BASE64_STANDARD.encode(json!({"token": {"a": secret.clone()}}).to_string())})),
         Just(json!([format!("a=1&secret={secret}&b=2")])),
         Just(json!({"pin": secret.clone()})),
+        Just(json!({"name": "DB_PASSWORD", "value": secret.clone()})),
+        Just(json!({"Key": "pin", "Value": {"a": [secret.clone()]}})),
         Just(json!([format!("{:?}", format!("a password:\n  {secret} b"))])),
         Just(json!([format!("a: b\npassword: >-\n  c {secret}\nd: e")])),
         Just(json!({"a": format!("with ghp_{secret}{secret}, b")})),
