@@ -6,10 +6,8 @@ use aho_corasick::automaton::Automaton as _;
 use aho_corasick::dfa::DFA;
 use aho_corasick::{Anchored, StartKind};
 
-use super::spelling::head;
 use super::text::table;
 use crate::settings::Env;
-use crate::triggers::scan::{self, Scanner};
 
 /// What such a name has in it somewhere, in any case and without `-`, `_`, `.` and spaces.
 const SECRET: [&str; 22] = [
@@ -39,9 +37,6 @@ const SECRET: [&str; 22] = [
 
 /// Names that are secret if they are nothing but that word: `passenger` and `author` say nothing.
 const WORDS: [&str; 9] = ["auth", "bearer", "creds", "mfacode", "otp", "pass", "pin", "sig", "ssn"];
-
-/// How long a name may be that is a value itself.
-const MAX_NAME: usize = 128;
 
 /// The names of members that are secret (`THROUGHLINE_MASK` adds to them, separated by commas).
 #[derive(Clone, Debug)]
@@ -89,14 +84,6 @@ impl Keys {
             }
         }
         false
-    }
-
-    /// Whether the string of JSON that begins here is such a name, as in `{"name": "password", "value": …}`.
-    pub(super) fn are_named_by(&self, json: &str) -> bool {
-        // A name is short: what is long is a text.
-        let mut scanner = Scanner::new(head(json, MAX_NAME));
-        let name = if scanner.begins_with(b'"') { scanner.value().and_then(scan::string) } else { None };
-        name.is_some_and(|name| self.are_secret(&name))
     }
 }
 

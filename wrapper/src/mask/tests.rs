@@ -3,6 +3,7 @@ use base64::prelude::BASE64_STANDARD;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::spelling::head;
 use super::*;
 
 fn shown(payload: &Value) -> Value {
@@ -34,6 +35,28 @@ fn secrets_are_hidden_wherever_they_stand_and_all_else_is_shown() {
             "card": "***", "none": {"secret": null, "tokens": []}, "text": "é\"\n",
         })
     );
+}
+
+#[test]
+fn a_value_is_hidden_whose_name_is_another_value() {
+    let long = format!("{{\"name\":\"{} password\",\"value\":\"x\"}}", "a".repeat(200));
+    for (payload, is) in [
+        (r#"{"value":"x","name":"DB_PASSWORD","a":1}"#, r#"{"value":"***","name":"DB_PASSWORD","a":1}"#),
+        (r#"{"Value":{"b":["x"]},"Key":"p\u0069n"}"#, r#"{"Value":"***","Key":"pin"}"#),
+        (r#"{"value":"","name":"token"}"#, r#"{"value":"","name":"token"}"#),
+        (r#"{"key":"token","value":null}"#, r#"{"key":"token","value":null}"#),
+        (r#"{"value":"x","name":"stage"}"#, r#"{"value":"x","name":"stage"}"#),
+        (
+            r#"{"name":"token","a":[{"value":1}],"VALUE":7}"#,
+            r#"{"name":"token","a":[{"value":1}],"VALUE":"***"}"#,
+        ),
+        (r#"{"names":"token","value":7}"#, r#"{"names":"token","value":7}"#),
+        (r#"{"name":["token"],"value":7}"#, r#"{"name":["token"],"value":7}"#),
+        (r#"{"name":"token","value":"x"#, r#"{"name":"token","value":"***"…"#),
+        (&long, &long),
+    ] {
+        assert_eq!(masked(payload, &Keys::default(), 1000), is);
+    }
 }
 
 #[test]
