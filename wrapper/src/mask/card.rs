@@ -2,15 +2,17 @@
 
 use std::ops::Range;
 
-/// How many digits they have (ISO/IEC 7812).
-const DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
+/// How many digits they have at least (ISO/IEC 7812).
+pub(super) const LEAST: usize = 13;
+/// How many digits they have.
+const DIGITS: std::ops::RangeInclusive<usize> = LEAST..=19;
 
 /// The number of a card that is among the digits from `at` on, and where these end: digits, and groups of them that one
 /// space, hyphen or plus (a space of a form) separates.
 pub(super) fn at(bytes: &[u8], at: usize) -> (Option<Range<usize>>, usize) {
     let end = group_end(bytes, at);
     // Most are short, and alone.
-    if end - at < *DIGITS.start() && !(end - at == 4 && next_group(bytes, end).is_some()) {
+    if end - at < LEAST && !(end - at == 4 && next_group(bytes, end).is_some()) {
         return (None, end);
     }
     // The digits behind a point are no number of their own.
@@ -37,7 +39,7 @@ pub(super) fn at(bytes: &[u8], at: usize) -> (Option<Range<usize>>, usize) {
 /// Whether there is one in a number.
 pub(super) fn is_in(number: &str) -> bool {
     let bytes = number.as_bytes();
-    bytes.len() >= *DIGITS.start()
+    bytes.len() >= LEAST
         && bytes.iter().position(u8::is_ascii_digit).is_some_and(|first| at(bytes, first).0.is_some())
 }
 
