@@ -1,15 +1,13 @@
 //! One file of the recorder: an invocation under way writes to it, the next one of the process uses it again.
-//!
-//! It is written with `pwrite`: a memory map would make a bus error in the user's process of a `/tmp` that is full or was
-//! truncated.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Result};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::frame::{self, HEAD, JOURNAL_END, Kind, LINE, LINES, MAGIC, NONCE, SPANS_END};
+use super::frame::{self, HEAD, JOURNAL_END, Kind, LINE, LINES, MAGIC, NONCE, SIZE, SPANS_END};
+use super::map::Map;
 
 /// What the names of the files begin with; 16 random hex digits follow.
 const PREFIX: &str = "recorder-";
@@ -25,7 +23,7 @@ const ROOM: usize = 8 * 1024;
 /// A file, and where in it the invocation under way stands.
 #[derive(Debug)]
 pub(super) struct Slot {
-    file: File,
+    map: Map,
     nonce: u64,
     /// Where the next frame goes.
     end: usize,
@@ -42,16 +40,20 @@ impl Slot {
         let mut options = OpenOptions::new();
         let options =
             options.read(true).write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-        Ok(Self::of(options.open(path)?))
+        Self::of(options.open(&path)?).inspect_err(|_| {
+            // What is left of the room is the program's.
+            let _ = fs::remove_file(&path);
+        })
     }
 
-    pub(super) fn of(file: File) -> Self {
-        Self { file, nonce: 0, end: 0, is_full: false, line: 0, buffer: Vec::with_capacity(ROOM) }
+    pub(super) fn of(file: File) -> Result<Self> {
+        let map = Map::of(file, SIZE)?;
+        Ok(Self { map, nonce: 0, end: 0, is_full: false, line: 0, buffer: Vec::with_capacity(ROOM) })
     }
 
-    /// Whether the handler has emptied `/tmp`: nobody will find the file again.
+    /// Whether the handler has emptied `/tmp`.
     pub(super) fn is_gone(&self) -> bool {
-        self.file.metadata().is_ok_and(|meta| meta.nlink() == 0)
+        self.map.is_gone()
     }
 
     /// Begins the journal of an invocation with frames that say what it is.
@@ -69,30 +71,30 @@ impl Slot {
             return Err(ErrorKind::FileTooLarge.into());
         }
         self.end = self.buffer.len();
-        self.file.write_all_at(&self.buffer, 0)
+        self.map.write(0, &self.buffer);
+        Ok(())
     }
 
     /// Writes the beginning of the event down.
-    pub(super) fn event(&mut self, event: &str) -> Result<()> {
-        self.append(Kind::Event, JOURNAL_END, |out| out.extend_from_slice(event.as_bytes())).map(drop)
+    pub(super) fn event(&mut self, event: &str) {
+        self.append(Kind::Event, JOURNAL_END, |out| out.extend_from_slice(event.as_bytes()));
     }
 
     /// Writes a span down; once one had no room no later one has.
-    pub(super) fn span(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
-        if self.is_full || self.append(Kind::Span, SPANS_END, write)? {
-            return Ok(());
+    pub(super) fn span(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.is_full && !self.append(Kind::Span, SPANS_END, write) {
+            self.is_full = true;
+            self.append(Kind::Full, JOURNAL_END, |_| {});
         }
-        self.is_full = true;
-        self.append(Kind::Full, JOURNAL_END, |_| {}).map(drop)
     }
 
     /// Writes the invocation span down, for which room was kept.
-    pub(super) fn invocation(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
-        self.append(Kind::Span, JOURNAL_END, write).map(drop)
+    pub(super) fn invocation(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.append(Kind::Span, JOURNAL_END, write);
     }
 
     /// Writes a log line down in the place of the oldest, as much of it as has room.
-    pub(super) fn line(&mut self, line: &str) -> Result<()> {
+    pub(super) fn line(&mut self, line: &str) {
         let number = self.line;
         let line = line.get(..line.floor_char_boundary(MAX_LINE)).unwrap_or_default();
         self.buffer.clear();
@@ -101,33 +103,32 @@ impl Slot {
             out.extend_from_slice(line.as_bytes());
         });
         self.line += 1;
-        self.file.write_all_at(&self.buffer, JOURNAL_END as u64 + number % LINES * LINE as u64)
+        let place = (number % LINES) as usize;
+        self.map.write(JOURNAL_END + place * LINE, &self.buffer);
     }
 
     /// What was written down of the invocation under way.
-    pub(super) fn journal(&self) -> Result<Vec<u8>> {
-        let mut journal = vec![0; self.end];
-        self.file.read_exact_at(&mut journal, 0)?;
-        Ok(journal)
+    pub(super) fn journal(&self) -> &[u8] {
+        self.map.head(self.end)
     }
 
     /// Says that nothing is under way.
-    pub(super) fn clear(&mut self) -> Result<()> {
+    pub(super) fn clear(&mut self) {
         self.buffer.shrink_to(ROOM);
-        self.file.write_all_at(&[0; size_of::<u64>()], NONCE)
+        self.map.write(NONCE, &[0; size_of::<u64>()]);
     }
 
     /// Whether there was room up to `limit`.
-    fn append(&mut self, kind: Kind, limit: usize, write: impl FnOnce(&mut Vec<u8>)) -> Result<bool> {
+    fn append(&mut self, kind: Kind, limit: usize, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         self.buffer.clear();
         frame::put(kind, self.nonce, &mut self.buffer, write);
         let end = self.end + self.buffer.len();
         if end > limit {
-            return Ok(false);
+            return false;
         }
-        self.file.write_all_at(&self.buffer, self.end as u64)?;
+        self.map.write(self.end, &self.buffer);
         self.end = end;
-        Ok(true)
+        true
     }
 }
 

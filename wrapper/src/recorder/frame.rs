@@ -6,7 +6,7 @@
 /// What the file begins with.
 pub(super) const MAGIC: [u8; 8] = *b"THRLREC1";
 /// Where the nonce stands. Zero says that nothing is under way.
-pub(super) const NONCE: u64 = 8;
+pub(super) const NONCE: usize = 8;
 /// Where the first frame stands.
 const FIRST: usize = 16;
 /// Where the journal ends, and the ring of log lines begins.
@@ -17,6 +17,8 @@ pub(super) const SPANS_END: usize = JOURNAL_END - 64 * 1024;
 pub(super) const LINES: u64 = 64;
 /// The size of a line's place in the ring.
 pub(super) const LINE: usize = 1024;
+/// The size of the file.
+pub(super) const SIZE: usize = JOURNAL_END + LINES as usize * LINE;
 /// What stands before a payload.
 pub(super) const HEAD: usize = 9;
 

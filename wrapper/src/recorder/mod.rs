@@ -9,6 +9,7 @@
 
 mod file;
 mod frame;
+mod map;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -76,11 +77,7 @@ impl Recorder {
             (Kind::Span, &*bytes),
         ];
         let mut slot = self.or_off(self.slot())?;
-        if self.or_off(slot.begin(&frames)).is_none() {
-            // What was begun says less than nothing.
-            let _ = slot.clear();
-            return None;
-        }
+        self.or_off(slot.begin(&frames))?;
         Some(Journal {
             recorder: self.clone(),
             has_event: AtomicBool::new(false),
@@ -90,8 +87,7 @@ impl Recorder {
 
     /// A file that no other invocation uses.
     fn slot(&self) -> io::Result<Slot> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(slot) = free.filter(|slot| !slot.is_gone()) {
+        if let Some(slot) = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop() {
             return Ok(slot);
         }
         sandbox::make(&self.folder)?;
@@ -102,7 +98,12 @@ impl Recorder {
         Ok(slot)
     }
 
+    /// Keeps a file for a later invocation, unless the handler has emptied `/tmp`: a question for the kernel that nobody
+    /// waits for here.
     fn give_back(&self, slot: Slot) {
+        if slot.is_gone() {
+            return;
+        }
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
     }
 
@@ -154,7 +155,6 @@ impl Journal {
     /// Writes down the beginning of the event, masked, unless that was done.
     pub(crate) fn event(&self, event: impl FnOnce() -> Option<String>) {
         if !self.has_event.swap(true, Ordering::Relaxed)
-            && !self.recorder.is_off()
             && let Some(event) = event()
         {
             self.with(|slot| slot.event(&event));
@@ -184,7 +184,7 @@ impl Journal {
     /// What was written down so far, for [`open_spans`].
     pub(crate) fn so_far(&self) -> Vec<u8> {
         let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.as_ref().and_then(|slot| slot.journal().ok()).unwrap_or_default()
+        slot.as_ref().map(|slot| slot.journal().to_vec()).unwrap_or_default()
     }
 
     /// Keeps a log line, of which the last 64 are kept: JSON, without a newline, of which a kilobyte has room.
@@ -196,18 +196,15 @@ impl Journal {
     pub(crate) fn clear(&self) {
         let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut slot) = slot {
-            // Also of a recorder that is off: what stands there is over.
-            let _ = self.recorder.or_off(slot.clear());
+            slot.clear();
             self.recorder.give_back(slot);
         }
     }
 
-    fn with(&self, write: impl FnOnce(&mut Slot) -> io::Result<()>) {
-        if self.recorder.is_off() {
-            return;
+    fn with(&self, write: impl FnOnce(&mut Slot)) {
+        if let Some(slot) = self.slot.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            write(slot);
         }
-        let written = self.slot.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(write);
-        let _ = written.and_then(|written| self.recorder.or_off(written));
     }
 }
 

@@ -1,0 +1,57 @@
+//! A recorder's file as memory.
+//!
+//! What is copied there is the kernel's at once and stays when the process is killed. A system call would do the same, but
+//! the first one after a pause takes 5 µs and more before the handler is called.
+//!
+//! A page that the file has no room for would be a bus error in the user's process. So the room is taken before the file
+//! is mapped; where there is none, there is no map. A file that is removed keeps its pages. That leaves
+//! who truncates a file of our own user's, in a folder that is for that user alone, under a name made at random.
+
+use std::fs::File;
+use std::io::{ErrorKind, Result, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+
+use memmap2::MmapMut;
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
+
+/// A file, and its content in memory.
+#[derive(Debug)]
+pub(super) struct Map {
+    file: File,
+    memory: MmapMut,
+}
+
+impl Map {
+    /// Takes `size` bytes of room for an empty file that was made for us alone.
+    pub(super) fn of(mut file: File, size: usize) -> Result<Self> {
+        match fallocate(&file, FallocateFlags::empty(), 0, size as u64) {
+            Ok(()) => {}
+            Err(Errno::NOSPC | Errno::DQUOT) => return Err(ErrorKind::StorageFull.into()),
+            // A file system that can't.
+            Err(_) => file.write_all(&vec![0; size])?,
+        }
+        // SAFETY: the memory is written and read through this value alone, as bytes. The file is longer than what is
+        // mapped as long as nobody truncates it, see above.
+        #[allow(unsafe_code)]
+        let memory = unsafe { memmap2::MmapOptions::new().len(size).map_mut(&file)? };
+        Ok(Self { file, memory })
+    }
+
+    /// Writes `bytes` at `at`, if there is room.
+    pub(super) fn write(&mut self, at: usize, bytes: &[u8]) {
+        if let Some(room) = self.memory.get_mut(at..at.saturating_add(bytes.len())) {
+            room.copy_from_slice(bytes);
+        }
+    }
+
+    /// The first `length` bytes.
+    pub(super) fn head(&self, length: usize) -> &[u8] {
+        self.memory.get(..length).unwrap_or_default()
+    }
+
+    /// Whether somebody has removed the file: nobody will find it again.
+    pub(super) fn is_gone(&self) -> bool {
+        self.file.metadata().is_ok_and(|meta| meta.nlink() == 0)
+    }
+}
