@@ -1,14 +1,18 @@
-//! The file as frames: those of the invocation under way, up to the first that is torn.
+//! The file as frames: those of the invocation under way, of each part up to the first that is torn.
 
 use std::ops::Range;
 
 use crate::Unreadable;
 
-pub(crate) const MAGIC: &[u8; 8] = b"THRLREC1";
+pub(crate) const MAGIC: &[u8; 8] = b"THRLREC2";
 /// Magic and nonce.
 pub(crate) const HEADER: usize = 16;
+/// Where the invocation's own part of the journal ends and the pages of spans begin.
+pub(crate) const SPANS: usize = 64 * 1024;
+pub(crate) const PAGE: usize = 240 * 1024;
+pub(crate) const PAGES: usize = 4;
 /// Where the journal ends and the debug ring begins.
-pub(crate) const RING: usize = 1024 * 1024;
+pub(crate) const RING: usize = SPANS + PAGES * PAGE;
 pub(crate) const SLOT: usize = 1024;
 pub(crate) const SLOTS: usize = 64;
 /// No byte beyond this one means anything.
@@ -21,6 +25,7 @@ pub(crate) mod kind {
     pub(crate) const RESOURCE: u8 = b'R';
     pub(crate) const SPAN: u8 = b'S';
     pub(crate) const EVENT: u8 = b'E';
+    pub(crate) const PAGE: u8 = b'P';
     pub(crate) const FULL: u8 = b'F';
     pub(crate) const LINE: u8 = b'L';
 }
@@ -49,12 +54,38 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// The journal's frames, oldest first.
+    /// The journal's frames, oldest first: those of the invocation, then those of the pages.
     pub(crate) fn journal(self) -> impl Iterator<Item = Frame<'a>> {
-        let mut at = HEADER;
+        let pages = self.pages().into_iter();
+        let pages = pages.flat_map(move |(number, page)| self.run(page, self.nonce.wrapping_add(number)));
+        self.run(HEADER..SPANS, self.nonce).chain(pages)
+    }
+
+    /// Whether the first pages were overwritten.
+    pub(crate) fn is_overwritten(self) -> bool {
+        self.pages().first().is_some_and(|(number, _)| *number > 1)
+    }
+
+    /// The pages by their numbers, and where the frames behind those are.
+    fn pages(self) -> Vec<(u64, Range<usize>)> {
+        let mut pages: Vec<_> = (0..PAGES)
+            .filter_map(|page| {
+                let room = SPANS + page * PAGE..SPANS + (page + 1) * PAGE;
+                let frame = self.frame(room.clone(), self.nonce).filter(|frame| frame.kind == kind::PAGE)?;
+                let number = u64::from_le_bytes(frame.payload.try_into().ok()?);
+                let is_its_own = number.checked_sub(1)? % PAGES as u64 == page as u64;
+                is_its_own.then_some((number, room.start + PREFIX + frame.payload.len()..room.end))
+            })
+            .collect();
+        pages.sort_unstable_by_key(|(number, _)| *number);
+        pages
+    }
+
+    /// The frames one after another in some room, whose checksums begin with `seed`.
+    fn run(self, mut room: Range<usize>, seed: u64) -> impl Iterator<Item = Frame<'a>> {
         std::iter::from_fn(move || {
-            let frame = self.frame(at..RING)?;
-            at += PREFIX + frame.payload.len();
+            let frame = self.frame(room.clone(), seed)?;
+            room.start += PREFIX + frame.payload.len();
             Some(frame)
         })
     }
@@ -64,7 +95,7 @@ impl<'a> Frames<'a> {
         let mut lines: Vec<(u64, &[u8])> = (0..SLOTS)
             .filter_map(|slot| {
                 let at = RING + slot * SLOT;
-                let frame = self.frame(at..at + SLOT).filter(|frame| frame.kind == kind::LINE)?;
+                let frame = self.frame(at..at + SLOT, self.nonce).filter(|frame| frame.kind == kind::LINE)?;
                 let (number, line) = frame.payload.split_first_chunk()?;
                 let number = u64::from_le_bytes(*number);
                 (number % SLOTS as u64 == slot as u64).then_some((number, line))
@@ -75,21 +106,20 @@ impl<'a> Frames<'a> {
     }
 
     /// The frame that begins where `room` does and does not reach beyond it.
-    fn frame(self, room: Range<usize>) -> Option<Frame<'a>> {
+    fn frame(self, room: Range<usize>, seed: u64) -> Option<Frame<'a>> {
         let room = self.bytes.get(room.start..room.end.min(self.bytes.len()))?;
         let (length, rest) = room.split_first_chunk()?;
         let (sum, rest) = rest.split_first_chunk()?;
         let (kind, rest) = rest.split_first()?;
         let payload = rest.get(..usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-        (u32::from_le_bytes(*sum) == checksum(self.nonce, *kind, payload))
-            .then_some(Frame { kind: *kind, payload })
+        (u32::from_le_bytes(*sum) == checksum(seed, *kind, payload)).then_some(Frame { kind: *kind, payload })
     }
 }
 
-/// CRC-32 as zlib computes it. The nonce makes what an earlier invocation left behind fail.
-pub(crate) fn checksum(nonce: u64, kind: u8, payload: &[u8]) -> u32 {
+/// CRC-32 as zlib computes it. The nonce and the number of the page make what was left behind fail.
+pub(crate) fn checksum(seed: u64, kind: u8, payload: &[u8]) -> u32 {
     let mut sum = crc32fast::Hasher::new();
-    sum.update(&nonce.to_le_bytes());
+    sum.update(&seed.to_le_bytes());
     sum.update(&[kind]);
     sum.update(payload);
     sum.finalize()
@@ -109,7 +139,7 @@ mod tests {
     #[test]
     fn a_frame_lies_where_the_format_says() {
         let bytes = File::new(7, "r-1").into_bytes();
-        assert_eq!(bytes[..16], *b"THRLREC1\x07\0\0\0\0\0\0\0");
+        assert_eq!(bytes[..16], *b"THRLREC2\x07\0\0\0\0\0\0\0");
         assert_eq!(bytes[16..20], [3, 0, 0, 0]);
         assert_eq!(bytes[20..24], checksum(7, b'I', b"r-1").to_le_bytes());
         assert_eq!(bytes[24..], *b"Ir-1");
@@ -133,17 +163,25 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_beyond_the_journal_or_its_slot_is_torn() {
-        let mut file = File::new(7, "r");
-        let left = RING - HEADER - 2 * PREFIX - 1;
-        file.frame(b'x', &vec![0; left]);
-        let bytes = file.clone().into_bytes();
-        assert_eq!((bytes.len(), Frames::new(&bytes).unwrap().journal().count()), (RING, 2));
-        let mut file = File::new(7, "r");
-        file.frame(b'x', &vec![0; left + 1]);
-        let bytes = file.into_bytes();
-        assert_eq!(Frames::new(&bytes).unwrap().journal().count(), 1);
-
+    fn a_frame_beyond_its_room_is_torn() {
+        let room = SPANS - HEADER - PREFIX - 1 - PREFIX;
+        for (more, frames) in [(0, 2), (1, 1)] {
+            let mut file = File::new(7, "r");
+            file.frame(b'x', &vec![0; room + more]);
+            assert_eq!(Frames::new(&file.into_bytes()).unwrap().journal().count(), frames);
+            let mut file = File::new(7, "r");
+            for _ in 0..=PAGES {
+                file.turn();
+                file.frame(b'x', &vec![0; PAGE - PREFIX - 8 - PREFIX + more]);
+            }
+            let bytes = file.into_bytes();
+            let read = Frames::new(&bytes).unwrap();
+            // One that is too long lies over the number of the next page, and the last one over that of the second.
+            assert_eq!(
+                (read.journal().count(), read.is_overwritten()),
+                (if more == 0 { 1 + PAGES } else { 1 }, true)
+            );
+        }
         let mut file = File::new(7, "r");
         file.line(0, &"x".repeat(SLOT - PREFIX - 8));
         file.line(2, &"x".repeat(SLOT - PREFIX - 8 + 1));

@@ -42,7 +42,7 @@ pub use recording::{Ending, Failure, Recording, read};
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// It is no flight recorder.
-    #[error("it is not a flight recorder: it does not begin with THRLREC1")]
+    #[error("it is not a flight recorder: it does not begin with THRLREC2")]
     Foreign,
     /// Nothing is under way.
     #[error("nothing was under way: what its last invocation made was handed over")]

@@ -25,6 +25,7 @@ const LONGEST: u64 = 15 * 60 * 1_000_000_000;
 pub struct Recording {
     request_id: String,
     full: bool,
+    missing: u64,
     resource: Option<Resource>,
     spans: Vec<Span>,
     event: Option<String>,
@@ -64,7 +65,8 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Unreadable> {
         .ok_or(Unreadable::Torn)?;
     let mut recording = Recording {
         request_id: request_id.to_owned(),
-        full: false,
+        full: frames.is_overwritten(),
+        missing: 0,
         resource: None,
         spans: Vec::new(),
         event: None,
@@ -88,7 +90,10 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Unreadable> {
                 }
             }
             kind::EVENT => recording.event = Some(String::from_utf8_lossy(frame.payload).into_owned()),
-            kind::FULL => recording.full = true,
+            kind::FULL => {
+                recording.full = true;
+                recording.missing = frame.payload.try_into().map_or(0, u64::from_le_bytes);
+            }
             _ => {}
         }
     }
@@ -114,12 +119,17 @@ impl Recording {
         &self.request_id
     }
 
-    /// Whether the journal ran full, so that later spans are missing.
+    /// Whether the journal ran full, so that spans are missing: all but the newest of those that had ended.
     pub fn is_full(&self) -> bool {
         self.full
     }
 
-    /// The last state of each span, in the order in which they began. Without an end it was open.
+    /// How many spans are missing, as far as that is known.
+    pub fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    /// The last state of each span, in the order in which they were written down. Without an end it was open.
     pub fn spans(&self) -> &[Span] {
         &self.spans
     }
@@ -162,11 +172,18 @@ impl Recording {
     pub fn into_request(self, ending: &Ending) -> ExportTraceServiceRequest {
         // An invocation does not end before what happened in it.
         let end = ending.time_unix_nano.max(self.last_told()).max(1);
-        let Self { request_id, full, resource, mut spans, event, lines } = self;
+        let Self { request_id, full, missing, resource, mut spans, event, lines } = self;
         for span in &mut spans {
             let is_invocation = is_invocation(span, &request_id);
             if is_invocation && full {
                 set(span, "throughline.recorder.full", Value::BoolValue(true));
+                if missing > 0 {
+                    set(
+                        span,
+                        "throughline.dropped_spans",
+                        Value::IntValue(missing.min(i64::MAX as u64) as i64),
+                    );
+                }
             }
             // What ended keeps what it has.
             if span.end_time_unix_nano != 0 {

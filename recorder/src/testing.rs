@@ -6,13 +6,17 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
-use crate::frames::{self, MAGIC, PREFIX, RING, SLOT, SLOTS, kind};
+use crate::frames::{self, MAGIC, PAGE, PAGES, PREFIX, RING, SLOT, SLOTS, SPANS, kind};
 
 /// The bytes of a recorder, in the making.
 #[derive(Debug, Clone)]
 pub struct File {
     nonce: u64,
     journal: Vec<u8>,
+    /// The number of the page that is written to; 0 is the invocation's own part.
+    page: u64,
+    /// Where the next frame goes.
+    at: usize,
     ring: Vec<u8>,
 }
 
@@ -26,13 +30,27 @@ impl File {
 
     /// The header alone.
     pub fn without_request(nonce: u64) -> Self {
-        Self { nonce, journal: [*MAGIC, nonce.to_le_bytes()].concat(), ring: Vec::new() }
+        let journal = [*MAGIC, nonce.to_le_bytes()].concat();
+        Self { nonce, at: journal.len(), journal, page: 0, ring: Vec::new() }
     }
 
-    /// Appends any frame to the journal.
+    /// Appends any frame to the journal, also where it has no room.
     pub fn frame(&mut self, kind: u8, payload: &[u8]) {
-        let frame = framed(self.nonce, kind, payload);
-        self.journal.extend(frame);
+        self.put(&framed(self.nonce.wrapping_add(self.page), kind, payload));
+    }
+
+    /// Goes to the next page, over the oldest one.
+    pub fn turn(&mut self) {
+        self.at = SPANS + (self.page % PAGES as u64) as usize * PAGE;
+        self.page += 1;
+        self.put(&framed(self.nonce, kind::PAGE, &self.page.to_le_bytes()));
+    }
+
+    fn put(&mut self, frame: &[u8]) {
+        let end = self.at + frame.len();
+        self.journal.resize(self.journal.len().max(end), 0);
+        self.journal[self.at..end].copy_from_slice(frame);
+        self.at = end;
     }
 
     /// Appends the resource.
@@ -40,9 +58,14 @@ impl File {
         self.frame(kind::RESOURCE, &resource.encode_to_vec());
     }
 
-    /// Appends a span as it stands.
+    /// Appends a span as it stands, on the next page if this one has no room.
     pub fn span(&mut self, span: &Span) {
-        self.frame(kind::SPAN, &span.encode_to_vec());
+        let span = span.encode_to_vec();
+        let end = if self.page == 0 { SPANS } else { SPANS + ((self.page - 1) as usize % PAGES + 1) * PAGE };
+        if self.at + PREFIX + span.len() > end {
+            self.turn();
+        }
+        self.frame(kind::SPAN, &span);
     }
 
     /// Appends the beginning of the event.
@@ -50,9 +73,9 @@ impl File {
         self.frame(kind::EVENT, event.as_bytes());
     }
 
-    /// Says that later spans are missing.
-    pub fn full(&mut self) {
-        self.frame(kind::FULL, &[]);
+    /// Says that so many spans are missing.
+    pub fn full(&mut self, missing: u64) {
+        self.frame(kind::FULL, &missing.to_le_bytes());
     }
 
     /// Writes log line `number` into its slot, over what is there.
@@ -75,10 +98,10 @@ impl File {
     }
 }
 
-fn framed(nonce: u64, kind: u8, payload: &[u8]) -> Vec<u8> {
+fn framed(seed: u64, kind: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(PREFIX + payload.len());
     frame.extend((payload.len() as u32).to_le_bytes());
-    frame.extend(frames::checksum(nonce, kind, payload).to_le_bytes());
+    frame.extend(frames::checksum(seed, kind, payload).to_le_bytes());
     frame.push(kind);
     frame.extend(payload);
     frame

@@ -294,10 +294,13 @@ impl Invocation {
             // The invocation was handed over: a task outlived it. Its spans leave with the next one.
             drop(state);
             self.tracer.keep_late([span]);
-        } else if state.bytes + size > MAX_BYTES {
+            return;
+        }
+        // The flight recorder keeps the newest, and a span that has ended must not stay open there.
+        self.write_down_ended(&span);
+        if state.bytes + size > MAX_BYTES {
             state.dropped += 1;
         } else {
-            self.write_down_ended(&span);
             state.bytes += size;
             state.ended.push(span);
         }

@@ -111,8 +111,10 @@
 //!
 //! Spans leave after the response. So that a process that is killed, or that runs out of time, does not take them along, an
 //! invocation writes them down under `/tmp` while it runs: when they begin and when they end, with the beginning of
-//! the event without its secrets (unless `THROUGHLINE_CAPTURE=off`), as soon as the handler waits for something. It is at most 1.1 MiB for each invocation under way. What
-//! is left is read by the extension, or by `throughline recorder FILE`. A `/tmp` that is full or can't be written to costs one log line.
+//! the event without its secrets (unless `THROUGHLINE_CAPTURE=off`), as soon as the handler waits for something. It is at
+//! most 1.1 MiB for each invocation under way: of more spans, those that are open and the newest of the others are kept, and
+//! the invocation's says how many are missing (`throughline.recorder.full`, `throughline.dropped_spans`). What is left is
+//! read by the extension, or by `throughline recorder FILE`. A `/tmp` that is full or can't be written to costs one log line.
 //!
 //! An invocation that still runs when a tenth of its time is left (at least 50 ms, at most 3 s) is told of while there is time: one
 //! log line, and the event `throughline.deadline` on its span, with the errors that it has swallowed so far. Without the

@@ -40,7 +40,10 @@ impl Story {
             let _ = writeln!(text, "{line}");
         }
         if self.recording.is_full() {
-            let _ = writeln!(text, "{}", style.amber("the journal ran full: later spans are missing"));
+            let count = Some(self.recording.missing()).filter(|missing| *missing > 0);
+            let count = count.map(|missing| format!(": {missing}")).unwrap_or_default();
+            let full = format!("the journal ran full, older spans that had ended are missing{count}");
+            let _ = writeln!(text, "{}", style.amber(&full));
         }
         if let Some(event) = self.recording.event() {
             let _ = writeln!(text, "{}  {}", style.dim("event"), fit(event, style.width.saturating_sub(7)));

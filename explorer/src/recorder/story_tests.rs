@@ -72,10 +72,10 @@ fn a_killed_batch_reads_as_one_tree_with_its_last_words() {
 fn what_ended_and_what_is_missing_is_said() {
     let mut file = File::new(7, "1f0c");
     file.span(&ended(begun(invocation("1f0c", "f"), 0, 0), 5));
-    file.full();
+    file.full(1234);
     let lines = told(file);
     assert!(lines[0].contains("ended, not handed over"), "{lines:#?}");
-    assert!(lines.iter().any(|line| line.contains("later spans are missing")));
+    assert!(lines.iter().any(|line| line.ends_with("are missing: 1234")));
     assert!(told(File::new(7, "1f0c"))[0].starts_with("an invocation without spans  request 1f0c"));
 }
 

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::frames::{PREFIX, RING, SLOT};
+use crate::frames::{PAGE, PAGES, PREFIX, RING, SLOT, SPANS};
 use crate::testing::{File, invocation, span, text};
 
 const ENDING: Ending = Ending { time_unix_nano: 5_000_000, failure: None };
@@ -16,7 +16,8 @@ enum Step {
     Open(u8),
     End(u8),
     Event(String),
-    Full,
+    Full(u64),
+    Turn,
     Line(u64, String),
     Foreign(u8, Vec<u8>),
 }
@@ -26,7 +27,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (2_u8..9).prop_map(Step::Open),
         4 => (2_u8..9).prop_map(Step::End),
         1 => ".{0,30}".prop_map(Step::Event),
-        1 => Just(Step::Full),
+        1 => any::<u64>().prop_map(Step::Full),
+        1 => Just(Step::Turn),
         1 => (0_u64..200, ".{0,30}").prop_map(|(number, line)| Step::Line(number, line)),
         1 => (any::<u8>(), vec(any::<u8>(), 0..40)).prop_map(|(kind, bytes)| Step::Foreign(kind, bytes)),
     ]
@@ -40,12 +42,27 @@ fn file(nonce: u64, steps: &[Step]) -> File {
             Step::Open(id) => file.span(&span(*id, "call")),
             Step::End(id) => file.span(&Span { end_time_unix_nano: 1 << 40, ..span(*id, "call") }),
             Step::Event(event) => file.event(event),
-            Step::Full => file.full(),
+            Step::Full(missing) => file.full(*missing),
+            Step::Turn => file.turn(),
             Step::Line(number, line) => file.line(*number, line),
             Step::Foreign(kind, bytes) => file.frame(*kind, bytes),
         }
     }
     file
+}
+
+/// Steps that come one behind the other in the file, with so many pages.
+fn journal(steps: Vec<Step>, pages: usize) -> Vec<Step> {
+    let mut turns = 0;
+    let is_next = |step: &Step| match step {
+        Step::Line(..) => false,
+        Step::Turn => {
+            turns += 1;
+            turns <= pages
+        }
+        _ => true,
+    };
+    steps.into_iter().filter(is_next).collect()
 }
 
 /// Reads, completes, and checks what holds of anything that was read.
@@ -77,12 +94,12 @@ proptest! {
     fn any_bytes_are_read_without_harm(bytes in vec(any::<u8>(), 0..2000)) {
         survives(&bytes);
         // And behind a header that is right.
-        survives(&[b"THRLREC1\x07\0\0\0\0\0\0\0".as_slice(), &bytes].concat());
+        survives(&[b"THRLREC2\x07\0\0\0\0\0\0\0".as_slice(), &bytes].concat());
     }
 
     #[test]
     fn a_file_torn_anywhere_says_what_it_said_before(steps in vec(step(), 0..12), at in 0.0..1.0_f64) {
-        let journal: Vec<Step> = steps.into_iter().filter(|step| !matches!(step, Step::Line(..))).collect();
+        let journal = journal(steps, PAGES);
         let whole = file(7, &journal).into_bytes();
         let at = (whole.len() as f64 * at) as usize;
         let read = survives(&whole[..at]);
@@ -96,8 +113,8 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_bit_ends_the_journal_and_nothing_else(steps in vec(step(), 1..12), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
-        let journal: Vec<Step> = steps.into_iter().filter(|step| !matches!(step, Step::Line(..))).collect();
+    fn a_flipped_bit_ends_its_part_of_the_journal(steps in vec(step(), 1..12), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+        let journal = journal(steps, 0);
         let mut bytes = file(7, &journal).into_bytes();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
@@ -107,6 +124,27 @@ proptest! {
             Some(count) if at >= 16 => prop_assert_eq!(read, Some(after(&journal[..count]))),
             _ => prop_assert!(read.unwrap_or_default().is_empty()),
         }
+    }
+
+    #[test]
+    fn a_flipped_bit_in_a_page_spares_the_others(turns in 1_u8..11, page in 0..PAGES, at in 0_usize..300, bit in 0_u8..8) {
+        let mut file = file(7, &[]);
+        for id in 10..10 + turns {
+            file.turn();
+            file.span(&span(id, "call"));
+            file.span(&span(id + 100, "call"));
+        }
+        let mut bytes = file.into_bytes();
+        let ids = |bytes: &[u8]| -> Vec<u8> {
+            survives(bytes).expect("the invocation").iter().map(|span| span.span_id[0]).collect()
+        };
+        let whole = ids(&bytes);
+        let Some(byte) = bytes.get_mut(SPANS + page * PAGE + at) else { return Ok(()) };
+        *byte ^= 1 << bit;
+        let read = ids(&bytes);
+        let is_of_page = |id: u8| id >= 10 && (id % 100 - 10) as usize % PAGES == page;
+        prop_assert!(whole.iter().all(|id| read.contains(id) || is_of_page(*id)), "{read:?} of {whole:?}");
+        prop_assert!(read.iter().all(|id| whole.contains(id)), "{read:?} of {whole:?}");
     }
 
     #[test]

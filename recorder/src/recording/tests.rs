@@ -127,11 +127,36 @@ fn a_full_journal_says_so_and_what_it_was_given_before_is_not_said_twice() {
     let mut open = invocation("r-1", "f");
     open.attributes.push(text_attribute("throughline.event", "old"));
     file.span(&open);
-    file.full();
+    file.full(0);
     file.event("new");
     let spans = completed(file, &ending(9 * MS));
+    assert_eq!(value(&spans[0], "throughline.dropped_spans"), None, "nobody knows how many");
     assert_eq!(value(&spans[0], "throughline.recorder.full"), Some(&Value::BoolValue(true)));
     assert_eq!(text_of(&spans[0], "throughline.event"), Some("new"));
+}
+
+#[test]
+fn of_pages_that_were_overwritten_the_newest_are_read_in_their_order() {
+    let mut file = File::new(7, "r-1");
+    file.span(&invocation("r-1", "f"));
+    for page in 1..=6 {
+        file.turn();
+        file.full(u64::from(page) * 100);
+        file.span(&span(9, &format!("last of page {page}")));
+        file.span(&ended(10 + page, "call", 9 * MS));
+    }
+    let spans = completed(file.clone(), &ending(9 * MS));
+    let ids: Vec<_> = spans.iter().map(|span| span.span_id[0]).collect();
+    assert_eq!(ids, [1, 9, 13, 14, 15, 16]);
+    assert_eq!(spans[1].name, "last of page 6");
+    assert_eq!(value(&spans[0], "throughline.recorder.full"), Some(&Value::BoolValue(true)));
+    assert_eq!(value(&spans[0], "throughline.dropped_spans"), Some(&Value::IntValue(600)));
+
+    // Killed when it had only begun to overwrite one.
+    let mut file = File::new(7, "r-1");
+    (0..5).for_each(|_| file.turn());
+    let recording = read(&file.into_bytes()).unwrap();
+    assert_eq!((recording.is_full(), recording.missing()), (true, 0));
 }
 
 #[test]
@@ -193,8 +218,8 @@ fn what_tells_no_story_says_why() {
         file.into_bytes()
     };
     assert!(matches!(read(b""), Err(Unreadable::Foreign)));
-    assert!(matches!(read(b"THRLREC2"), Err(Unreadable::Foreign)));
-    assert!(matches!(read(b"THRLREC1\x01"), Err(Unreadable::Torn)));
+    assert!(matches!(read(b"THRLREC1"), Err(Unreadable::Foreign)));
+    assert!(matches!(read(b"THRLREC2\x01"), Err(Unreadable::Torn)));
     assert!(matches!(read(&cleared), Err(Unreadable::Cleared)));
     for bytes in [other_frame_first, too_long, no_text, File::new(7, "").into_bytes()] {
         assert!(matches!(read(&bytes), Err(Unreadable::Torn)));

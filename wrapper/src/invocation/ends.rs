@@ -79,7 +79,7 @@ impl Invocation {
             warn_of(self.ids(), &what);
         }
         let span = span.end(now);
-        self.write_down_end(&span);
+        self.write_down_ended(&span);
         spans.push(span);
         spans
     }

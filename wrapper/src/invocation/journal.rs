@@ -37,7 +37,7 @@ impl Invocation {
     /// Writes down the invocation span as it stands, with the errors that it has swallowed so far.
     pub(crate) fn write_down(&self, span: &Span) {
         if let Some(journal) = &self.journal {
-            journal.invocation(&self.swallowed.so_far(span));
+            journal.begun(&self.swallowed.so_far(span));
         }
     }
 
@@ -57,17 +57,10 @@ impl Invocation {
         }
     }
 
-    /// Writes down a span of it that has ended.
+    /// Writes down a span of it that has ended, or its own.
     pub(super) fn write_down_ended(&self, span: &EndedSpan) {
         if let Some(journal) = &self.journal {
             journal.ended(span);
-        }
-    }
-
-    /// Writes down the invocation span, which has ended.
-    pub(super) fn write_down_end(&self, span: &EndedSpan) {
-        if let Some(journal) = &self.journal {
-            journal.invocation_ended(span);
         }
     }
 

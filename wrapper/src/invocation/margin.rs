@@ -41,10 +41,10 @@ impl Invocation {
         let invocation = so_far.end(now);
         let mut spans = state.ended.clone();
         // Without the recorder nobody knows which are open.
-        let journal = self.journal.as_ref().map(Journal::so_far).unwrap_or_default();
-        // To read it takes longer, and whoever ends a span waits for the lock.
+        let written = self.journal.as_ref().map(Journal::so_far).unwrap_or_default();
+        // To decode them takes longer, and whoever ends a span waits for the lock.
         drop(state);
-        spans.extend(open_spans(&journal, self.context.span_id(), now));
+        spans.extend(open_spans(&written, now));
         spans.push(invocation);
         Some(spans)
     }

@@ -6,8 +6,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::frame::{self, HEAD, JOURNAL_END, Kind, LINE, LINES, MAGIC, NONCE, SIZE, SPANS_END};
+use opentelemetry::trace::SpanId;
+
+use super::frame::{self, HEAD, JOURNAL_END, Kind, LINE, LINES, MAGIC, NONCE, SIZE, SPANS};
 use super::map::Map;
+use super::pages::Pages;
 
 /// What the names of the files begin with; 16 random hex digits follow.
 const PREFIX: &str = "recorder-";
@@ -25,9 +28,9 @@ const ROOM: usize = 8 * 1024;
 pub(super) struct Slot {
     map: Map,
     nonce: u64,
-    /// Where the next frame goes.
+    /// Where what the invocation itself is ends.
     end: usize,
-    is_full: bool,
+    pages: Pages,
     /// The number of the next log line.
     line: u64,
     buffer: Vec<u8>,
@@ -48,7 +51,7 @@ impl Slot {
 
     pub(super) fn of(file: File) -> Result<Self> {
         let map = Map::of(file, SIZE)?;
-        Ok(Self { map, nonce: 0, end: 0, is_full: false, line: 0, buffer: Vec::with_capacity(ROOM) })
+        Ok(Self { map, nonce: 0, end: 0, pages: Pages::default(), line: 0, buffer: Vec::with_capacity(ROOM) })
     }
 
     /// Whether the handler has emptied `/tmp`.
@@ -57,9 +60,9 @@ impl Slot {
     }
 
     /// Begins the journal of an invocation with frames that say what it is.
-    pub(super) fn begin(&mut self, frames: &[(Kind, &[u8])]) -> Result<()> {
+    pub(super) fn begin(&mut self, invocation: SpanId, frames: &[(Kind, &[u8])]) -> Result<()> {
         self.nonce = random()?;
-        self.is_full = false;
+        self.pages.begin(self.nonce, invocation);
         self.line = 0;
         self.buffer.clear();
         self.buffer.extend_from_slice(&MAGIC);
@@ -67,7 +70,7 @@ impl Slot {
         for (kind, payload) in frames {
             frame::put(*kind, self.nonce, &mut self.buffer, |out| out.extend_from_slice(payload));
         }
-        if self.buffer.len() > JOURNAL_END {
+        if self.buffer.len() > SPANS {
             return Err(ErrorKind::FileTooLarge.into());
         }
         self.end = self.buffer.len();
@@ -75,22 +78,21 @@ impl Slot {
         Ok(())
     }
 
-    /// Writes the beginning of the event down.
+    /// Writes the beginning of the event down, if the invocation's own part has room.
     pub(super) fn event(&mut self, event: &str) {
-        self.append(Kind::Event, JOURNAL_END, |out| out.extend_from_slice(event.as_bytes()));
-    }
-
-    /// Writes a span down; once one had no room no later one has.
-    pub(super) fn span(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        if !self.is_full && !self.append(Kind::Span, SPANS_END, write) {
-            self.is_full = true;
-            self.append(Kind::Full, JOURNAL_END, |_| {});
+        self.buffer.clear();
+        frame::put(Kind::Event, self.nonce, &mut self.buffer, |out| out.extend_from_slice(event.as_bytes()));
+        let end = self.end + self.buffer.len();
+        if end <= SPANS {
+            self.map.write(self.end, &self.buffer);
+            self.end = end;
         }
     }
 
-    /// Writes the invocation span down, for which room was kept.
-    pub(super) fn invocation(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.append(Kind::Span, JOURNAL_END, write);
+    /// Writes a span down as it stands.
+    pub(super) fn span(&mut self, id: SpanId, is_open: bool, write: impl FnOnce(&mut Vec<u8>)) {
+        self.buffer.clear();
+        self.pages.span(&mut self.map, &mut self.buffer, id, is_open, write);
     }
 
     /// Writes a log line down in the place of the oldest, as much of it as has room.
@@ -107,28 +109,16 @@ impl Slot {
         self.map.write(JOURNAL_END + place * LINE, &self.buffer);
     }
 
-    /// What was written down of the invocation under way.
-    pub(super) fn journal(&self) -> &[u8] {
-        self.map.head(self.end)
+    /// What was written down of the spans that have not ended, but for the invocation's own.
+    pub(super) fn open_spans(&self) -> Vec<Vec<u8>> {
+        self.pages.open_spans(&self.map)
     }
 
     /// Says that nothing is under way.
     pub(super) fn clear(&mut self) {
+        self.buffer.clear();
         self.buffer.shrink_to(ROOM);
         self.map.write(NONCE, &[0; size_of::<u64>()]);
-    }
-
-    /// Whether there was room up to `limit`.
-    fn append(&mut self, kind: Kind, limit: usize, write: impl FnOnce(&mut Vec<u8>)) -> bool {
-        self.buffer.clear();
-        frame::put(kind, self.nonce, &mut self.buffer, write);
-        let end = self.end + self.buffer.len();
-        if end > limit {
-            return false;
-        }
-        self.map.write(self.end, &self.buffer);
-        self.end = end;
-        true
     }
 }
 

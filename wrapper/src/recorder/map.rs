@@ -9,6 +9,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Result, Write as _};
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
 
 use memmap2::MmapMut;
@@ -45,9 +46,9 @@ impl Map {
         }
     }
 
-    /// The first `length` bytes.
-    pub(super) fn head(&self, length: usize) -> &[u8] {
-        self.memory.get(..length).unwrap_or_default()
+    /// What is written from here to there.
+    pub(super) fn read(&self, place: Range<usize>) -> &[u8] {
+        self.memory.get(place).unwrap_or_default()
     }
 
     /// Whether somebody has removed the file: nobody will find it again.

@@ -4,25 +4,25 @@
 //! Spans leave the function only after its response, so that one that is killed for memory or time would take them along.
 //! The extension reads what is left (it completes the open spans with what the platform says), and so does
 //! `throughline recorder FILE`. An invocation under way has a file of its own; it is marked as over once its
-//! spans were handed over, and its bytes stay until others overwrite them. Any error switches the recorder off, which is one log line: a `/tmp` that is full or can't be
-//! written to is no reason to disturb the function.
+//! spans were handed over, and its bytes stay until others overwrite them. Where it makes more than the file has room for,
+//! open spans and the newest of those that ended are kept (`pages.rs`). Any error switches the recorder off, which is one
+//! log line: a `/tmp` that is full or can't be written to is no reason to disturb the function.
 
 mod file;
 mod frame;
 mod map;
+mod pages;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use opentelemetry::trace::SpanId;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1 as otlp;
 use prost::Message as _;
@@ -77,7 +77,7 @@ impl Recorder {
             (Kind::Span, &*bytes),
         ];
         let mut slot = self.or_off(self.slot())?;
-        self.or_off(slot.begin(&frames))?;
+        self.or_off(slot.begin(span.context().span_id(), &frames))?;
         Some(Journal {
             recorder: self.clone(),
             has_event: AtomicBool::new(false),
@@ -163,28 +163,18 @@ impl Journal {
 
     /// Writes down a span that has begun and is described, as it stands.
     pub(crate) fn begun(&self, span: &Span) {
-        self.with(|slot| slot.span(|out| span.write(out)));
+        self.with(|slot| slot.span(span.context().span_id(), true, |out| span.write(out)));
     }
 
     /// Writes down a span that has ended.
     pub(crate) fn ended(&self, span: &EndedSpan) {
-        self.with(|slot| slot.span(|out| out.extend_from_slice(span.bytes())));
+        self.with(|slot| slot.span(span.id(), false, |out| out.extend_from_slice(span.bytes())));
     }
 
-    /// Writes down the invocation span as it stands.
-    pub(crate) fn invocation(&self, span: &Span) {
-        self.with(|slot| slot.invocation(|out| span.write(out)));
-    }
-
-    /// Writes down the invocation span, which has ended.
-    pub(crate) fn invocation_ended(&self, span: &EndedSpan) {
-        self.with(|slot| slot.invocation(|out| out.extend_from_slice(span.bytes())));
-    }
-
-    /// What was written down so far, for [`open_spans`].
-    pub(crate) fn so_far(&self) -> Vec<u8> {
+    /// What was written down so far of the spans that have not ended, but for the invocation's own; for [`open_spans`].
+    pub(crate) fn so_far(&self) -> Vec<Vec<u8>> {
         let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.as_ref().map(|slot| slot.journal().to_vec()).unwrap_or_default()
+        slot.as_ref().map(Slot::open_spans).unwrap_or_default()
     }
 
     /// Keeps a log line, of which the last 64 are kept: JSON, without a newline, of which a kilobyte has room.
@@ -208,15 +198,9 @@ impl Journal {
     }
 }
 
-/// The spans that were written down in a journal and have not ended, but for the invocation's own, as if they had ended at
-/// `now`.
-pub(crate) fn open_spans(journal: &[u8], invocation: SpanId, now: SystemTime) -> Vec<EndedSpan> {
-    let written = frame::frames(journal).filter(|(kind, _)| *kind == Kind::Span as u8);
-    let written = written.filter_map(|(_, span)| otlp::Span::decode(span).ok());
-    // Of each the last counts.
-    let last: HashMap<_, _> = written.map(|span| (span.span_id.clone(), span)).collect();
-    let is_open = |span: &otlp::Span| span.end_time_unix_nano == 0 && span.span_id != invocation.to_bytes();
-    let mut open: Vec<_> = last.into_values().filter(is_open).collect();
+/// Spans that were written down and have not ended, as if they had ended at `now`.
+pub(crate) fn open_spans(written: &[Vec<u8>], now: SystemTime) -> Vec<EndedSpan> {
+    let mut open: Vec<_> = written.iter().filter_map(|span| otlp::Span::decode(&**span).ok()).collect();
     open.sort_unstable_by_key(|span| span.start_time_unix_nano);
     open.into_iter().map(|span| EndedSpan::of_open(span, now)).collect()
 }

@@ -11,7 +11,7 @@ mod wire;
 use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use opentelemetry::trace::{SpanContext, SpanId};
+use opentelemetry::trace::{SpanContext, SpanId, TraceId};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::{self as otlp, status::StatusCode};
 use prost::Message as _;
@@ -247,6 +247,13 @@ impl Place {
 }
 
 impl EndedSpan {
+    /// Its id, which stands behind that of its trace.
+    pub(crate) fn id(&self) -> SpanId {
+        const TRACE: usize = 2 + size_of::<TraceId>();
+        let id = self.0.get(TRACE + 2..).and_then(|rest| rest.first_chunk());
+        id.map_or(SpanId::INVALID, |id| SpanId::from_bytes(*id))
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }

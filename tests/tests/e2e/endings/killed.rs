@@ -67,6 +67,17 @@ fn assert_nothing_twice(arrived: &[Arrived]) {
     }
 }
 
+/// The number of a step, and whether it was open.
+fn steps(arrived: &[Arrived]) -> Vec<(usize, bool)> {
+    let steps = arrived.iter().filter_map(|span| {
+        let n = span.attribute("n")?.parse().ok()?;
+        Some((n, span.attribute("throughline.partial").is_some()))
+    });
+    let mut steps: Vec<_> = steps.collect();
+    steps.sort_unstable();
+    steps
+}
+
 async fn invoke(function: &Function) -> Reply {
     function.sandbox.invoke(json!({ "sku": "soup" })).await
 }
@@ -96,6 +107,32 @@ async fn the_extension_tells_them_once_and_leaves_no_file() {
     }
     function.shutdown().await;
     assert_nothing_twice(&backend.arrived());
+}
+
+#[tokio::test]
+async fn of_more_spans_than_the_recorder_has_room_for_the_open_one_and_the_newest_are_told() {
+    const MANY: usize = 5000;
+    let backend = Backend::start([]).unwrap();
+    let setup = killed(Setup::wrapped(Kind::Ends).exporting_to(&backend).await, "SIGKILL");
+    let function = setup.env(MAKES, MANY.to_string()).start().await;
+    let reply = invoke(&function).await;
+    assert_eq!(reply.outcome.error().unwrap().kind, "Runtime.ExitError");
+    function.sandbox.settled().await;
+    let arrived = backend.arrived();
+    let steps = steps(&arrived);
+    let newest: Vec<_> = (MANY + 1 - steps.len()..=MANY).map(|n| (n, n == MANY)).collect();
+    assert_eq!(steps, newest);
+    assert!((MANY / 10..MANY).contains(&steps.len()), "{} steps are told", steps.len());
+    let of_request = |span: &&Arrived| span.attribute("faas.invocation_id") == Some(reply.request_id.clone());
+    let invocations: Vec<_> = arrived.iter().filter(of_request).collect();
+    let [invocation] = invocations[..] else { panic!("{} invocation spans", invocations.len()) };
+    let missing = (MANY + 1 - steps.len()).to_string();
+    let said = |key| invocation.attribute(key).unwrap_or_default();
+    assert_eq!(said("throughline.dropped_spans"), missing);
+    assert_eq!(said("throughline.recorder.full"), "true");
+    assert!(!said("throughline.event").is_empty() && !said("throughline.partial").is_empty());
+    assert_nothing_twice(&arrived);
+    function.shutdown().await;
 }
 
 #[tokio::test]

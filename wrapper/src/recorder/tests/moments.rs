@@ -12,7 +12,7 @@ use super::super::testing::written_down;
 use crate::context;
 use crate::invocation::Invocation;
 use crate::scope::{Scope, Scoped};
-use crate::span::Failure;
+use crate::span::{Failure, SpanKind};
 use crate::testing::{Extension, call, subscribe, text};
 use crate::triggers::{Caller, read};
 
@@ -50,7 +50,7 @@ async fn the_invocation_is_written_down_at_its_beginning_and_whenever_it_says_mo
     assert!(!is_open(&last(&extension)));
     invocation.forget();
     assert!(written_down(extension.runtime_api()).is_empty());
-    drop(scope.start_span(crate::span::SpanKind::Client, "late"));
+    drop(scope.start_span(SpanKind::Client, "late"));
     assert!(written_down(extension.runtime_api()).is_empty());
 }
 
@@ -90,6 +90,24 @@ async fn a_record_is_written_down_when_it_begins_and_when_it_ends() {
     record.end_record();
     let ended = last(&extension);
     assert!(!is_open(&ended) && ended.span_id == written.span_id);
+}
+
+#[tokio::test]
+async fn a_span_that_is_dropped_for_want_of_memory_has_ended_there() {
+    let extension = Extension::start().await;
+    let scope = begin(&extension);
+    // More than 3 MiB.
+    for n in 0..400 {
+        let mut span = scope.start_span(SpanKind::Client, &format!("call {n}"));
+        span.set("text", &*"x".repeat(8 * 1024));
+        span.write_down();
+    }
+    let spans = written_down(extension.runtime_api());
+    let last = spans.last().unwrap();
+    assert!(last.name == "call 399" && !is_open(last));
+    scope.invocation().close();
+    let invocation = self::last(&extension);
+    assert!(text(&invocation, "throughline.dropped_spans").is_some(), "the test can fail");
 }
 
 #[tokio::test]
