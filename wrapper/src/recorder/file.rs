@@ -41,8 +41,9 @@ impl Slot {
     pub(super) fn make(folder: &Path) -> Result<Self> {
         let path = folder.join(format!("{PREFIX}{:016x}", random()?));
         let mut options = OpenOptions::new();
+        // Nobody else may open it to write, our own user included, or even truncate it: see `Map`.
         let options =
-            options.read(true).write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+            options.read(true).write(true).create_new(true).mode(0o400).custom_flags(libc::O_NOFOLLOW);
         Self::of(options.open(&path)?).inspect_err(|_| {
             // What is left of the room is the program's.
             let _ = fs::remove_file(&path);
@@ -54,9 +55,9 @@ impl Slot {
         Ok(Self { map, nonce: 0, end: 0, pages: Pages::default(), line: 0, buffer: Vec::with_capacity(ROOM) })
     }
 
-    /// Whether the handler has emptied `/tmp`.
-    pub(super) fn is_gone(&self) -> bool {
-        self.map.is_gone()
+    /// Whether the file is as it was.
+    pub(super) fn is_there(&self) -> bool {
+        self.map.is_whole()
     }
 
     /// Begins the journal of an invocation with frames that say what it is.

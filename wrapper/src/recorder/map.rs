@@ -4,8 +4,8 @@
 //! the first one after a pause takes 5 µs and more before the handler is called.
 //!
 //! A page that the file has no room for would be a bus error in the user's process. So the room is taken before the file
-//! is mapped; where there is none, there is no map. A file that is removed keeps its pages. That leaves
-//! who truncates a file of our own user's, in a folder that is for that user alone, under a name made at random.
+//! is mapped; where there is none, there is no map. A file that is removed keeps its pages. Nobody truncates a file whose mode
+//! is 0400, not even its owner; root can, but functions don't run as root.
 
 use std::fs::File;
 use std::io::{ErrorKind, Result, Write as _};
@@ -33,7 +33,7 @@ impl Map {
             Err(_) => file.write_all(&vec![0; size])?,
         }
         // SAFETY: the memory is written and read through this value alone, as bytes. The file is longer than what is
-        // mapped as long as nobody truncates it, see above.
+        // mapped: nobody may truncate it, see above.
         #[allow(unsafe_code)]
         let memory = unsafe { memmap2::MmapOptions::new().len(size).map_mut(&file)? };
         Ok(Self { file, memory })
@@ -51,8 +51,8 @@ impl Map {
         self.memory.get(place).unwrap_or_default()
     }
 
-    /// Whether somebody has removed the file: nobody will find it again.
-    pub(super) fn is_gone(&self) -> bool {
-        self.file.metadata().is_ok_and(|meta| meta.nlink() == 0)
+    /// Whether the file was neither removed, so that nobody would find it again, nor truncated.
+    pub(super) fn is_whole(&self) -> bool {
+        self.file.metadata().is_ok_and(|meta| meta.nlink() > 0 && meta.len() >= self.memory.len() as u64)
     }
 }

@@ -98,10 +98,10 @@ impl Recorder {
         Ok(slot)
     }
 
-    /// Keeps a file for a later invocation, unless the handler has emptied `/tmp`: a question for the kernel that nobody
+    /// Keeps a file for a later invocation, unless the handler has emptied `/tmp`: a question for the kernel, which nobody
     /// waits for here.
     fn give_back(&self, slot: Slot) {
-        if slot.is_gone() {
+        if !slot.is_there() {
             return;
         }
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
@@ -173,8 +173,7 @@ impl Journal {
 
     /// What was written down so far of the spans that have not ended, but for the invocation's own; for [`open_spans`].
     pub(crate) fn so_far(&self) -> Vec<Vec<u8>> {
-        let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.as_ref().map(Slot::open_spans).unwrap_or_default()
+        self.with(|slot| slot.open_spans()).unwrap_or_default()
     }
 
     /// Keeps a log line, of which the last 64 are kept: JSON, without a newline, of which a kilobyte has room.
@@ -191,10 +190,8 @@ impl Journal {
         }
     }
 
-    fn with(&self, write: impl FnOnce(&mut Slot)) {
-        if let Some(slot) = self.slot.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            write(slot);
-        }
+    fn with<T>(&self, work: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(work)
     }
 }
 

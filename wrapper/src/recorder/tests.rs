@@ -88,7 +88,7 @@ fn files_are_for_us_alone_and_named_at_random() {
         let name = entry.file_name().into_string().unwrap();
         let digits = name.strip_prefix("recorder-").unwrap();
         assert!(digits.len() == 16 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
-        assert_eq!(entry.metadata().unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(entry.metadata().unwrap().mode() & 0o7777, 0o400);
     }
 }
 
