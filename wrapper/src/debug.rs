@@ -11,8 +11,7 @@ mod tests;
 mod when;
 
 use sha2::{Digest as _, Sha256};
-use tracing::{Event, Level, Metadata, Subscriber};
-use tracing_subscriber::layer::{Context, Layer};
+use tracing::{Event, Level, Metadata};
 
 use crate::diagnostics::{guarded, warn_of, warn_once};
 use crate::invocation::Ids;
@@ -97,16 +96,6 @@ pub(crate) fn take(event: &Event<'_>) {
         logs::write(&line);
     } else {
         invocation.debug_lines().keep(scope.span().span_id(), line);
-    }
-}
-
-/// Takes the DEBUG lines that its filter lets through.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct DebugLines;
-
-impl<S: Subscriber> Layer<S> for DebugLines {
-    fn on_event(&self, event: &Event<'_>, _cx: Context<'_, S>) {
-        take(event);
     }
 }
 

@@ -12,9 +12,8 @@ mod output;
 #[cfg(test)]
 mod tests;
 
+use tracing::Event;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, Layer};
 
 use crate::invocation::Ids;
 use crate::mask::Keys;
@@ -75,7 +74,8 @@ impl Logs {
         Self { format: Format::from_env(env), baggage, debug_level: level::let_through(env), keys }
     }
 
-    fn line(&self, event: &Event<'_>, scope: Option<&Scope>) -> String {
+    /// An event as one line.
+    pub(crate) fn line(&self, event: &Event<'_>, scope: Option<&Scope>) -> String {
         let line = Line::new(self.format, usize::MAX, event.metadata().level().as_str());
         self.fill(line, usize::MAX, event, scope)
     }
@@ -141,16 +141,6 @@ fn add_ids(line: &mut Line, keys: &Keys, ids: Ids<'_>) {
     line.member("span_id", Value::Text(&ids.span.span_id().to_string()));
     if let Some(id) = ids.correlation_id {
         line.member("correlation_id", Value::Text(&keys.id(id)));
-    }
-}
-
-/// Writes every event as one line, where Lambda reads it.
-#[derive(Debug)]
-pub(crate) struct Log(pub(crate) Logs);
-
-impl<S: Subscriber> Layer<S> for Log {
-    fn on_event(&self, event: &Event<'_>, _cx: Context<'_, S>) {
-        write(&self.0.line(event, Scope::current().as_ref()));
     }
 }
 

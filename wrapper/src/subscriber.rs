@@ -5,6 +5,7 @@
 
 mod entered;
 mod fields;
+pub(crate) mod installed;
 #[cfg(test)]
 mod tests;
 
@@ -14,20 +15,19 @@ use opentelemetry::trace::SpanContext;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
-use tracing_subscriber::{EnvFilter, Registry};
 
-use crate::debug::{self, DebugLines};
-use crate::logs::{self, Log, Logs};
-use crate::mask::Keys;
+use crate::debug;
+use crate::logs;
 use crate::runtime;
 use crate::scope::{OpenSpan, Scope};
-use crate::settings::{process_env, switch};
+use crate::settings::process_env;
 use crate::span::{Failure, SpanKind, attribute};
 pub(crate) use entered::{entered_scope, entered_span};
 use fields::Fields;
+pub(crate) use installed::install;
 
 /// Crates whose spans say nothing of the user's program: the HTTP stack's, the runtime's, our own.
 const LEFT_OUT: [&str; 13] = [
@@ -97,22 +97,6 @@ pub fn layer() -> TraceLayer {
 pub struct TraceLayer {
     /// What is logged anyway; `None` where another layer takes the DEBUG lines.
     logged: Option<Arc<EnvFilter>>,
-}
-
-/// Installs JSON logs and the layer, unless the program has installed a subscriber.
-pub(crate) fn install() {
-    let logged = || logs::filter(&process_env);
-    // What is logged and what is traced are two questions: a log level of ERROR takes no span away.
-    let traced = logged().or(LevelFilter::INFO);
-    // Where it is off, DEBUG lines cost what they cost without us.
-    let keeps = switch(&process_env, "THROUGHLINE_DEBUG_LINES", true);
-    let kept = filter_fn(move |metadata| keeps && debug::is_kept(metadata)).and(logged().not());
-    let subscriber = Registry::default()
-        .with(TraceLayer { logged: None }.with_filter(traced))
-        .with(Log(Logs::from_env(&process_env, Keys::from_env(&process_env))).with_filter(logged()))
-        .with(DebugLines.with_filter(kept));
-    // An error means that there is one already: the program's own choice stands.
-    let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
 /// Target of the wrapper's own `tracing` spans: they give log lines their ids and tell where a task belongs, but

@@ -164,8 +164,7 @@ impl fmt::Debug for Broken {
 
 #[test]
 fn a_value_that_cannot_be_written_breaks_nothing() {
-    let _subscribed = subscribe(tracing_subscriber::registry().with(DebugLines));
-    let log = Listener::new();
+    let (_subscribed, log) = listen();
     let scope = scope();
     scope.enter(|| tracing::debug!(target: "shop", value = ?Broken, "broken"));
     say(&scope, "whole");

@@ -1,6 +1,9 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;

@@ -16,8 +16,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::InvocationLayer;
 use super::tests::{NoStream, invocation};
-use crate::logs::{Log, Logs};
-use crate::mask::Keys;
+use crate::subscriber::installed::Installed;
 use crate::testing::log::Listener;
 use crate::testing::{Extension, subscribe, text};
 use crate::{context, recorder, sandbox};
@@ -228,10 +227,8 @@ async fn told(planted: &Planted, end: End, is_http: bool) -> Vec<(&'static str, 
     ];
     let tracer = extension.tracer(&env);
     let lines = Listener::new();
-    let of = crate::testing::env(&env);
-    let logs = Logs::from_env(&of, Keys::from_env(&of));
-    let subscriber = tracing_subscriber::registry().with(crate::layer()).with(Log(logs));
-    let _subscribed = subscribe(subscriber);
+    let installed = Installed::from_env(&crate::testing::env(&env));
+    let _subscribed = subscribe(tracing_subscriber::registry().with(installed));
 
     let event = event(planted.clone(), is_http).to_string();
     let in_handler = planted.clone();
