@@ -1,6 +1,6 @@
 //! Taking OTLP: from the bytes of a request to an entry of the buffer, or a reason why not.
 
-use crate::otlp::{Signal, inspect, json};
+use crate::otlp::{Findings, Signal, inspect, json};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -36,6 +36,8 @@ pub struct Accepted {
     pub items: u64,
     /// Request ids of the ended invocations in it.
     pub invocations: Vec<String>,
+    /// Whether a span in it has the status `ERROR`.
+    pub has_error: bool,
 }
 
 /// A refusal: the status and a sentence for the sender.
@@ -74,7 +76,8 @@ pub fn accept(
     if found.messages > MAX_MESSAGES {
         return Err(too_large());
     }
-    Ok(Accepted { bytes, items: found.items, invocations: found.invocations })
+    let Findings { items, invocations, has_error, .. } = found;
+    Ok(Accepted { bytes, items, invocations, has_error })
 }
 
 /// The encoding that the headers name.

@@ -4,7 +4,9 @@
 //! us and skipped, as protobuf asks, so a newer OTLP passes through unharmed.
 
 use super::Signal;
-use Kind::{Attribute, Bytes, Fixed32, Fixed64, Fixed64s, Id, Item, Nested, Text, Varint, Varints};
+use Kind::{
+    Attribute, Bytes, Fixed32, Fixed64, Fixed64s, Id, Item, Nested, StatusCode, Text, Varint, Varints,
+};
 
 /// A message: its known fields by number.
 pub(super) struct Message(pub(super) &'static [(u32, Kind)]);
@@ -27,6 +29,8 @@ pub(super) enum Kind {
     Nested(&'static Message),
     /// A nested message that is counted: a span, a metric, a log record.
     Item(&'static Message),
+    /// How a span ended: the number of a `Status.StatusCode`.
+    StatusCode,
     /// A span's own attribute, where `faas.invocation_id` may stand.
     Attribute,
 }
@@ -88,7 +92,7 @@ static SPAN: Message = Message(&[
 static SPAN_EVENT: Message = Message(&[(1, Fixed64), (2, Text), (3, Nested(&KEY_VALUE)), (4, Varint)]);
 static SPAN_LINK: Message =
     Message(&[(1, Id(16)), (2, Id(8)), (3, Text), (4, Nested(&KEY_VALUE)), (5, Varint), (6, Fixed32)]);
-static STATUS: Message = Message(&[(2, Text), (3, Varint)]);
+static STATUS: Message = Message(&[(2, Text), (3, StatusCode)]);
 
 // --- logs --------------------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@
 use super::Signal;
 use super::schema::{KEY_VALUE, Kind, Message, request};
 
+/// `STATUS_CODE_ERROR`, in `opentelemetry/proto/trace/v1/trace.proto`.
+const ERROR: u64 = 2;
 /// Nested deeper than this is refused. Decoders stop at 100; ten levels are the request's own.
 const MAX_DEPTH: usize = 64;
 /// Ended invocations noted in one request; a function hands over one.
@@ -25,6 +27,8 @@ pub struct Findings {
     pub messages: usize,
     /// Request ids of the invocation spans inside (string attribute `faas.invocation_id`).
     pub invocations: Vec<String>,
+    /// Whether a span has the status `ERROR`.
+    pub has_error: bool,
 }
 
 /// The bytes are not an OTLP request of this signal.
@@ -52,10 +56,11 @@ fn visit(message: &Message, bytes: &[u8], depth: usize, findings: &mut Findings)
     while let Some((number, value)) = reader.field()? {
         let Some((_, kind)) = message.0.iter().find(|(known, _)| *known == number) else { continue };
         match (*kind, value) {
-            (Kind::Varint | Kind::Varints, Value::Varint)
+            (Kind::Varint | Kind::Varints, Value::Varint(_))
             | (Kind::Fixed64 | Kind::Fixed64s, Value::Fixed64)
             | (Kind::Fixed32, Value::Fixed32)
             | (Kind::Bytes, Value::Bytes(_)) => {}
+            (Kind::StatusCode, Value::Varint(code)) => findings.has_error |= code == ERROR,
             (Kind::Varints, Value::Bytes(packed)) => {
                 let mut packed = Reader(packed);
                 while !packed.0.is_empty() {
@@ -114,10 +119,10 @@ fn invocation_id(attribute: &[u8]) -> Result<Option<String>, Malformed> {
         .map(str::to_owned))
 }
 
-/// A value as it stands on the wire; numbers are checked, not kept.
+/// A value as it stands on the wire; numbers of a fixed size are not kept.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value<'a> {
-    Varint,
+    Varint(u64),
     Fixed64,
     Fixed32,
     Bytes(&'a [u8]),
@@ -136,7 +141,7 @@ impl<'a> Reader<'a> {
         }
         let key = u32::try_from(self.varint()?).map_err(|_| Malformed("a field number is too large"))?;
         let value = match key & 7 {
-            0 => self.varint().map(|_| Value::Varint)?,
+            0 => self.varint().map(Value::Varint)?,
             1 => self.take(8).map(|_| Value::Fixed64)?,
             2 => {
                 let length =

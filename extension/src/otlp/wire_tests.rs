@@ -85,6 +85,15 @@ fn what_a_collector_would_refuse_is_refused() {
 }
 
 #[test]
+fn a_span_that_failed_is_noticed() {
+    let ended = |code: i32| Span { status: Some(Status { code, ..Status::default() }), ..Span::default() };
+    let has_error =
+        |spans| inspect(Signal::Traces, &request(spans).encode_to_vec()).map(|found| found.has_error);
+    assert_eq!(has_error(vec![Span::default(), ended(0), ended(1)]), Ok(false));
+    assert_eq!(has_error(vec![ended(2), ended(1)]), Ok(true));
+}
+
+#[test]
 fn messages_are_counted() {
     // Request, resource, scope, two spans, an attribute and its value.
     let bytes = request(vec![Span::default(), invocation("req-1")]).encode_to_vec();
