@@ -1,6 +1,7 @@
 //! Sending what is buffered, within a time limit, and keeping what could not be sent.
 
 mod otlp_http;
+mod parts;
 mod retry;
 mod stdout;
 

@@ -139,7 +139,7 @@ fn outcome(reply: &Reply) -> Outcome {
     Outcome::Refused { divisible: matches!(reply.status.as_u16(), 400 | 413 | 422), why }
 }
 
-fn gzip(body: &[u8]) -> Bytes {
+pub(super) fn gzip(body: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
     // Writing to memory does not fail.
     let _ = encoder.write_all(body);

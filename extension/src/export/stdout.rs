@@ -1,5 +1,6 @@
 //! Lines of OTLP/JSON on stdout: an exporter for a first look, and the last resort at SHUTDOWN.
 
+use super::parts;
 use crate::buffer::{Batch, BatchLimit, Entry};
 use crate::log;
 use crate::otlp::{inspect, json, split};
@@ -35,7 +36,7 @@ pub(super) fn write(shared: &Shared, mut over: impl FnMut() -> bool, written: im
                         smaller.into_iter().rev().for_each(|part| pieces.push_front(part));
                         continue;
                     }
-                    json::shortened(signal, &piece.bytes)
+                    Ok(parts::lines(signal, &piece.bytes, fastrand::u64(..)))
                 }
                 line => line,
             };

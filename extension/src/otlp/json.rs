@@ -14,9 +14,6 @@ const MAX_OBJECTS: usize = 65_536;
 /// Values of any kind, 8 to 64 bytes each: some 30 MB at worst, if all of them are numbers.
 const MAX_VALUES: usize = 524_288;
 
-/// Events and links each that are written of a span that is too long: what SDKs keep by default.
-const MAX_PARTS: usize = 128;
-
 /// Whether decoding would take more memory than a small function can spare: text of a few megabytes can
 /// become structs of hundreds. Tells it from the text alone, valid or not.
 pub fn is_too_much(json: &[u8]) -> bool {
@@ -80,31 +77,6 @@ pub fn from_protobuf(signal: Signal, bytes: &[u8]) -> Result<String, Unwritable>
     }
 }
 
-/// The same for a span that is too long for a line: events and links beyond the first 128 are left out,
-/// and counted where OTLP counts them. Other signals have nothing to count by and stay as they are.
-///
-/// # Errors
-///
-/// As [`from_protobuf`].
-pub fn shortened(signal: Signal, bytes: &[u8]) -> Result<String, Unwritable> {
-    if signal != Signal::Traces {
-        return from_protobuf(signal, bytes);
-    }
-    let mut request = ExportTraceServiceRequest::decode(bytes)?;
-    let scopes = request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans);
-    for span in scopes.flat_map(|scope| &mut scope.spans) {
-        shorten(&mut span.events, &mut span.dropped_events_count);
-        shorten(&mut span.links, &mut span.dropped_links_count);
-    }
-    Ok(serde_json::to_string(&request)?)
-}
-
-fn shorten<T>(list: &mut Vec<T>, dropped: &mut u32) {
-    let more = u32::try_from(list.len().saturating_sub(MAX_PARTS)).unwrap_or(u32::MAX);
-    *dropped = dropped.saturating_add(more);
-    list.truncate(MAX_PARTS);
-}
-
 /// A request that could not be written as JSON.
 #[derive(Debug, thiserror::Error)]
 pub enum Unwritable {
@@ -118,9 +90,8 @@ pub enum Unwritable {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_OBJECTS, MAX_VALUES, from_protobuf, is_too_much, shortened, to_protobuf};
+    use super::{MAX_OBJECTS, MAX_VALUES, from_protobuf, is_too_much, to_protobuf};
     use crate::otlp::{Signal, inspect};
-    use serde_json::Value;
 
     const SPAN: &str = r#"{"resourceSpans":[{"resource":{"attributes":[]},"scopeSpans":[{"spans":[{
         "traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"work",
@@ -139,20 +110,6 @@ mod tests {
             "{line}"
         );
         assert_eq!(to_protobuf(Signal::Traces, line.as_bytes()).expect("reads its own"), bytes);
-    }
-
-    #[test]
-    fn a_long_span_loses_links_and_events_and_says_how_many() {
-        let links = format!("{}{{}}", "{},".repeat(999));
-        let json = format!(
-            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"links":[{links}],"droppedLinksCount":5,"events":[{{}}]}}]}}]}}]}}"#
-        );
-        let bytes = to_protobuf(Signal::Traces, json.as_bytes()).expect("valid");
-        let line: Value =
-            serde_json::from_str(&shortened(Signal::Traces, &bytes).expect("written")).expect("JSON");
-        let span = &line["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
-        assert_eq!(span["links"].as_array().map(Vec::len), Some(128));
-        assert_eq!((&span["droppedLinksCount"], &span["droppedEventsCount"]), (&877.into(), &0.into()));
     }
 
     #[test]
