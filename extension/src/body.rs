@@ -52,7 +52,9 @@ impl Bodies {
 
     async fn collect<B: Body<Data = Bytes>>(&self, body: B, limit: usize) -> Result<Held<'_>, Refusal> {
         let mut body = pin!(body);
-        let (mut kept, mut read, mut room) = (Vec::new(), 0_usize, None);
+        // What is announced is reserved, but not yet taken: memory that nobody has written to costs nothing.
+        let announced = usize::try_from(body.size_hint().lower()).map_or(limit, |size| size.min(limit));
+        let (mut kept, mut read, mut room) = (Vec::with_capacity(announced), 0_usize, None);
         while let Some(frame) = timeout(PAUSE, body.frame()).await.map_err(|_| slow())? {
             let frame = frame.map_err(|_| Refusal(StatusCode::BAD_REQUEST, "the body broke off".into()))?;
             let Ok(data) = frame.into_data() else { continue };
@@ -67,7 +69,12 @@ impl Bodies {
                 }
             }
         }
-        if read > limit { Err(too_large()) } else { Ok(Held { bytes: kept.into(), _room: room }) }
+        if read > limit {
+            return Err(too_large());
+        }
+        // It may be kept: what the vector has in reserve would be kept with it.
+        kept.shrink_to_fit();
+        Ok(Held { bytes: kept.into(), _room: room })
     }
 
     /// Adds room for `more` bytes.

@@ -8,15 +8,21 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body_util::Full;
 use prost::Message as _;
 use std::io::Read;
+use zstd::stream::read::Decoder as ZstdDecoder;
 
 /// Largest body on the wire.
 pub const MAX_BODY: usize = 4 * 1024 * 1024;
 /// Largest body after decompression, if the buffer is not smaller still.
 pub const MAX_INFLATED: usize = 16 * 1024 * 1024;
+/// The largest window of a zstd frame, 8 MiB: what RFC 8878 (3.1.1.1.2) asks of every decoder. A frame that wants a
+/// larger one is not taken: the window is memory.
+const ZSTD_WINDOW_LOG: u32 = 23;
 /// Messages in a request: eight bytes each in a body of the largest size, fewer than any attribute takes with its value,
 /// so that a full hand-over is never refused. Empty ones take two and are worth nothing; they are decoded only where
 /// they are written to stdout, in pieces.
 pub const MAX_MESSAGES: usize = MAX_BODY / 8;
+
+const NOT_ZSTD: &str = "the body is not zstd";
 
 /// How an OTLP body is encoded; the answer is encoded alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +66,9 @@ pub fn accept(
     })?;
     let body = match header(headers, CONTENT_ENCODING.as_str()).as_str() {
         "" | "identity" => body,
-        "gzip" => inflate(&body, max_inflated)?,
-        _ => return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send gzip or no compression")),
+        "gzip" => inflate(MultiGzDecoder::new(&*body), max_inflated, "the body is not gzip")?,
+        "zstd" => inflate(zstd(&body)?, max_inflated, NOT_ZSTD)?,
+        _ => return Err(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send gzip, zstd or no compression")),
     };
     if body.len() > max_inflated {
         return Err(too_large());
@@ -138,13 +145,25 @@ fn answer(status: StatusCode, encoding: Encoding, body: Bytes) -> Response<Full<
     response
 }
 
-fn inflate(body: &[u8], limit: usize) -> Result<Bytes, Refusal> {
+/// Reads to the end, or to the limit. `not` is what is wrong with a body that cannot be read.
+fn inflate(body: impl Read, limit: usize, not: &str) -> Result<Bytes, Refusal> {
     let mut inflated = Vec::new();
-    MultiGzDecoder::new(body)
-        .take(limit as u64 + 1)
+    body.take(limit as u64 + 1)
         .read_to_end(&mut inflated)
-        .map_err(|_| refusal(StatusCode::BAD_REQUEST, "the body is not gzip"))?;
-    if inflated.len() > limit { Err(too_large()) } else { Ok(inflated.into()) }
+        .map_err(|_| refusal(StatusCode::BAD_REQUEST, not))?;
+    if inflated.len() > limit {
+        return Err(too_large());
+    }
+    // It is kept: what the vector has in reserve would be kept with it.
+    inflated.shrink_to_fit();
+    Ok(inflated.into())
+}
+
+fn zstd(body: &[u8]) -> Result<impl Read, Refusal> {
+    let mut decoder =
+        ZstdDecoder::with_buffer(body).map_err(|_| refusal(StatusCode::BAD_REQUEST, NOT_ZSTD))?;
+    decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(|_| refusal(StatusCode::BAD_REQUEST, NOT_ZSTD))?;
+    Ok(decoder)
 }
 
 fn header(headers: &HeaderMap, name: &str) -> String {

@@ -30,6 +30,10 @@ fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
+fn zstd(body: &[u8]) -> Vec<u8> {
+    zstd::encode_all(body, 3).expect("memory")
+}
+
 #[test]
 fn every_combination_that_otlp_allows_is_taken() {
     let json = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{}]}]}]}"#;
@@ -39,7 +43,9 @@ fn every_combination_that_otlp_allows_is_taken() {
         ("application/json", &json[..]),
         ("application/json; charset=utf-8", &json[..]),
     ] {
-        for (compression, body) in [("", body.to_vec()), ("identity", body.to_vec()), ("GZIP", gzip(body))] {
+        for (compression, body) in
+            [("", body.to_vec()), ("identity", body.to_vec()), ("GZIP", gzip(body)), ("zstd", zstd(body))]
+        {
             let accepted = take(kind, compression, &body).expect(kind);
             assert_eq!((accepted.items, accepted.invocations.len()), (1, 0), "{kind} {compression}");
             assert_eq!(accepted.bytes, SPAN, "{kind} {compression}");
@@ -51,13 +57,23 @@ fn every_combination_that_otlp_allows_is_taken() {
 fn what_is_not_otlp_is_refused_with_the_right_status() {
     let bomb = gzip(&vec![0; 50 * LIMIT]);
     assert!(bomb.len() < LIMIT, "small on the wire");
+    // The frame's header asks for a window of 16 MiB, of which nothing is used.
+    let mut wide = zstd::Encoder::new(Vec::new(), 3).expect("memory");
+    wide.window_log(24).expect("a window");
+    wide.write_all(SPAN).expect("memory");
+    let wide = wide.finish().expect("memory");
     for (kind, compression, body, status) in [
         (PROTOBUF, "", &b"nonsense"[..], 400),
         (PROTOBUF, "gzip", SPAN, 400),
         (PROTOBUF, "gzip", &gzip(SPAN)[..10], 400),
         (PROTOBUF, "gzip", &bomb, 413),
         (PROTOBUF, "", &vec![0; LIMIT + 1], 413),
-        (PROTOBUF, "zstd", SPAN, 415),
+        (PROTOBUF, "zstd", SPAN, 400),
+        (PROTOBUF, "zstd", &zstd(SPAN)[..10], 400),
+        (PROTOBUF, "zstd", &zstd(&vec![0; 50 * LIMIT]), 413),
+        (PROTOBUF, "zstd", &wide, 400),
+        (PROTOBUF, "br", SPAN, 415),
+        (PROTOBUF, "gzip, zstd", SPAN, 415),
         (PROTOBUF, "gzip, gzip", SPAN, 415),
         ("application/json", "", b"{\"resourceSpans\":", 400),
         ("text/plain", "", SPAN, 415),
@@ -89,8 +105,14 @@ fn an_empty_request_is_valid_and_empty() {
 
 proptest! {
     #[test]
-    fn no_bytes_do_harm(body in prop::collection::vec(any::<u8>(), 0..300), kind in 0..2_usize, compressed: bool) {
+    fn no_bytes_do_harm(
+        body in prop::collection::vec(any::<u8>(), 0..300),
+        kind in 0..2_usize,
+        is_zstd: bool,
+        compressed: bool,
+    ) {
         let kind = [PROTOBUF, "application/json"][kind];
-        let _ = take(kind, "gzip", &if compressed { gzip(&body) } else { body });
+        let (name, compress) = if is_zstd { ("zstd", zstd as fn(&[u8]) -> _) } else { ("gzip", gzip as _) };
+        let _ = take(kind, name, &if compressed { compress(&body) } else { body });
     }
 }

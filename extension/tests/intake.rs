@@ -17,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 const JSON: (&str, &str) = ("content-type", "application/json");
+const ZSTD: (&str, &str) = ("content-encoding", "zstd");
 const GZIP: (&str, &str) = ("content-encoding", "gzip");
 
 fn gzip(body: &[u8]) -> Vec<u8> {
@@ -41,7 +42,14 @@ async fn hostile_posts_are_refused_and_it_goes_on() {
         ("zip bomb", vec![PROTOBUF, GZIP], bomb, 413),
         ("oversized", vec![PROTOBUF], vec![0; 5 * 1024 * 1024], 413),
         ("text", vec![("content-type", "text/plain")], good.clone(), 415),
-        ("zstd", vec![PROTOBUF, ("content-encoding", "zstd")], good.clone(), 415),
+        ("not zstd", vec![PROTOBUF, ZSTD], good.clone(), 400),
+        (
+            "zstd bomb",
+            vec![PROTOBUF, ZSTD],
+            zstd::encode_all(&*vec![0; 100 * 1024 * 1024], 1).expect("memory"),
+            413,
+        ),
+        ("brotli", vec![PROTOBUF, ("content-encoding", "br")], good.clone(), 415),
     ] {
         assert_eq!(post(port, "/v1/traces", &headers, body).await.status, status, "{what}");
     }
@@ -71,6 +79,7 @@ async fn every_encoding_arrives_over_one_connection_that_is_kept() {
         (vec![PROTOBUF, GZIP], gzip(&protobuf("s1"))),
         (vec![JSON], json("s2")),
         (vec![JSON, GZIP], gzip(&json("s3"))),
+        (vec![PROTOBUF, ZSTD], zstd::encode_all(&*protobuf("s4"), 3).expect("memory")),
     ] {
         let mut request = Request::post("/v1/traces").header("host", "127.0.0.1");
         for (name, value) in &headers {
@@ -85,8 +94,8 @@ async fn every_encoding_arrives_over_one_connection_that_is_kept() {
         response.into_body().collect().await.expect("an answer");
     }
     extension.shut_down().await;
-    assert_eq!(backend.state().spans, ["s0", "s1", "s2", "s3"]);
-    assert_eq!(backend.state().requests.len(), 1, "four requests left as one");
+    assert_eq!(backend.state().spans, ["s0", "s1", "s2", "s3", "s4"]);
+    assert_eq!(backend.state().requests.len(), 1, "they left as one");
 }
 
 #[tokio::test]
