@@ -3,7 +3,7 @@
 mod support;
 
 use std::time::{Duration, Instant};
-use support::{Backend, Extension, invocation_span, span};
+use support::{Backend, Extension, PATIENCE, invocation_span, span};
 use tokio::net::TcpListener;
 
 /// A port on which nobody listens.
@@ -64,12 +64,37 @@ async fn a_backend_that_refuses_connections_for_ten_invocations_costs_nothing_an
     }
     assert!(started.elapsed() < Duration::from_secs(8), "no budget was sat out: {:?}", started.elapsed());
     let backend = Backend::on(TcpListener::bind(("127.0.0.1", port)).await.expect("free"), &[]);
-    extension.invocation("r10", "s10").await;
-    assert_eq!(backend.state().spans, names(11));
+    let mut invocations = 10;
+    while backend.state().spans.is_empty() {
+        extension.invocation(&format!("r{invocations}"), &format!("s{invocations}")).await;
+        invocations += 1;
+        assert!(started.elapsed() < PATIENCE, "it is asked again after a pause");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(backend.state().spans, names(invocations));
     let summary = extension.shut_down().await;
-    assert_eq!(summary["spans"]["exported"], 11);
+    assert_eq!(summary["spans"]["exported"], invocations);
     let warnings = extension.lines().iter().filter(|line| line["level"] == "WARN").count();
     assert_eq!(warnings, 1, "an outage is one line");
+}
+
+#[tokio::test]
+async fn a_backend_that_never_answers_is_left_alone_after_two_tries() {
+    let backend = Backend::start(&[0; 100]).await;
+    let mut extension = Extension::start(&[
+        ("THROUGHLINE_EXPORT_ENDPOINT", &backend.url()),
+        ("THROUGHLINE_BUDGET_MS", "200"),
+    ])
+    .await;
+    for number in 0..20 {
+        extension.invocation(&format!("r{number}"), &format!("s{number}")).await;
+    }
+    let tries = backend.state().requests.len();
+    assert!((2..=4).contains(&tries), "the first pause is a second: {tries}");
+    backend.state().script.clear();
+    let summary = extension.shut_down().await;
+    assert_eq!((&summary["spans"]["exported"], &summary["spans"]["kept"]), (&20.into(), &0.into()));
+    assert_eq!(backend.state().spans, names(20), "SHUTDOWN does not ask the breaker");
 }
 
 #[tokio::test]

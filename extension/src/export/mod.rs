@@ -1,11 +1,14 @@
 //! Sending what is buffered, within a time limit, and keeping what could not be sent.
 
+mod breaker;
 mod otlp_http;
 mod parts;
 mod retry;
 mod stdout;
 
 pub use otlp_http::OtlpHttp;
+
+use breaker::{Breaker, Moment, State};
 
 use crate::buffer::BatchLimit;
 use crate::config::Export;
@@ -60,16 +63,7 @@ pub enum Effort {
 pub struct Exporter {
     /// `None`: to stdout.
     backend: Option<OtlpHttp>,
-    outage: Outage,
-}
-
-/// Whether the backend fails.
-#[derive(Debug, Default)]
-struct Outage {
-    /// The last try failed: until one succeeds, each flush tries once.
-    failing: bool,
-    /// The backend asked not to be bothered before.
-    not_before: Option<Instant>,
+    breaker: Breaker,
 }
 
 // === impl Exporter ===
@@ -81,63 +75,71 @@ impl Exporter {
             Export::Stdout => None,
             Export::Otlp(endpoint, headers) => Some(OtlpHttp::new(endpoint, headers)),
         };
-        Self { backend, outage: Outage::default() }
+        Self { backend, breaker: Breaker::default() }
     }
 
     /// Sends until the buffer is empty, `until` is reached, or the backend fails and a retry would not
     /// fit. Whatever was not taken is in the buffer again and no request is on its way any more when
     /// this returns. It must be awaited to its end. Tells whether the buffer is empty.
     pub async fn drain(&mut self, shared: &Shared, until: Instant, effort: Effort) -> bool {
-        let Self { backend, outage } = self;
+        let Self { backend, breaker } = self;
         let Some(backend) = backend else {
             let over = || Instant::now() >= until;
             return stdout::write(shared, over, |piece| shared.delivered(piece, 0, ""));
         };
+        let last_chance = effort == Effort::LastChance;
+        if breaker.state(Moment::now()) == State::Open && !last_chance {
+            return shared.lock().buffer.queued() == 0;
+        }
         let mut limit = BATCH;
         let mut failures = 0;
         loop {
-            let now = Instant::now();
-            let asked_to_wait = outage.not_before.is_some_and(|then| now < then);
-            if now >= until || (asked_to_wait && effort == Effort::Usual) {
+            if Instant::now() >= until {
                 return shared.lock().buffer.queued() == 0;
             }
             let Some(batch) = shared.take(limit) else { return true };
             let no_answer = || Outcome::Failed { after: None, why: "no answer in time".into() };
-            let pause = match timeout_at(until, backend.send(&batch)).await.unwrap_or_else(|_| no_answer()) {
-                Outcome::Delivered { rejected, why } => {
-                    shared.delivered(&batch, rejected, &why);
-                    outage.end();
-                    (limit, failures) = (BATCH, 0);
-                    continue;
+            let (why, asked, again) =
+                match timeout_at(until, backend.send(&batch)).await.unwrap_or_else(|_| no_answer()) {
+                    Outcome::Delivered { rejected, why } => {
+                        shared.delivered(&batch, rejected, &why);
+                        if breaker.succeeded() {
+                            log::line(Level::Info, "export works again", json!({}));
+                        }
+                        (limit, failures) = (BATCH, 0);
+                        continue;
+                    }
+                    Outcome::Refused { divisible: true, .. } if batch.entries.len() > 1 => {
+                        // One sender's bad request must not cost the others theirs.
+                        limit.entries = batch.entries.len() / 2;
+                        shared.put_back(batch);
+                        continue;
+                    }
+                    Outcome::Refused { why, .. } => {
+                        shared.refused(&batch, &why);
+                        limit = BATCH;
+                        continue;
+                    }
+                    Outcome::Unreachable(why) => (why, None, last_chance),
+                    Outcome::Failed { after, why } => {
+                        (why, after, last_chance || breaker.state(Moment::now()) == State::Closed)
+                    }
+                };
+            shared.put_back(batch);
+            let pause = retry::pause(retry::FIRST, failures, asked, fastrand::f64());
+            let then = Instant::now().checked_add(pause).filter(|then| again && *then < until);
+            let Some(then) = then else {
+                if breaker.failed(Moment::now(), asked, fastrand::f64()) {
+                    log::line(
+                        Level::Warn,
+                        "export fails; what is buffered is kept and tried again",
+                        json!({ "reason": why }),
+                    );
                 }
-                Outcome::Refused { divisible: true, .. } if batch.entries.len() > 1 => {
-                    // One sender's bad request must not cost the others theirs.
-                    limit.entries = batch.entries.len() / 2;
-                    shared.put_back(batch);
-                    continue;
-                }
-                Outcome::Refused { why, .. } => {
-                    shared.refused(&batch, &why);
-                    limit = BATCH;
-                    continue;
-                }
-                Outcome::Unreachable(why) => {
-                    shared.put_back(batch);
-                    outage.failed(&why, None);
-                    (effort == Effort::LastChance).then(|| retry::pause(failures, None, fastrand::f64()))
-                }
-                Outcome::Failed { after, why } => {
-                    shared.put_back(batch);
-                    let again = effort == Effort::LastChance || !outage.failing || failures > 0;
-                    outage.failed(&why, after);
-                    again.then(|| retry::pause(failures, after, fastrand::f64()))
-                }
+                return false;
             };
             failures += 1;
-            match pause.and_then(|pause| Instant::now().checked_add(pause)) {
-                Some(then) if then < until => sleep_until(then).await,
-                _ => return false,
-            }
+            sleep_until(then).await;
         }
     }
 
@@ -145,28 +147,6 @@ impl Exporter {
     pub fn spill(&self, shared: &Shared, until: Instant) {
         if !stdout::write(shared, || Instant::now() >= until, |piece| shared.spilled(piece)) {
             shared.out_of_time();
-        }
-    }
-}
-
-// === impl Outage ===
-
-impl Outage {
-    fn failed(&mut self, why: &str, after: Option<Duration>) {
-        self.not_before = after.and_then(|after| Instant::now().checked_add(after));
-        if !std::mem::replace(&mut self.failing, true) {
-            log::line(
-                Level::Warn,
-                "export fails; what is buffered is kept and tried again",
-                json!({ "reason": why }),
-            );
-        }
-    }
-
-    fn end(&mut self) {
-        self.not_before = None;
-        if std::mem::take(&mut self.failing) {
-            log::line(Level::Info, "export works again", json!({}));
         }
     }
 }

@@ -3,16 +3,16 @@
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use std::time::{Duration, SystemTime};
 
-/// The first pause; each further one is twice as long.
-const FIRST: Duration = Duration::from_millis(25);
+/// The first pause within a flush.
+pub(super) const FIRST: Duration = Duration::from_millis(25);
 /// No pause is longer, even if the backend asks for it.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The pause after `failures` earlier ones, exponential. `random` (0 to 1) takes up to half of it away,
+/// The pause after `failures` earlier ones, the `first` doubled with each. `random` (0 to 1) takes up to half of it away,
 /// so that sandboxes that failed together do not come back together. What the backend asked for
 /// (`Retry-After`) is the least, up to the longest pause.
-pub(super) fn pause(failures: u32, asked: Option<Duration>, random: f64) -> Duration {
-    let full = FIRST.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST);
+pub(super) fn pause(first: Duration, failures: u32, asked: Option<Duration>, random: f64) -> Duration {
+    let full = first.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST);
     full.mul_f64(1.0 - 0.5 * random.clamp(0.0, 1.0)).max(asked.unwrap_or_default()).min(LONGEST)
 }
 
@@ -39,19 +39,19 @@ mod tests {
 
     #[test]
     fn pauses_double_and_jitter_takes_away_at_most_half() {
-        assert_eq!(pause(0, None, 0.0), FIRST);
-        assert_eq!(pause(3, None, 0.0), FIRST * 8);
-        assert_eq!(pause(3, None, 1.0), FIRST * 4);
-        assert_eq!(pause(u32::MAX, None, 0.0), LONGEST);
-        let three: Duration = (0..3).map(|failures| pause(failures, None, 0.0)).sum();
+        assert_eq!(pause(FIRST, 0, None, 0.0), FIRST);
+        assert_eq!(pause(FIRST, 3, None, 0.0), FIRST * 8);
+        assert_eq!(pause(FIRST, 3, None, 1.0), FIRST * 4);
+        assert_eq!(pause(FIRST, u32::MAX, None, 0.0), LONGEST);
+        let three: Duration = (0..3).map(|failures| pause(FIRST, failures, None, 0.0)).sum();
         assert!(three < Duration::from_millis(250), "three failures fit into the default budget");
     }
 
     #[test]
     fn what_the_backend_asks_for_is_the_least() {
-        assert_eq!(pause(0, Some(Duration::from_secs(2)), 0.3), Duration::from_secs(2));
-        assert_eq!(pause(2, Some(Duration::ZERO), 0.0), FIRST * 4);
-        assert_eq!(pause(0, Some(Duration::MAX), 0.0), LONGEST, "but no more than the longest");
+        assert_eq!(pause(FIRST, 0, Some(Duration::from_secs(2)), 0.3), Duration::from_secs(2));
+        assert_eq!(pause(FIRST, 2, Some(Duration::ZERO), 0.0), FIRST * 4);
+        assert_eq!(pause(FIRST, 0, Some(Duration::MAX), 0.0), LONGEST, "but no more than the longest");
     }
 
     #[test]

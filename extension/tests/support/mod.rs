@@ -21,7 +21,7 @@ pub use extension::Extension;
 pub use lambda_api::Lambda;
 
 /// Far above anything that a loaded machine needs.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Polls until `found` finds something.
 pub async fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
