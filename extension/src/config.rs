@@ -4,6 +4,7 @@
 //! [`Notice`] and a safe value takes its place.
 
 use crate::endpoint::{Endpoint, mask};
+use crate::flush::{Policy, is_ample};
 use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::collections::HashMap;
@@ -32,6 +33,10 @@ pub struct Config {
     pub buffer_bytes: usize,
     /// `THROUGHLINE_BUDGET_MS`: how long a flush may hold up the next event.
     pub budget: Duration,
+    /// `THROUGHLINE_FLUSH`: what may wait.
+    pub flush: Policy,
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`: whether there is processor enough to send beside the handler.
+    pub ample: bool,
     /// `THROUGHLINE_EXPORT_ENDPOINT` and `THROUGHLINE_EXPORT_HEADERS`.
     pub export: Export,
     /// Lambda Managed Instances: no INVOKE events and no freeze.
@@ -71,6 +76,8 @@ pub fn parse(env: &HashMap<String, String>, collector: bool) -> (Config, Vec<Not
         listen: reader.listen(),
         buffer_bytes: reader.number("THROUGHLINE_BUFFER_BYTES", BUFFER_BYTES, BUFFER_RANGE) as usize,
         budget: Duration::from_millis(reader.number("THROUGHLINE_BUDGET_MS", BUDGET_MS, BUDGET_RANGE)),
+        flush: reader.flush(),
+        ample: is_ample(reader.value("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|size| size.parse().ok())),
         export: reader.export(),
         managed_instances: env.get("AWS_LAMBDA_INITIALIZATION_TYPE").map(String::as_str)
             == Some("lambda-managed-instances"),
@@ -158,6 +165,15 @@ impl<'a> Reader<'a> {
                 default
             }
         }
+    }
+
+    fn flush(&mut self) -> Policy {
+        const NAME: &str = "THROUGHLINE_FLUSH";
+        let Some(value) = self.value(NAME) else { return Policy::Adaptive };
+        Policy::parse(value).unwrap_or_else(|| {
+            self.warn(NAME, value, "is not end, deferred, adaptive or interval=20s; adaptive is used");
+            Policy::Adaptive
+        })
     }
 
     fn export(&mut self) -> Export {

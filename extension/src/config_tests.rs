@@ -1,4 +1,5 @@
 use super::{Config, Export, Notice, parse};
+use crate::flush::Policy;
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -25,6 +26,7 @@ fn an_empty_environment_gives_the_defaults_and_says_where_spans_go() {
     assert!(config.enabled && !config.managed_instances);
     assert_eq!((config.listen, config.buffer_bytes), (4318, 4 * 1024 * 1024));
     assert_eq!((config.budget, config.export), (Duration::from_millis(250), Export::Stdout));
+    assert!(config.flush == Policy::Adaptive && config.ample);
     assert_eq!(notices.len(), 1);
     assert!(!notices[0].warning && notices[0].variable == "THROUGHLINE_EXPORT_ENDPOINT");
 }
@@ -36,13 +38,16 @@ fn good_values_are_taken_without_a_word() {
         ("THROUGHLINE_LISTEN", "localhost:0"),
         ("THROUGHLINE_BUFFER_BYTES", "1000000"),
         ("THROUGHLINE_BUDGET_MS", " 40 "),
+        ("THROUGHLINE_FLUSH", "interval=20s"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
         ("THROUGHLINE_EXPORT_ENDPOINT", "https://api.example.com"),
         ("THROUGHLINE_EXPORT_HEADERS", "x-key=a%20b%3D, x-team = blue=1,"),
         ("THROUGHLINE_EXPORT_PROTOCOL", "http/protobuf"),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "lambda-managed-instances"),
     ]);
     assert_eq!(notices, []);
-    assert!(!config.enabled && config.managed_instances);
+    assert!(!config.enabled && config.managed_instances && !config.ample);
+    assert_eq!(config.flush, Policy::Interval(Duration::from_secs(20)));
     assert_eq!(
         (config.listen, config.buffer_bytes, config.budget),
         (0, 1_000_000, Duration::from_millis(40))
@@ -72,6 +77,8 @@ fn each_bad_value_is_one_line_and_a_default() {
         ("THROUGHLINE_BUFFER_BYTES", "10"),
         ("THROUGHLINE_BUDGET_MS", "-1"),
         ("THROUGHLINE_BUDGET_MS", "99999999999999999999"),
+        ("THROUGHLINE_FLUSH", "sometimes"),
+        ("THROUGHLINE_FLUSH", "interval=20"),
         ("THROUGHLINE_EXPORT_ENDPOINT", "not a url"),
         ("THROUGHLINE_EXPORT_ENDPOINT", "aws"),
         ("THROUGHLINE_EXPORT_PROTOCOL", "grpc"),
@@ -132,8 +139,8 @@ fn its_own_listener_is_no_backend() {
 
 proptest! {
     #[test]
-    fn any_text_is_read(values in prop::collection::vec(".{0,40}", 7)) {
-        let names = ["ENABLED", "LISTEN", "BUFFER_BYTES", "BUDGET_MS", "EXPORT_ENDPOINT", "EXPORT_HEADERS", "EXPORT_PROTOCOL"];
+    fn any_text_is_read(values in prop::collection::vec(".{0,40}", 8)) {
+        let names = ["ENABLED", "LISTEN", "BUFFER_BYTES", "BUDGET_MS", "FLUSH", "EXPORT_ENDPOINT", "EXPORT_HEADERS", "EXPORT_PROTOCOL"];
         let env: HashMap<_, _> = names.iter().map(|name| format!("THROUGHLINE_{name}")).zip(values).collect();
         let (config, _) = parse(&env, false);
         prop_assert!(config.buffer_bytes > 0 && !config.budget.is_zero());

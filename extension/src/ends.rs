@@ -5,6 +5,7 @@
 //! extension has read INVOKE, so ends are remembered by request id. Lambda's asynchronous retries come
 //! with the same id, so what belongs to an attempt that is over must not end the next.
 
+use crate::flush;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -133,6 +134,15 @@ impl Ends {
     /// `subscribed` to and has not failed to tell the last.
     pub fn are_told(&self, subscribed: bool) -> bool {
         self.function == Function::Tells || (subscribed && self.platform == Platform::Tells)
+    }
+
+    /// What the function has shown of itself.
+    pub fn function(&self) -> flush::Function {
+        match self.function {
+            Function::Unknown => flush::Function::Unknown,
+            Function::Tells => flush::Function::Wrapped,
+            Function::Silent => flush::Function::Unwrapped,
+        }
     }
 
     /// Whether a span of this request may still come: its function sends them, its runtime lives.

@@ -2,8 +2,8 @@
 
 use crate::bad_end::BadEnd;
 use crate::export::{Effort, Exporter};
-use crate::flush::{Decision, GaveUp, State, decide, shutdown_until};
-use crate::lambda::{Error, Event, Lambda};
+use crate::flush::{Decision, GaveUp, Pace, Settings, State, Unsent, decide, held_until, shutdown_until};
+use crate::lambda::{Error, Event, Lambda, instant};
 use crate::log::{self, Level};
 use crate::recorder::Recorders;
 use crate::sandbox::Sandbox;
@@ -11,7 +11,7 @@ use crate::shared::Shared;
 use crate::terminated::Terminated;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep_until};
 
 /// How long a span that is still due may delay SHUTDOWN: its function was frozen before the hand-over.
@@ -24,8 +24,6 @@ const TERMINATION: Duration = Duration::from_secs(2);
 const SUMMARY: Duration = Duration::from_millis(50);
 /// The time to write down what is left that there always is, for clocks may be wrong.
 const LEAST: Duration = Duration::from_millis(100);
-/// No deadline is farther: a function runs for 15 minutes at most.
-const LONGEST: Duration = Duration::from_secs(3600);
 
 /// A started extension.
 #[derive(Debug)]
@@ -33,11 +31,31 @@ pub struct Extension {
     lambda: Lambda,
     shared: Arc<Shared>,
     exporter: Exporter,
-    budget: Duration,
+    settings: Settings,
     mode: Mode,
     port_file: Option<(Sandbox, u16)>,
     recorders: Recorders,
     terminated: Terminated,
+    pace: Pace,
+    ahead: Option<Ahead>,
+}
+
+/// An invocation ahead of whose end the next event was asked for.
+#[derive(Debug)]
+struct Ahead {
+    request_id: String,
+    deadline: Instant,
+}
+
+/// Where an invocation stands.
+struct Turn<'a> {
+    request_id: &'a str,
+    invoked: Instant,
+    deadline: Instant,
+    /// What earlier ones have left is still unsent.
+    tail: bool,
+    flushing_since: Option<Instant>,
+    gave_up: Option<GaveUp>,
 }
 
 /// How the end of an invocation is known.
@@ -67,13 +85,13 @@ impl Extension {
         lambda: Lambda,
         shared: Arc<Shared>,
         exporter: Exporter,
-        budget: Duration,
+        settings: Settings,
         mode: Mode,
         port_file: Option<(Sandbox, u16)>,
         recorders: Recorders,
     ) -> Self {
-        let terminated = Terminated::new();
-        Self { lambda, shared, exporter, budget, mode, port_file, recorders, terminated }
+        let (terminated, pace) = (Terminated::new(), Pace::new());
+        Self { lambda, shared, exporter, settings, mode, port_file, recorders, terminated, pace, ahead: None }
     }
 
     /// Handles events until SHUTDOWN, and returns when nothing is left in the buffer.
@@ -86,8 +104,7 @@ impl Extension {
             let after = match self.next().await {
                 Ok(Some(Event::Invoke { request_id, deadline_ms })) => {
                     self.recorders.invoked(&request_id, deadline_ms);
-                    self.invocation(&request_id, instant(deadline_ms, SystemTime::now(), Instant::now()))
-                        .await
+                    self.invocation(&request_id, deadline_ms).await
                 }
                 Ok(Some(Event::Shutdown { deadline_ms, shutdown_reason })) => {
                     let deadline = instant(deadline_ms, SystemTime::now(), Instant::now());
@@ -108,79 +125,120 @@ impl Extension {
         }
     }
 
-    /// Waits for the next event; `None` is SIGTERM. Where nothing freezes, what arrives is sent meanwhile.
+    /// Waits for the next event; `None` is SIGTERM. Where nothing freezes, what arrives is sent meanwhile. Where the
+    /// event was asked for ahead, so is what a function waits for that handed over a failure.
     async fn next(&mut self) -> Result<Option<Event>, Error> {
         let unfrozen = self.mode == Mode::Unfrozen;
+        let mut gave_up = false;
         let mut next = pin!(self.lambda.next());
         loop {
             tokio::select! {
+                // What was handed over belongs to the event that is here.
+                biased;
                 event = &mut next => return event.map(Some),
                 () = self.terminated.wait() => return Ok(None),
                 () = self.shared.changed(), if unfrozen => {
                     self.recorders.tell_bad_ends(&self.shared);
-                    self.exporter.drain(&self.shared, Instant::now() + self.budget, Effort::Usual).await;
+                    self.exporter.drain(&self.shared, Instant::now() + self.settings.budget, Effort::Usual).await;
+                }
+                () = self.shared.changed(), if self.ahead.is_some() => {
+                    let (Some(ahead), now) = (&self.ahead, Instant::now()) else { continue };
+                    let until = held_until(self.settings.budget, ahead.deadline, now);
+                    // After the deadline the next event is on its way.
+                    if !self.shared.is_pressing() || until <= now {
+                        continue;
+                    }
+                    gave_up = gave_up || !self.exporter.drain(&self.shared, until, Effort::Usual).await;
+                    self.shared.flushed();
                 }
             }
         }
     }
 
-    /// Sees an invocation through to its end, or to the margin before its deadline.
-    async fn invocation(&mut self, request_id: &str, deadline: Instant) -> After {
+    /// Sees an invocation through to its end, to the margin before its deadline, or as far as the policy wants to.
+    async fn invocation(&mut self, request_id: &str, deadline_ms: u64) -> After {
         let invoked = Instant::now();
-        {
+        let deadline = instant(deadline_ms, SystemTime::now(), invoked);
+        let tail = {
             let mut inner = self.shared.lock();
             inner.current = Some(request_id.into());
+            if let Some(before) = self.ahead.take() {
+                inner.ends.close(&before.request_id);
+            }
             inner.ends.open(request_id);
-        }
+            inner.hold_failures = false;
+            // A quick function may have handed over already.
+            inner.buffer.entries().any(|entry| entry.request_id.as_deref() != Some(request_id))
+        };
         if self.mode == Mode::Unfrozen {
             return After::Next;
         }
-        let (mut flushing_since, mut gave_up) = (None, None);
+        self.pace.invoked(deadline_ms, tail);
+        let mut turn = Turn { request_id, invoked, deadline, tail, flushing_since: None, gave_up: None };
         loop {
             self.recorders.tell_bad_ends(&self.shared);
             let now = Instant::now();
-            let state = self.state(request_id, (invoked, deadline), now, flushing_since, gave_up);
-            match decide(&state, now) {
+            match decide(&self.state(&turn, now), now) {
                 Decision::Wait(until) => tokio::select! {
                     () = self.shared.changed() => {}
                     () = sleep_until(until) => {}
                     () = self.terminated.wait() => return After::Terminated,
                 },
-                Decision::Relieve(until) => {
-                    let drained = self.exporter.drain(&self.shared, until, Effort::Usual).await;
-                    gave_up = (!drained).then_some(GaveUp::Early);
+                Decision::Beside(until) => {
+                    let drained = self.flush(&turn, until).await;
+                    turn.tail &= !drained;
+                    turn.gave_up = (!drained).then_some(GaveUp::Early);
                 }
                 Decision::Flush(until) => {
-                    flushing_since.get_or_insert(now);
-                    let drained = self.exporter.drain(&self.shared, until, Effort::Usual).await;
-                    gave_up = (!drained).then_some(GaveUp::AtEnd);
+                    turn.flushing_since.get_or_insert(now);
+                    let drained = self.flush(&turn, until).await;
+                    turn.gave_up = (!drained).then_some(GaveUp::AtEnd);
+                }
+                Decision::Ahead => {
+                    self.ahead = Some(Ahead { request_id: request_id.to_owned(), deadline });
+                    self.shared.lock().hold_failures = true;
+                    return After::Next;
                 }
                 Decision::Next => break,
             }
         }
+        self.shared.flushed();
         self.shared.lock().ends.close(request_id);
         After::Next
     }
 
-    fn state(
-        &self,
-        request_id: &str,
-        (invoked, deadline): (Instant, Instant),
-        now: Instant,
-        flushing_since: Option<Instant>,
-        gave_up: Option<GaveUp>,
-    ) -> State {
+    /// Tells whether nothing is left.
+    async fn flush(&mut self, turn: &Turn<'_>, until: Instant) -> bool {
+        let drained = self.exporter.drain(&self.shared, until, Effort::Usual).await;
+        self.shared.flushed();
+        self.pace.flushed(turn.invoked.elapsed(), drained);
+        drained
+    }
+
+    fn state(&self, turn: &Turn<'_>, now: Instant) -> State {
+        let Settings { budget, policy, ample } = self.settings;
+        let ran = now.saturating_duration_since(turn.invoked);
         let inner = self.shared.lock();
         State {
-            ended: inner.ends.ended(request_id, self.budget, now),
+            ended: inner.ends.ended(turn.request_id, budget, now),
             end_is_told: inner.ends.are_told(self.mode == Mode::EndsAreTold),
-            invoked,
-            deadline,
-            budget: self.budget,
-            buffered: inner.buffer.queued(),
-            limit: inner.buffer.limit(),
-            flushing_since,
-            gave_up,
+            invoked: turn.invoked,
+            deadline: turn.deadline,
+            budget,
+            policy,
+            unsent: Unsent {
+                urgent: inner.urgent,
+                tail: turn.tail,
+                age: self.pace.age(ran),
+                since_flush: self.pace.since_flush(ran),
+                frequent: self.pace.is_frequent(),
+                ample,
+                function: inner.ends.function(),
+                buffered: inner.buffer.queued(),
+                limit: inner.buffer.limit(),
+            },
+            flushing_since: turn.flushing_since,
+            gave_up: turn.gave_up,
         }
     }
 
@@ -190,6 +248,7 @@ impl Extension {
         self.last_news(reason, until).await;
         self.recorders.tell_all(&self.shared, &BadEnd::of_shutdown(reason));
         self.exporter.drain(&self.shared, until, Effort::LastChance).await;
+        self.shared.flushed();
         self.write_down(deadline);
     }
 
@@ -225,27 +284,5 @@ impl Extension {
                 () = sleep_until(until) => {}
             }
         }
-    }
-}
-
-/// The moment of a deadline in milliseconds since 1970. To be asked when the event arrives: clocks jump
-/// in a freeze, and what was computed before it is worth nothing after.
-fn instant(deadline_ms: u64, wall: SystemTime, now: Instant) -> Instant {
-    let since_1970 = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-    now + Duration::from_millis(deadline_ms).saturating_sub(since_1970).min(LONGEST)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{LONGEST, instant};
-    use std::time::{Duration, UNIX_EPOCH};
-    use tokio::time::Instant;
-
-    #[test]
-    fn deadlines_are_seen_from_now() {
-        let (now, wall) = (Instant::now(), UNIX_EPOCH + Duration::from_millis(10_000));
-        assert_eq!(instant(13_000, wall, now), now + Duration::from_secs(3));
-        assert_eq!(instant(9_000, wall, now), now, "past");
-        assert_eq!(instant(u64::MAX, wall, now), now + LONGEST, "nonsense");
     }
 }

@@ -6,8 +6,9 @@ use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 const REGISTER: &str = "/2020-01-01/extension/register";
 const NEXT: &str = "/2020-01-01/extension/event/next";
@@ -20,6 +21,8 @@ const BUFFERING_MS: u64 = 25;
 const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(10);
 const MAX_BODY: usize = 1024 * 1024;
+/// No deadline is farther: a function runs for 15 minutes at most.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// The client of one registered extension.
 #[derive(Debug)]
@@ -213,9 +216,26 @@ fn unreadable(path: &'static str, why: impl ToString) -> Error {
     Error::Unreadable { path, why: why.to_string() }
 }
 
+/// The moment of a deadline in milliseconds since 1970. To be asked when the event arrives: clocks jump
+/// in a freeze, and what was computed before it is worth nothing after.
+pub fn instant(deadline_ms: u64, wall: SystemTime, now: Instant) -> Instant {
+    let since_1970 = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+    now + Duration::from_millis(deadline_ms).saturating_sub(since_1970).min(LONGEST)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Event;
+    use super::{Event, LONGEST, instant};
+    use std::time::{Duration, UNIX_EPOCH};
+    use tokio::time::Instant;
+
+    #[test]
+    fn deadlines_are_seen_from_now() {
+        let (now, wall) = (Instant::now(), UNIX_EPOCH + Duration::from_millis(10_000));
+        assert_eq!(instant(13_000, wall, now), now + Duration::from_secs(3));
+        assert_eq!(instant(9_000, wall, now), now, "past");
+        assert_eq!(instant(u64::MAX, wall, now), now + LONGEST, "nonsense");
+    }
 
     #[test]
     fn events_of_the_developer_guide_are_read() {

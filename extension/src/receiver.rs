@@ -52,7 +52,14 @@ async fn take(request: Request<Incoming>, shared: &Shared, bodies: &Bodies) -> R
     let body = bodies.read(body, limit).await?;
     let max_inflated = MAX_INFLATED.min(shared.lock().buffer.limit());
     let accepted = accept(signal, &parts.headers, body.bytes.clone(), max_inflated)?;
+    if accepted.has_error {
+        shared.failed();
+    }
     shared.received(signal, accepted.bytes, accepted.items, &accepted.invocations);
+    drop(body);
+    if !accepted.invocations.is_empty() {
+        shared.until_sent().await;
+    }
     Ok(())
 }
 

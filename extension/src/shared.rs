@@ -5,15 +5,19 @@ use crate::accounts::{Accounts, Reason};
 use crate::bad_end::BadEnds;
 use crate::buffer::{Batch, BatchLimit, Buffer, Entry};
 use crate::ends::Ends;
+use crate::flush::is_crowded;
 use crate::log::{self, Level};
-use crate::otlp::{InvocationSpan, Signal, invocations};
+use crate::otlp::Signal;
 use crate::telemetry::RuntimeDone;
-use crate::told::{Teller, Told};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+/// The longest that the answer to a hand-over is held. The wrapper waits for two seconds.
+const HELD: Duration = Duration::from_millis(1500);
 
 /// The shared state.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub struct Shared {
     enabled: bool,
     inner: Mutex<Inner>,
     bell: Notify,
+    /// Rings when a flush is over.
+    sent: Notify,
 }
 
 /// What the lock guards.
@@ -30,14 +36,18 @@ pub struct Inner {
     pub buffer: Buffer,
     /// Which invocations ended.
     pub ends: Ends,
-    /// Which of them were told, and by whom.
-    pub told: Told,
     /// Which of them ended badly and are not told yet.
     pub bad_ends: BadEnds,
     /// What became of everything.
     pub accounts: Accounts,
     /// The request id of the running invocation.
     pub current: Option<Arc<str>>,
+    /// A failure came since the last flush.
+    pub urgent: bool,
+    /// The next event was asked for ahead: who hands over a failure at its end gets its answer once that was sent.
+    pub hold_failures: bool,
+    /// Somebody waits for that.
+    held: bool,
 }
 
 // === impl Shared ===
@@ -48,12 +58,14 @@ impl Shared {
         let inner = Inner {
             buffer: Buffer::new(buffer_bytes),
             ends: Ends::default(),
-            told: Told::default(),
             bad_ends: BadEnds::default(),
             accounts: Accounts::default(),
             current: None,
+            urgent: false,
+            hold_failures: false,
+            held: false,
         };
-        Self { enabled, inner: Mutex::new(inner), bell: Notify::new() }
+        Self { enabled, inner: Mutex::new(inner), bell: Notify::new(), sent: Notify::new() }
     }
 
     /// Locks the state. Nothing panics under this lock that would leave it half changed.
@@ -67,32 +79,58 @@ impl Shared {
     }
 
     /// Keeps an accepted OTLP request.
-    pub fn received(&self, signal: Signal, bytes: Bytes, items: u64, ended: &[String]) {
+    pub fn received(&self, signal: Signal, bytes: Bytes, items: u64, invocations: &[String]) {
         let mut inner = self.lock();
-        let request_id = ended.first().map(|id| id.as_str().into()).or_else(|| inner.current.clone());
-        let spans = if ended.is_empty() { Vec::new() } else { invocations(&bytes) };
-        let entry = Entry { signal, bytes, items, request_id };
-        if inner.are_told_by_recorder(&spans) {
-            inner.accounts.received(signal, items);
-            inner.drop_entries(&[entry], Reason::Duplicate, "the flight recorder told them before");
-            return;
-        }
         if self.enabled {
-            ended.iter().for_each(|id| inner.ends.span_arrived(id));
-            spans.iter().for_each(|span| inner.told.note(&span.request_id, span.span_id, Teller::Function));
+            invocations.iter().for_each(|id| inner.ends.span_arrived(id));
         }
-        self.keep(&mut inner, entry);
+        let request_id = invocations.first().map(|id| id.as_str().into()).or_else(|| inner.current.clone());
+        self.keep(&mut inner, Entry { signal, bytes, items, request_id });
         drop(inner);
         self.bell.notify_one();
     }
 
-    /// Keeps the spans that a flight recorder told of this request.
-    pub fn recovered(&self, request_id: &str, bytes: Bytes, spans: u64) {
-        let mut inner = self.lock();
-        for span in invocations(&bytes) {
-            inner.told.note(&span.request_id, span.span_id, Teller::Recorder);
+    /// A failure is in what is about to be received.
+    pub fn failed(&self) {
+        self.lock().urgent = self.enabled;
+    }
+
+    /// Waits until what may not wait was sent, where only this keeps the sandbox from freezing: the next event was
+    /// asked for ahead, and the function's own request for it comes after the answer to its hand-over.
+    pub async fn until_sent(&self) {
+        let sent = self.sent.notified();
+        {
+            let mut inner = self.lock();
+            if !(inner.hold_failures && (inner.urgent || inner.is_crowded())) {
+                return;
+            }
+            inner.held = true;
         }
+        self.bell.notify_one();
+        // The flush has its own end, and before this.
+        let _ = tokio::time::timeout(HELD, sent).await;
+    }
+
+    /// Whether a flush cannot wait for the next event, although that was asked for: somebody waits for it, or the
+    /// buffer would run over.
+    pub fn is_pressing(&self) -> bool {
+        let inner = self.lock();
+        inner.held || inner.is_crowded()
+    }
+
+    /// A flush is over, whatever came of it.
+    pub fn flushed(&self) {
+        let mut inner = self.lock();
+        (inner.urgent, inner.held) = (false, false);
+        drop(inner);
+        self.sent.notify_waiters();
+    }
+
+    /// Keeps the spans that a flight recorder told of this request. They tell a failure.
+    pub fn recovered(&self, request_id: &str, bytes: Bytes, spans: u64) {
         let request_id = Some(request_id.into());
+        let mut inner = self.lock();
+        inner.urgent = self.enabled;
         self.keep(&mut inner, Entry { signal: Signal::Traces, bytes, items: spans, request_id });
     }
 
@@ -164,11 +202,8 @@ impl Shared {
 // === impl Inner ===
 
 impl Inner {
-    /// Whether these are invocations, all of which the flight recorder told already.
-    fn are_told_by_recorder(&self, spans: &[InvocationSpan]) -> bool {
-        let by_recorder =
-            |span: &InvocationSpan| self.told.by(&span.request_id, span.span_id) == Some(Teller::Recorder);
-        !spans.is_empty() && spans.iter().all(by_recorder)
+    fn is_crowded(&self) -> bool {
+        is_crowded(self.buffer.queued(), self.buffer.limit())
     }
 
     fn drop_entries(&mut self, entries: &[Entry], reason: Reason, why: &str) {

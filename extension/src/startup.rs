@@ -5,6 +5,7 @@
 use crate::config::{Config, Notice};
 use crate::export::Exporter;
 use crate::extension::{Extension, Mode};
+use crate::flush::Settings;
 use crate::lambda::{Error, Events, Lambda, Subscription};
 use crate::log::{self, Level};
 use crate::recorder::Recorders;
@@ -47,7 +48,8 @@ pub async fn start(api: &str, name: &str, tmp: &Path, mut config: Config) -> Res
         Subscription::Refused(_) => Mode::EndsAreGuessed,
     };
     let exporter = Exporter::new(config.export);
-    Ok(Extension::new(lambda, shared, exporter, config.budget, mode, port_file, recorders))
+    let settings = Settings { budget: config.budget, policy: config.flush, ample: config.ample };
+    Ok(Extension::new(lambda, shared, exporter, settings, mode, port_file, recorders))
 }
 
 /// Takes OTLP from now on; tells the port.

@@ -277,6 +277,8 @@ fn environment(
             ("MAIL_PROVIDER_URL", &mails),
             ("THROUGHLINE_DYNAMODB_TABLES", "orders"),
             ("THROUGHLINE_EXPORT_ENDPOINT", receiver.endpoint()),
+            // Each order is looked at when its last function is done.
+            ("THROUGHLINE_FLUSH", "end"),
             // Every sandbox shares our network: any free port, told by the port file.
             ("THROUGHLINE_LISTEN", "127.0.0.1:0"),
         ]

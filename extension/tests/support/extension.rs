@@ -39,6 +39,8 @@ impl Extension {
             .env("THROUGHLINE_LISTEN", "127.0.0.1:0")
             // A loaded machine is slow; tests of the budget set their own.
             .env("THROUGHLINE_BUDGET_MS", "10000")
+            // What is handed over is at the backend when the next event is asked for; tests of the others set theirs.
+            .env("THROUGHLINE_FLUSH", "end")
             .envs(variables.iter().copied())
             .stdout(std::process::Stdio::piped())
             .kill_on_drop(true)

@@ -50,6 +50,25 @@ async fn spans_arrive_before_each_freeze() {
 }
 
 #[tokio::test]
+async fn what_waits_over_freezes_arrives_once_and_failures_at_once() {
+    for policy in ["deferred", "adaptive", "interval=1s"] {
+        let backend = Backend::start([]).unwrap();
+        let setup = Setup::wrapped(Kind::Command).exporting_to(&backend).await;
+        let mut function = setup.env("THROUGHLINE_FLUSH", policy).start().await;
+        for n in 0..24 {
+            let fails = n % 8 == 7;
+            function.command(if fails { "error" } else { "ok" }, n % 4).await;
+            function.sandbox.settled().await;
+            assert!(function.sandbox.is_frozen());
+            if fails {
+                function.ledger.assert(&backend.arrived());
+            }
+        }
+        function.shutdown().await.ledger.assert(&backend.arrived());
+    }
+}
+
+#[tokio::test]
 async fn an_error_reaches_the_client_and_the_span() {
     let backend = Backend::start([]).unwrap();
     let mut function = Setup::wrapped(Kind::Command).exporting_to(&backend).await.start().await;
