@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use throughline::context::spawn;
 use tracing::Instrument;
 
-use crate::handlers::step;
+use crate::handlers::{eat_memory, step};
 
 /// The variable that says how an invocation ends.
 pub const ENDING: &str = "TEST_ENDING";
@@ -115,13 +115,7 @@ async fn die(ends: &str) {
         "SIGKILL" => {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }
-        "memory" => {
-            let mut eaten: Vec<Vec<u8>> = Vec::new();
-            loop {
-                eaten.push(vec![1; 1024 * 1024]);
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        }
+        "memory" => eat_memory().await,
         other => panic!("{ENDING}={other:?} is no ending"),
     }
 }

@@ -1,6 +1,8 @@
 //! The handlers of the test functions. The `function` binary runs them wrapped, the `plain` binary
 //! under `lambda_runtime` alone: what clients get from both must be the same bytes.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use lambda_runtime::streaming::Response;
@@ -84,6 +86,8 @@ pub enum Ending {
     Panic,
     /// With the process.
     Exit,
+    /// With all the memory that there is.
+    Memory,
     /// Never.
     Hang,
 }
@@ -107,6 +111,7 @@ pub async fn command(event: LambdaEvent<Command>) -> Result<Value, Error> {
         Ending::Error => Err(format!("failed after {spans} spans").into()),
         Ending::Panic => panic!("panicked after {spans} spans"),
         Ending::Exit => std::process::exit(3),
+        Ending::Memory => eat_memory().await,
         Ending::Hang => std::future::pending().await,
     }
 }
@@ -142,6 +147,15 @@ pub async fn streaming(
 /// None of its own.
 pub async fn echo(event: LambdaEvent<Box<RawValue>>) -> Result<Box<RawValue>, Error> {
     Ok(event.payload)
+}
+
+/// Takes memory until the process is killed for it.
+pub(crate) async fn eat_memory() -> ! {
+    let mut eaten: Vec<Vec<u8>> = Vec::new();
+    loop {
+        eaten.push(vec![1; 1024 * 1024]);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 /// Makes a span named `step`.

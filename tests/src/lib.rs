@@ -3,6 +3,7 @@
 
 pub mod backend;
 pub mod endings;
+pub mod faults;
 pub mod handlers;
 pub mod spans;
 pub mod sqs;

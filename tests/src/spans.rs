@@ -73,7 +73,7 @@ impl Arrived {
     }
 
     /// What identifies the span across runs: the request and its place in it.
-    fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         match (self.attribute(INVOCATION_ID), self.attribute("request_id"), self.attribute("n")) {
             (Some(id), ..) => invocation_key(&id),
             (None, Some(id), Some(n)) => step_key(&id, &n),
@@ -120,6 +120,11 @@ impl Ledger {
     pub fn expect(&mut self, request_id: &str, steps: u32) {
         self.due.push(invocation_key(request_id));
         self.due.extend((0..steps).map(|n| step_key(request_id, &n.to_string())));
+    }
+
+    /// What identifies the expected spans.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &String> {
+        self.due.iter()
     }
 
     /// How many spans are expected.
