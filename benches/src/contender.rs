@@ -1,6 +1,7 @@
 //! The ways to run the measured function.
 
 use std::fs::{self, DirBuilder};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -80,6 +81,16 @@ impl Contender {
         freeze: bool,
         backend: &HttpServer,
     ) -> anyhow::Result<Sandbox> {
+        self.start_at(trigger, freeze, backend.address).await
+    }
+
+    /// Runs it, with a backend at this address.
+    pub(crate) async fn start_at(
+        &self,
+        trigger: Trigger,
+        freeze: bool,
+        backend: SocketAddr,
+    ) -> anyhow::Result<Sandbox> {
         let mut config = SandboxConfig::new(self.name.replace([' ', ','], "-"), &self.program)
             .env("BENCH_TRIGGER", trigger.variable())
             // As Lambda says it to functions that log JSON. Without it lambda-otel-lite filters its own spans out.
@@ -88,7 +99,7 @@ impl Contender {
         if !self.enabled {
             config = config.env("THROUGHLINE_ENABLED", "false");
         }
-        let address = format!("http://{}", backend.address);
+        let address = format!("http://{backend}");
         config = match &self.export {
             Export::Nowhere => config,
             Export::Extension(program) => config
@@ -102,7 +113,7 @@ impl Contender {
             // Ours finds what listens on loopback by the file that the extension writes.
             let folder = sandbox_folder(sandbox.runtime_api());
             DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-            fs::write(folder.join("port"), format!("{}\n", backend.address.port()))?;
+            fs::write(folder.join("port"), format!("{}\n", backend.port()))?;
         }
         Ok(sandbox)
     }

@@ -11,6 +11,7 @@ mod http_server;
 mod instructions;
 mod latency;
 mod memory;
+mod outage;
 mod progress;
 mod reading;
 mod report;
@@ -75,12 +76,14 @@ enum What {
     Startup,
     /// Resident memory
     Memory,
+    /// A backend that is dead
+    Outage,
     /// Size of the binaries
     Size,
 }
 
 impl What {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Parts,
         Self::Peers,
         Self::Instructions,
@@ -88,6 +91,7 @@ impl What {
         Self::Reading,
         Self::Startup,
         Self::Memory,
+        Self::Outage,
         Self::Size,
     ];
 }
@@ -178,6 +182,7 @@ impl Options {
                 progress.begin("memory", 1);
                 report.memory = Some(memory::measure(programs).await?);
             }
+            What::Outage => report.outage = outage::measure(programs, self.invocations, progress).await?,
             What::Size => report.size = size::measure(programs)?,
         }
         Ok(())

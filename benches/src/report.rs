@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::instructions::Instructions;
 use crate::latency::{Latency, Variant};
 use crate::memory::{Memory, Resident};
+use crate::outage::Outage;
 use crate::reading::Reading;
 use crate::sending::{Counted, Sending};
 use crate::size::Bytes;
@@ -20,6 +21,7 @@ pub(crate) struct Report {
     pub(crate) reading: Vec<Reading>,
     pub(crate) startup: Vec<(&'static str, Samples)>,
     pub(crate) memory: Option<Memory>,
+    pub(crate) outage: Vec<Outage>,
     pub(crate) size: Vec<(&'static str, Bytes)>,
 }
 
@@ -61,6 +63,15 @@ impl Report {
             let resident = |(name, Resident { idle, after })| json!({ "name": name, "idle_kb": idle, "after_1000_kb": after });
             memory.named().map(resident)
         });
+        let outage = |of: &Outage| {
+            let first = of.first.map(|after| after.as_secs_f64() * 1000.0);
+            json!({
+                "backend": of.backend,
+                "client_ms": samples(&of.client),
+                "first_after_ms": first,
+                "after_ms": samples(&of.after),
+            })
+        };
         let bytes =
             |(name, of): &(_, Bytes)| json!({ "name": name, "bytes": of.plain, "zipped_bytes": of.zipped });
         json!({
@@ -73,6 +84,7 @@ impl Report {
             "reading": self.reading,
             "startup": startup.collect::<Vec<_>>(),
             "memory": memory,
+            "outage": self.outage.iter().map(outage).collect::<Vec<_>>(),
             "size": self.size.iter().map(bytes).collect::<Vec<_>>(),
         })
     }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::instructions::Instructions;
 use crate::latency::Latency;
 use crate::memory::Resident;
+use crate::outage::Outage;
 use crate::report::Report;
 use crate::size::Bytes;
 
@@ -53,6 +54,7 @@ pub(crate) fn tables(report: &Report) -> String {
             row(&mut text, name, 1, &[idle as f64 / 1024.0, after as f64 / 1024.0]);
         }
     }
+    outage_tables(&mut text, report);
     if !report.size.is_empty() {
         head(&mut text, "Binary (MB)", &["size", "zipped"]);
     }
@@ -77,6 +79,24 @@ fn latency_table(text: &mut String, latency: &Latency) {
             variant.spans,
         ];
         row(text, variant.name, 0, &figures);
+    }
+}
+
+/// The client's wait, then that of the sandbox after the response: of each of the first invocations, and of the others.
+fn outage_tables(text: &mut String, report: &Report) {
+    if report.outage.is_empty() {
+        return;
+    }
+    let columns = ["client p50", "client p99", "after p50", "after p99"];
+    head(text, "A dead backend, frozen in between (ms)", &columns);
+    for Outage { backend, client, after, .. } in &report.outage {
+        let figures =
+            [client.percentile(50), client.percentile(99), after.percentile(50), after.percentile(99)];
+        row(text, backend, 3, &figures);
+    }
+    head(text, "The first after their response (ms)", &["1st", "2nd", "3rd", "4th", "5th"]);
+    for Outage { backend, first, .. } in &report.outage {
+        row(text, backend, 3, &first.map(|after| after.as_secs_f64() * 1000.0));
     }
 }
 
