@@ -9,6 +9,7 @@
 //! enciphered, compressed or spelled as a list of numbers. Such names go into `THROUGHLINE_MASK`; where that is no help,
 //! `THROUGHLINE_CAPTURE=off` keeps payloads out.
 
+mod beside;
 mod card;
 mod encoded;
 mod fields;

@@ -3,11 +3,11 @@
 
 use std::ops::Range;
 
-use super::Keys;
 use super::text::is_separator;
+use super::{Keys, beside};
 
 /// How far back a name may begin.
-const MAX_NAME: usize = 64;
+pub(super) const MAX_NAME: usize = 64;
 /// How headers say what kind of credentials follow
 /// (<https://www.iana.org/assignments/http-authschemes/http-authschemes.xhtml>, and what is used besides).
 const SCHEMES: [&[u8]; 9] =
@@ -23,19 +23,20 @@ pub(super) fn behind(text: &str, at: usize, keys: &Keys) -> Option<Range<usize>>
     if bytes[at] == b':' && (bytes[..at].last() == Some(&b':') || bytes.get(at + 1) == Some(&b':')) {
         return None;
     }
-    let name = name(text, at);
-    let is_in_angles = bytes[..name.start].last() == Some(&b'<') && name.end == at;
-    let name = text.get(name)?;
+    let place = name(text, at);
+    let is_in_angles = bytes[..place.start].last() == Some(&b'<') && place.end == at;
+    let name = text.get(place.clone())?;
     // An element of XML begins; other angles are no signs.
     if bytes[at] == b'>' && (!is_in_angles || name.starts_with('/')) {
         return None;
     }
     let is_secret =
         keys.are_secret(name) || name.rsplit_once(' ').is_some_and(|(_, last)| keys.are_secret(last));
-    if name.is_empty() || !is_secret || is_error(name) {
-        return None;
-    }
-    let value = value(bytes, at + 1, name)?;
+    let value = if is_secret && !name.is_empty() && !is_error(name) {
+        value(bytes, at + 1, name)?
+    } else {
+        beside::value_at(text, at, place, keys)?
+    };
     (!NOTHING.contains(&&bytes[value.clone()])).then_some(value)
 }
 
@@ -68,7 +69,7 @@ fn is_error(name: &str) -> bool {
 }
 
 /// The value that begins here, or behind space and a quote.
-fn value(bytes: &[u8], mut at: usize, name: &str) -> Option<Range<usize>> {
+pub(super) fn value(bytes: &[u8], mut at: usize, name: &str) -> Option<Range<usize>> {
     if bytes.get(at) == Some(&b'>') {
         at += 1; // `=>`
     }
