@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{demo, recorder};
+use crate::{demo, recorder, replay};
 
 /// Follows one transaction through every queue, topic, stream and table of a serverless application.
 #[derive(Debug, Parser)]
@@ -54,4 +54,31 @@ pub enum Command {
   throughline recorder --json FILE | curl -H 'content-type: application/json' -d @- http://localhost:4318/v1/traces
                                          into any OTLP backend")]
     Recorder(recorder::Options),
+
+    /// Send what was written into a log because no backend took it
+    ///
+    /// What the extension cannot deliver before its sandbox ends it writes to stdout as lines of OTLP JSON, as does a
+    /// function without an extension. This command finds them in logs and sends them: in lines of stdout, in what
+    /// `aws logs tail`, `filter-log-events`, `get-log-events` and `get-query-results` print, in CloudWatch's exports
+    /// to S3 (gzip, folders), in results of Logs Insights, and where the Telemetry API or a subscription wrapped them.
+    /// Other lines are passed over; what is torn is told with file and line. It reads gigabytes in bounded memory.
+    ///
+    /// A span is sent once, however often it is in the input; the last million spans are remembered. A second run
+    /// sends again. Busy and unreachable backends are asked again; where that has no end, or a backend takes
+    /// nothing at all (as without its key), it stops and says so.
+    ///
+    /// The endpoint is --endpoint, else what OpenTelemetry's variables say (OTEL_EXPORTER_OTLP_ENDPOINT and
+    /// OTEL_EXPORTER_OTLP_HEADERS, and those of each signal), else http://localhost:4318. Headers of the variables are
+    /// not sent to an --endpoint.
+    ///
+    /// Exit status: 0 if all that was found was sent (or there was nothing), 1 if something was refused, not sent,
+    /// torn or could not be read, 2 for a wrong command line.
+    #[command(after_help = "Examples:
+  aws logs tail /aws/lambda/orders --since 2h | throughline replay -
+  aws logs filter-log-events --log-group-name /aws/lambda/orders --filter-pattern resourceSpans > events.json
+  throughline replay --dry-run events.json        what is in it
+  throughline replay --endpoint https://api.example.com --header 'x-api-key: KEY' events.json
+  throughline replay exported/                    a folder of .gz files from S3
+  throughline replay --json - < app.log           one object for programs")]
+    Replay(replay::Options),
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use throughline_explorer::cli::{Cli, Command};
-use throughline_explorer::{demo, recorder};
+use throughline_explorer::{demo, recorder, replay};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// As shells report a program that a signal ended.
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => run_demo(&options),
         Command::Recorder(options) if recorder::run(&options) => ExitCode::SUCCESS,
         Command::Recorder(_) => ExitCode::FAILURE,
+        Command::Replay(options) => run_replay(&options),
     }
 }
 
@@ -35,6 +36,17 @@ fn run_demo(options: &demo::Options) -> ExitCode {
             code = stopped() => ExitCode::from(code),
         }
     })
+}
+
+/// Reads input that may block for as long as it likes: signals end it by themselves.
+fn run_replay(options: &replay::Options) -> ExitCode {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = built.map_err(Into::into).and_then(|runtime| runtime.block_on(replay::run(options)));
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => failed(&error),
+    }
 }
 
 /// Resolves when we are asked to stop; what runs ends with the future that started it.

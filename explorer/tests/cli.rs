@@ -18,6 +18,7 @@ fn a_wrong_command_line_exits_2_and_says_why() {
         (&["demo", "--orders", "many"], "--orders"),
         (&["demo", "--timeout", "0"], "--timeout"),
         (&["nothing"], "nothing"),
+        (&["replay"], "<FILE>"),
     ] {
         let output = throughline(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -34,10 +35,43 @@ fn help_says_what_the_exit_status_means() {
     for word in ["--orders", "--fail", "--json", "Exit status", "130"] {
         assert!(help.contains(word), "no {word} in\n{help}");
     }
+    let help = String::from_utf8(throughline(&["replay", "--help"]).stdout).unwrap();
+    for word in ["<FILE>...", "--endpoint", "--dry-run", "Exit status", "filter-log-events"] {
+        assert!(help.contains(word), "no {word} in\n{help}");
+    }
     let help = String::from_utf8(throughline(&["recorder", "--help"]).stdout).unwrap();
     for word in ["[FILE]...", "--json", "Exit status", "/tmp/.throughline-UID/"] {
         assert!(help.contains(word), "no {word} in\n{help}");
     }
+}
+
+#[test]
+fn replay_tells_what_it_finds_and_where_something_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    let line = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"a"}]}]}]}"#;
+    fs::write(&path, format!("START\n{line}\n")).unwrap();
+    let path = path.to_str().unwrap();
+    let output = throughline(&["replay", "--dry-run", path]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("2 lines: 1 with OTLP") && told.contains("1 spans: not sent"), "{told}");
+
+    fs::write(path, format!("START\n{line}\n{}\n", &line[..40])).unwrap();
+    let output = throughline(&["replay", "--dry-run", "--json", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["spans"]["found"], &told["torn"], &told["lines"]), (&1.into(), &1.into(), &3.into()));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("app.log:3: is torn"));
+
+    // Nobody listens on the port of a listener that is gone.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = throughline(&["replay", "--retry-for", "0", "--endpoint", &format!("http://{gone}"), path]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("0 sent") && told.contains("1 not sent") && told.contains("refused"), "{told}");
+    assert_eq!(throughline(&["replay", "--endpoint", "ftp://x", path]).status.code(), Some(1));
+    assert_eq!(throughline(&["replay", "/no/such/file"]).status.code(), Some(1));
 }
 
 #[test]
