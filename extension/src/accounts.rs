@@ -28,6 +28,8 @@ pub enum Reason {
     OutOfTime,
     /// `THROUGHLINE_ENABLED=false`.
     Disabled,
+    /// The same spans came before, from the flight recorder.
+    Duplicate,
 }
 
 // === impl Reason ===
@@ -40,6 +42,7 @@ impl Reason {
             Reason::Refused => "refused",
             Reason::OutOfTime => "out-of-time",
             Reason::Disabled => "disabled",
+            Reason::Duplicate => "duplicate",
         }
     }
 }

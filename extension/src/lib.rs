@@ -8,7 +8,7 @@
 //! - [`startup`], [`extension`]: the life of the process.
 //! - [`flush`], [`ends`], [`buffer`], [`accounts`]: what decides and counts; pure, time is passed in.
 //! - [`receiver`], [`intake`], [`telemetry`], [`otlp`]: what comes in.
-//! - [`bad_end`], [`recorder`]: invocations whose process is gone, told from its flight recorder.
+//! - [`bad_end`], [`recorder`], [`told`]: invocations whose process is gone, told from its flight recorder, and once.
 //! - [`export`]: what goes out.
 //! - [`lambda`], [`http`], [`sandbox`], [`neighbours`], [`log`], [`terminated`]: Lambda's APIs and the machine.
 //! - [`shared`]: the one lock.
@@ -44,3 +44,4 @@ pub mod shared;
 pub mod startup;
 pub mod telemetry;
 pub mod terminated;
+pub mod told;

@@ -9,12 +9,12 @@ use crate::bad_end::{BadEnd, Kind};
 use crate::log::{self, Level};
 use crate::otlp::{Signal, inspect};
 use crate::sandbox::Sandbox;
-use crate::shared::Shared;
+use crate::shared::{Inner, Shared};
 use prost::Message as _;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use throughline_recorder::{Ending, Failure, Opened, Unreadable, names, open_at};
+use throughline_recorder::{Ending, Failure, Opened, Recording, Unreadable, names, open_at};
 
 /// The longest that a function runs.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
@@ -58,9 +58,12 @@ impl Recorders {
 
     /// Tells what a sandbox that was reset has left behind. To be called before a function can run.
     ///
-    /// Nothing is noted as ended: Lambda tries asynchronous invocations again, under the same request id.
+    /// Nothing is noted as ended: Lambda tries asynchronous invocations again, under the same request id. What the
+    /// extension had taken before it died is told already.
     pub fn tell_orphans(&self, shared: &Shared) {
-        self.each(shared, Rest::Goes, |_| Fate::Tell(Kind::Reset.into()));
+        self.each(shared, Rest::Goes, |recording| {
+            if is_told(&shared.lock(), recording) { Fate::Remove } else { Fate::Tell(Kind::Reset.into()) }
+        });
     }
 
     /// Tells the invocations of which the platform has said meanwhile that their process is gone.
@@ -68,10 +71,11 @@ impl Recorders {
         if shared.lock().bad_ends.is_empty() {
             return;
         }
-        self.each(shared, Rest::Stays, |request_id| {
+        self.each(shared, Rest::Stays, |recording| {
             let mut inner = shared.lock();
+            let request_id = recording.request_id();
             match inner.bad_ends.find(request_id).cloned() {
-                Some(_) if inner.ends.has_span(request_id) => Fate::Remove,
+                Some(_) if is_told(&inner, recording) => Fate::Remove,
                 Some(bad_end) => {
                     inner.ends.span_arrived(request_id);
                     Fate::Tell(bad_end)
@@ -84,22 +88,22 @@ impl Recorders {
 
     /// Tells all that is left at SHUTDOWN; of what the platform has said nothing about, `otherwise` says how it ended.
     pub fn tell_all(&self, shared: &Shared, otherwise: &BadEnd) {
-        self.each(shared, Rest::Goes, |request_id| {
+        self.each(shared, Rest::Goes, |recording| {
             let inner = shared.lock();
-            if inner.ends.has_span(request_id) {
+            if is_told(&inner, recording) {
                 return Fate::Remove;
             }
-            Fate::Tell(inner.bad_ends.find(request_id).unwrap_or(otherwise).clone())
+            Fate::Tell(inner.bad_ends.find(recording.request_id()).unwrap_or(otherwise).clone())
         });
     }
 
-    /// Reads every recorder and does with it what `fate` says of its request.
-    fn each(&self, shared: &Shared, rest: Rest, fate: impl Fn(&str) -> Fate) {
+    /// Reads every recorder and does with it what `fate` says of it.
+    fn each(&self, shared: &Shared, rest: Rest, fate: impl Fn(&Recording) -> Fate) {
         // Where there is no folder nothing was recorded.
         let Ok(sandbox) = Sandbox::find(&self.tmp, &self.api) else { return };
         for name in names(sandbox.folder()).unwrap_or_default() {
             match open_at(sandbox.folder(), &name) {
-                Ok(opened) => match fate(opened.recording.request_id()) {
+                Ok(opened) => match fate(&opened.recording) {
                     Fate::Tell(bad_end) => self.tell(shared, &name, opened, &bad_end),
                     Fate::Remove => {}
                     Fate::Leave => continue,
@@ -144,6 +148,16 @@ impl Recorders {
         let end = ran.zip(start).map(|(ran, start)| start.saturating_add(ran));
         let end = end.and_then(|end| u64::try_from(end.as_nanos()).ok());
         (end.unwrap_or_else(|| recording.last_moment(opened.modified)), bad_end.failure(ran))
+    }
+}
+
+/// Whether this very attempt was told. A recorder that does not know its span is compared by request.
+fn is_told(inner: &Inner, recording: &Recording) -> bool {
+    let request_id = recording.request_id();
+    let span_id = recording.invocation().and_then(|span| span.span_id.as_slice().try_into().ok());
+    match span_id {
+        Some(span_id) => inner.told.by(request_id, span_id).is_some(),
+        None => inner.ends.has_span(request_id),
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::buffer::Entry;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use throughline_recorder::testing::{File, invocation, span};
@@ -60,6 +60,12 @@ impl World {
         scopes.flat_map(|scope| scope.spans).filter(|span| span.name != "call").collect()
     }
 
+    /// What the function's process hands over of an invocation that [is under way](Self::under_way).
+    fn hand_over(&self, request_id: &str) {
+        let bytes = handed_over(invocation(request_id, request_id));
+        self.shared.received(Signal::Traces, bytes.into(), 1, &[request_id.into()]);
+    }
+
     /// Names, ends in ms, and what they say of their failure.
     fn stories(&self) -> Vec<(String, u64, String)> {
         let story = |span: Span| {
@@ -68,6 +74,61 @@ impl World {
         };
         self.told().into_iter().map(story).collect()
     }
+}
+
+fn handed_over(span: Span) -> Vec<u8> {
+    let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
+    let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+}
+
+#[test]
+fn a_hand_over_that_was_on_its_way_when_the_process_died_is_not_told_again() {
+    let world = World::new();
+    world.under_way(1, "killed");
+    world.bad_end("killed", Kind::Died.into());
+    world.recorders.tell_bad_ends(&world.shared);
+    world.hand_over("killed");
+    assert_eq!(world.told().len(), 1);
+    let summary = world.shared.lock().accounts.summary();
+    assert_eq!(summary["spans"]["dropped_why"]["duplicate"], 1);
+}
+
+#[test]
+fn a_function_that_thaws_at_shutdown_and_goes_on_with_its_hand_over_is_not_told_again() {
+    let world = World::new();
+    world.under_way(1, "frozen");
+    world.recorders.tell_all(&world.shared, &BadEnd::of_shutdown("spindown"));
+    world.hand_over("frozen");
+    assert_eq!(world.told().len(), 1);
+}
+
+#[test]
+fn what_the_extension_took_before_it_died_is_not_told_from_the_recorder_that_was_not_cleared() {
+    let world = World::new();
+    let file = world.under_way(1, "taken");
+    world.hand_over("taken");
+    world.recorders.tell_orphans(&world.shared);
+    assert_eq!(world.told().len(), 1);
+    assert!(!file.exists());
+}
+
+#[test]
+fn the_next_attempt_at_a_request_is_another_invocation() {
+    let world = World::new();
+    world.under_way(1, "r");
+    world.recorders.tell_orphans(&world.shared);
+    let retried = Span { span_id: vec![9; 8], ..invocation("r", "retried") };
+    world.shared.received(Signal::Traces, handed_over(retried).into(), 1, &["r".into()]);
+    assert_eq!(world.told().len(), 2);
+    world.under_way(1, "r");
+    let mut file = File::new(7, "r");
+    file.span(&Span { span_id: vec![10; 8], ..invocation("r", "again") });
+    world.write(2, file);
+    world.bad_end("r", Kind::Died.into());
+    world.recorders.tell_bad_ends(&world.shared);
+    let names: Vec<_> = world.told().into_iter().map(|span| span.name).collect();
+    assert_eq!(names, ["r", "retried", "again"], "where INVOKE is not told, only its span tells it apart");
 }
 
 #[test]
@@ -119,10 +180,11 @@ fn at_shutdown_all_is_told_that_has_not_told_itself() {
     world.under_way(4, "beside");
     world.write(5, File::new(0, "handed over"));
     world.bad_end("crashed", BadEnd::told("failure", "", Some(5.0)).expect("gone"));
-    world.shared.lock().ends.span_arrived("answered");
+    world.hand_over("answered");
     world.recorders.invoked("slow", 3001);
     world.recorders.tell_all(&world.shared, &BadEnd::of_shutdown("timeout"));
-    let told = world.stories();
+    let mut told = world.stories();
+    assert_eq!(told.remove(0).0, "answered", "its own account");
     assert_eq!(told[0], ("slow".into(), 3001, "timed out after 3.00 s".into()));
     assert_eq!(told[1], ("crashed".into(), 6, "the process exited or was killed".into()));
     // Nothing is known of its time but when it last wrote, which a test's file does far too late.

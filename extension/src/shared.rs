@@ -7,8 +7,9 @@ use crate::buffer::{Batch, BatchLimit, Buffer, Entry};
 use crate::ends::Ends;
 use crate::flush::is_crowded;
 use crate::log::{self, Level};
-use crate::otlp::Signal;
+use crate::otlp::{InvocationSpan, Signal, invocations};
 use crate::telemetry::RuntimeDone;
+use crate::told::{Teller, Told};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,6 +37,8 @@ pub struct Inner {
     pub buffer: Buffer,
     /// Which invocations ended.
     pub ends: Ends,
+    /// Which of them were told, and by whom.
+    pub told: Told,
     /// Which of them ended badly and are not told yet.
     pub bad_ends: BadEnds,
     /// What became of everything.
@@ -58,6 +61,7 @@ impl Shared {
         let inner = Inner {
             buffer: Buffer::new(buffer_bytes),
             ends: Ends::default(),
+            told: Told::default(),
             bad_ends: BadEnds::default(),
             accounts: Accounts::default(),
             current: None,
@@ -79,13 +83,21 @@ impl Shared {
     }
 
     /// Keeps an accepted OTLP request.
-    pub fn received(&self, signal: Signal, bytes: Bytes, items: u64, invocations: &[String]) {
+    pub fn received(&self, signal: Signal, bytes: Bytes, items: u64, ended: &[String]) {
         let mut inner = self.lock();
-        if self.enabled {
-            invocations.iter().for_each(|id| inner.ends.span_arrived(id));
+        let request_id = ended.first().map(|id| id.as_str().into()).or_else(|| inner.current.clone());
+        let spans = if ended.is_empty() { Vec::new() } else { invocations(&bytes) };
+        let entry = Entry { signal, bytes, items, request_id };
+        if inner.are_told_by_recorder(&spans) {
+            inner.accounts.received(signal, items);
+            inner.drop_entries(&[entry], Reason::Duplicate, "the flight recorder told them before");
+            return;
         }
-        let request_id = invocations.first().map(|id| id.as_str().into()).or_else(|| inner.current.clone());
-        self.keep(&mut inner, Entry { signal, bytes, items, request_id });
+        if self.enabled {
+            ended.iter().for_each(|id| inner.ends.span_arrived(id));
+            spans.iter().for_each(|span| inner.told.note(&span.request_id, span.span_id, Teller::Function));
+        }
+        self.keep(&mut inner, entry);
         drop(inner);
         self.bell.notify_one();
     }
@@ -128,8 +140,11 @@ impl Shared {
 
     /// Keeps the spans that a flight recorder told of this request. They tell a failure.
     pub fn recovered(&self, request_id: &str, bytes: Bytes, spans: u64) {
-        let request_id = Some(request_id.into());
         let mut inner = self.lock();
+        for span in invocations(&bytes) {
+            inner.told.note(&span.request_id, span.span_id, Teller::Recorder);
+        }
+        let request_id = Some(request_id.into());
         inner.urgent = self.enabled;
         self.keep(&mut inner, Entry { signal: Signal::Traces, bytes, items: spans, request_id });
     }
@@ -204,6 +219,13 @@ impl Shared {
 impl Inner {
     fn is_crowded(&self) -> bool {
         is_crowded(self.buffer.queued(), self.buffer.limit())
+    }
+
+    /// Whether these are invocations, all of which the flight recorder told already.
+    fn are_told_by_recorder(&self, spans: &[InvocationSpan]) -> bool {
+        let by_recorder =
+            |span: &InvocationSpan| self.told.by(&span.request_id, span.span_id) == Some(Teller::Recorder);
+        !spans.is_empty() && spans.iter().all(by_recorder)
     }
 
     fn drop_entries(&mut self, entries: &[Entry], reason: Reason, why: &str) {

@@ -5,11 +5,13 @@
 //! it must know besides (how many spans, which invocation ended) [`inspect`] reads in passing.
 //! Structs are made only where JSON is taken or written ([`json`]).
 
+mod invocations;
 pub mod json;
 mod schema;
 mod split;
 mod wire;
 
+pub use invocations::{InvocationSpan, first_trace, invocations};
 pub use split::split;
 pub use wire::{Findings, Malformed, inspect};
 

@@ -94,7 +94,7 @@ fn visit(message: &Message, bytes: &[u8], depth: usize, findings: &mut Findings)
 }
 
 /// The value of a (checked) attribute if it is a string under the key `faas.invocation_id`.
-fn invocation_id(attribute: &[u8]) -> Result<Option<String>, Malformed> {
+pub(super) fn invocation_id(attribute: &[u8]) -> Result<Option<String>, Malformed> {
     let (mut key, mut id): (&[u8], Option<&[u8]>) = (b"", None);
     let mut reader = Reader(attribute);
     while let Some((number, value)) = reader.field()? {
