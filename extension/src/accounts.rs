@@ -4,14 +4,23 @@ use crate::otlp::Signal;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// Counts by signal.
-#[derive(Debug, Default)]
-pub struct Accounts([Count; 3]);
+/// Counts by signal and destination.
+#[derive(Debug)]
+pub struct Accounts {
+    received: [u64; 3],
+    destinations: Vec<Destination>,
+}
+
+/// What became of it at one destination.
+#[derive(Debug)]
+struct Destination {
+    name: String,
+    counts: [Count; 3],
+}
 
 /// Counts of spans, metrics or log records.
 #[derive(Debug, Default)]
 struct Count {
-    received: u64,
     exported: u64,
     spilled: u64,
     dropped: BTreeMap<Reason, u64>,
@@ -50,48 +59,79 @@ impl Reason {
 // === impl Accounts ===
 
 impl Accounts {
+    /// Of destinations of these names; everywhere else they go by their position.
+    pub fn new(destinations: Vec<String>) -> Self {
+        let destination = |name| Destination { name, counts: Default::default() };
+        Self { received: [0; 3], destinations: destinations.into_iter().map(destination).collect() }
+    }
+
+    /// The name of a destination, if there are several.
+    pub fn name_among_several(&self, to: usize) -> Option<&str> {
+        self.destinations.get(to).map(|it| it.name.as_str()).filter(|_| self.destinations.len() > 1)
+    }
+
     /// Accepted at the intake.
     pub fn received(&mut self, signal: Signal, items: u64) {
-        self.0[signal.index()].received += items;
+        self.received[signal.index()] += items;
     }
 
     /// Taken by the backend.
-    pub fn exported(&mut self, signal: Signal, items: u64) {
-        self.0[signal.index()].exported += items;
+    pub fn exported(&mut self, to: usize, signal: Signal, items: u64) {
+        self.count(to, signal, |count| count.exported += items);
     }
 
     /// Written to stdout at SHUTDOWN because the backend could not be reached in time.
-    pub fn spilled(&mut self, signal: Signal, items: u64) {
-        self.0[signal.index()].spilled += items;
+    pub fn spilled(&mut self, to: usize, signal: Signal, items: u64) {
+        self.count(to, signal, |count| count.spilled += items);
     }
 
     /// Given up.
-    pub fn dropped(&mut self, signal: Signal, items: u64, reason: Reason) {
-        *self.0[signal.index()].dropped.entry(reason).or_default() += items;
+    pub fn dropped(&mut self, to: usize, signal: Signal, items: u64, reason: Reason) {
+        self.count(to, signal, |count| *count.dropped.entry(reason).or_default() += items);
+    }
+
+    fn count(&mut self, to: usize, signal: Signal, change: impl FnOnce(&mut Count)) {
+        if let Some(destination) = self.destinations.get_mut(to) {
+            change(&mut destination.counts[signal.index()]);
+        }
     }
 
     /// The fields of the summary line: signals that were seen, and what is neither exported, spilled
-    /// nor dropped as `kept`.
+    /// nor dropped as `kept`. Of several destinations each has its own, under `destinations`.
     pub fn summary(&self) -> Value {
-        let signals = Signal::ALL.into_iter().filter_map(|signal| {
-            let count = &self.0[signal.index()];
-            let dropped: u64 = count.dropped.values().sum();
-            let kept = count.received.saturating_sub(count.exported + count.spilled + dropped);
-            let why: Map<String, Value> = count
-                .dropped
-                .iter()
-                .map(|(reason, items)| (reason.name().to_owned(), json!(items)))
-                .collect();
-            (count.received > 0 || signal == Signal::Traces).then(|| {
-                let name = signal.items().replace(' ', "_");
-                let row = json!({
-                    "received": count.received, "exported": count.exported, "spilled": count.spilled,
-                    "kept": kept, "dropped": dropped, "dropped_why": why,
-                });
-                (name, row)
-            })
+        if let [only] = self.destinations.as_slice() {
+            return Value::Object(self.rows(only));
+        }
+        let destinations = self.destinations.iter().map(|destination| {
+            let mut rows = self.rows(destination);
+            rows.insert("destination".to_owned(), json!(destination.name));
+            Value::Object(rows)
         });
-        Value::Object(signals.collect())
+        json!({ "destinations": destinations.collect::<Vec<_>>() })
+    }
+
+    fn rows(&self, destination: &Destination) -> Map<String, Value> {
+        let seen = |signal: &Signal| self.received[signal.index()] > 0 || *signal == Signal::Traces;
+        let row = |signal: Signal| {
+            let name = signal.items().replace(' ', "_");
+            (name, destination.counts[signal.index()].row(self.received[signal.index()]))
+        };
+        Signal::ALL.into_iter().filter(seen).map(row).collect()
+    }
+}
+
+// === impl Count ===
+
+impl Count {
+    fn row(&self, received: u64) -> Value {
+        let dropped: u64 = self.dropped.values().sum();
+        let why: Map<String, Value> =
+            self.dropped.iter().map(|(reason, items)| (reason.name().to_owned(), json!(items))).collect();
+        json!({
+            "received": received, "exported": self.exported, "spilled": self.spilled,
+            "kept": received.saturating_sub(self.exported + self.spilled + dropped),
+            "dropped": dropped, "dropped_why": why,
+        })
     }
 }
 
@@ -103,12 +143,12 @@ mod tests {
 
     #[test]
     fn everything_received_is_accounted_for() {
-        let mut accounts = Accounts::default();
+        let mut accounts = Accounts::new(vec!["one".into()]);
         accounts.received(Signal::Traces, 10);
-        accounts.exported(Signal::Traces, 4);
-        accounts.dropped(Signal::Traces, 2, Reason::BufferFull);
-        accounts.dropped(Signal::Traces, 1, Reason::Refused);
-        accounts.spilled(Signal::Traces, 1);
+        accounts.exported(0, Signal::Traces, 4);
+        accounts.dropped(0, Signal::Traces, 2, Reason::BufferFull);
+        accounts.dropped(0, Signal::Traces, 1, Reason::Refused);
+        accounts.spilled(0, Signal::Traces, 1);
         accounts.received(Signal::Logs, 1);
         let expected = json!({
             "spans": {"received": 10, "exported": 4, "spilled": 1, "kept": 2, "dropped": 3,
@@ -116,5 +156,22 @@ mod tests {
             "log_records": {"received": 1, "exported": 0, "spilled": 0, "kept": 1, "dropped": 0, "dropped_why": {}},
         });
         assert_eq!(accounts.summary(), expected);
+        assert_eq!(accounts.name_among_several(0), None);
+    }
+
+    #[test]
+    fn each_of_several_destinations_adds_up_for_itself() {
+        let mut accounts = Accounts::new(vec!["one".into(), "two".into()]);
+        accounts.received(Signal::Traces, 3);
+        accounts.exported(0, Signal::Traces, 3);
+        accounts.spilled(1, Signal::Traces, 1);
+        let expected = json!({"destinations": [
+            {"destination": "one", "spans":
+                {"received": 3, "exported": 3, "spilled": 0, "kept": 0, "dropped": 0, "dropped_why": {}}},
+            {"destination": "two", "spans":
+                {"received": 3, "exported": 0, "spilled": 1, "kept": 2, "dropped": 0, "dropped_why": {}}},
+        ]});
+        assert_eq!(accounts.summary(), expected);
+        assert_eq!(accounts.name_among_several(1), Some("two"));
     }
 }

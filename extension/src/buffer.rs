@@ -19,6 +19,8 @@ pub struct Entry {
     pub items: u64,
     /// The invocation that it came from, where that is known.
     pub request_id: Option<Arc<str>>,
+    /// Which accepted request it is, or a part of, in the order of their arrival.
+    pub number: u64,
 }
 
 /// Entries of one signal that leave together.
@@ -163,7 +165,13 @@ mod tests {
     const ALL: BatchLimit = BatchLimit { bytes: usize::MAX, entries: usize::MAX };
 
     fn entry(number: u8, size: usize, signal: Signal) -> Entry {
-        Entry { signal, bytes: Bytes::from(vec![number; size]), items: u64::from(number), request_id: None }
+        Entry {
+            signal,
+            bytes: Bytes::from(vec![number; size]),
+            items: u64::from(number),
+            request_id: None,
+            number: 0,
+        }
     }
 
     fn traces(number: u8, size: usize) -> Entry {
@@ -241,7 +249,7 @@ mod tests {
                     Step::Push(size, logs) => {
                         pushed += 1;
                         let signal = if logs { Signal::Logs } else { Signal::Traces };
-                        let entry = Entry { signal, bytes: vec![0; size].into(), items: pushed, request_id: None };
+                        let entry = Entry { signal, bytes: vec![0; size].into(), items: pushed, request_id: None, number: 0 };
                         gone.extend(buffer.push(entry).into_iter().map(|entry| entry.items));
                     }
                     Step::Take(bytes) if out.is_none() => {

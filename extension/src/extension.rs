@@ -168,7 +168,7 @@ impl Extension {
             inner.ends.open(request_id);
             inner.hold_failures = false;
             // A quick function may have handed over already.
-            inner.buffer.entries().any(|entry| entry.request_id.as_deref() != Some(request_id))
+            inner.entries().any(|entry| entry.request_id.as_deref() != Some(request_id))
         };
         if self.mode == Mode::Unfrozen {
             return After::Next;
@@ -234,8 +234,8 @@ impl Extension {
                 frequent: self.pace.is_frequent(),
                 ample,
                 function: inner.ends.function(),
-                buffered: inner.buffer.queued(),
-                limit: inner.buffer.limit(),
+                buffered: inner.queued(),
+                limit: inner.limit(),
             },
             flushing_since: turn.flushing_since,
             gave_up: turn.gave_up,

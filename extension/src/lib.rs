@@ -6,7 +6,7 @@
 //!
 //! - [`cli`], [`config`], [`endpoint`]: what people set; pure.
 //! - [`startup`], [`extension`]: the life of the process.
-//! - [`flush`], [`ends`], [`buffer`], [`accounts`]: what decides and counts; pure, time is passed in.
+//! - [`flush`], [`ends`], [`buffer`], [`outbox`], [`accounts`]: what decides and counts; pure, time is passed in.
 //! - [`receiver`], [`intake`], [`telemetry`], [`otlp`]: what comes in.
 //! - [`bad_end`], [`recorder`], [`told`]: invocations whose process is gone, told from its flight recorder, and once.
 //! - [`export`]: what goes out.
@@ -37,6 +37,7 @@ pub mod lambda;
 pub mod log;
 pub mod neighbours;
 pub mod otlp;
+pub mod outbox;
 pub mod receiver;
 pub mod recorder;
 pub mod sandbox;

@@ -50,7 +50,7 @@ async fn take(request: Request<Incoming>, shared: &Shared, bodies: &Bodies) -> R
     // Of a body that announces itself as too large nothing is kept.
     let limit = if announced.is_some_and(|length| length > MAX_BODY) { 0 } else { MAX_BODY };
     let body = bodies.read(body, limit).await?;
-    let max_inflated = MAX_INFLATED.min(shared.lock().buffer.limit());
+    let max_inflated = MAX_INFLATED.min(shared.lock().limit());
     let accepted = accept(signal, &parts.headers, body.bytes.clone(), max_inflated)?;
     if accepted.has_error {
         shared.failed();

@@ -54,7 +54,7 @@ impl World {
     /// The invocation spans in the buffer.
     fn told(&self) -> Vec<Span> {
         let read = |entry: &Entry| ExportTraceServiceRequest::decode(entry.bytes.clone()).expect("OTLP");
-        let requests: Vec<_> = self.shared.lock().buffer.entries().map(read).collect();
+        let requests: Vec<_> = self.shared.lock().queues[0].entries().map(read).collect();
         let scopes =
             requests.into_iter().flat_map(|request| request.resource_spans).flat_map(|r| r.scope_spans);
         scopes.flat_map(|scope| scope.spans).filter(|span| span.name != "call").collect()
@@ -214,5 +214,5 @@ fn a_journal_without_spans_is_no_request() {
     let path = world.write(1, File::new(7, "r-1"));
     world.recorders.tell_orphans(&world.shared);
     assert!(world.told().is_empty() && !path.exists());
-    assert_eq!(world.shared.lock().buffer.queued(), 0);
+    assert_eq!(world.shared.lock().queued(), 0);
 }

@@ -1,17 +1,15 @@
-//! What the tasks of the extension share: the buffer, the ends and the accounts, under one lock that is
+//! What the tasks of the extension share: the queues, the ends and the accounts, under one lock that is
 //! held for moments only, and a bell that rings when any of them changed.
 
 use crate::accounts::{Accounts, Reason};
 use crate::bad_end::BadEnds;
-use crate::buffer::{Batch, BatchLimit, Buffer, Entry};
+use crate::buffer::{Buffer, Entry};
 use crate::ends::Ends;
 use crate::flush::is_crowded;
-use crate::log::{self, Level};
 use crate::otlp::{InvocationSpan, Signal, invocations};
 use crate::telemetry::RuntimeDone;
 use crate::told::{Teller, Told};
 use bytes::Bytes;
-use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -33,8 +31,8 @@ pub struct Shared {
 /// What the lock guards.
 #[derive(Debug)]
 pub struct Inner {
-    /// What waits to be sent.
-    pub buffer: Buffer,
+    /// What waits to be sent, for each destination.
+    pub queues: Vec<Buffer>,
     /// Which invocations ended.
     pub ends: Ends,
     /// Which of them were told, and by whom.
@@ -51,23 +49,32 @@ pub struct Inner {
     pub hold_failures: bool,
     /// Somebody waits for that.
     held: bool,
+    /// The number of the latest entry.
+    latest: u64,
 }
 
 // === impl Shared ===
 
 impl Shared {
-    /// With an empty buffer of at most `buffer_bytes`. Not `enabled`, it takes everything and keeps nothing.
+    /// For one destination; see [`with_destinations`](Self::with_destinations).
     pub fn new(buffer_bytes: usize, enabled: bool) -> Self {
+        Self::with_destinations(buffer_bytes, enabled, vec![String::new()])
+    }
+
+    /// With an empty queue of at most `buffer_bytes` for each destination. Not `enabled`, it takes everything and
+    /// keeps nothing.
+    pub fn with_destinations(buffer_bytes: usize, enabled: bool, names: Vec<String>) -> Self {
         let inner = Inner {
-            buffer: Buffer::new(buffer_bytes),
+            queues: names.iter().map(|_| Buffer::new(buffer_bytes)).collect(),
             ends: Ends::default(),
             told: Told::default(),
             bad_ends: BadEnds::default(),
-            accounts: Accounts::default(),
+            accounts: Accounts::new(names),
             current: None,
             urgent: false,
             hold_failures: false,
             held: false,
+            latest: 0,
         };
         Self { enabled, inner: Mutex::new(inner), bell: Notify::new(), sent: Notify::new() }
     }
@@ -87,10 +94,13 @@ impl Shared {
         let mut inner = self.lock();
         let request_id = ended.first().map(|id| id.as_str().into()).or_else(|| inner.current.clone());
         let spans = if ended.is_empty() { Vec::new() } else { invocations(&bytes) };
-        let entry = Entry { signal, bytes, items, request_id };
+        let entry = Entry { signal, bytes, items, request_id, number: 0 };
         if inner.are_told_by_recorder(&spans) {
             inner.accounts.received(signal, items);
-            inner.drop_entries(&[entry], Reason::Duplicate, "the flight recorder told them before");
+            for to in 0..inner.queues.len() {
+                let why = "the flight recorder told them before";
+                inner.drop_entries(to, std::slice::from_ref(&entry), Reason::Duplicate, why);
+            }
             return;
         }
         if self.enabled {
@@ -146,17 +156,21 @@ impl Shared {
         }
         let request_id = Some(request_id.into());
         inner.urgent = self.enabled;
-        self.keep(&mut inner, Entry { signal: Signal::Traces, bytes, items: spans, request_id });
+        self.keep(&mut inner, Entry { signal: Signal::Traces, bytes, items: spans, request_id, number: 0 });
     }
 
     fn keep(&self, inner: &mut Inner, entry: Entry) {
         inner.accounts.received(entry.signal, entry.items);
-        if !self.enabled {
-            inner.accounts.dropped(entry.signal, entry.items, Reason::Disabled);
-        } else if entry.items > 0 {
-            // What carries nothing would only push out what carries something.
-            let dropped = inner.buffer.push(entry);
-            inner.drop_entries(&dropped, Reason::BufferFull, "the buffer is full");
+        inner.latest += 1;
+        let entry = Entry { number: inner.latest, ..entry };
+        for to in 0..inner.queues.len() {
+            if !self.enabled {
+                inner.accounts.dropped(to, entry.signal, entry.items, Reason::Disabled);
+            } else if entry.items > 0 {
+                // What carries nothing would only push out what carries something.
+                let dropped = inner.queues[to].push(entry.clone());
+                inner.drop_entries(to, &dropped, Reason::BufferFull, "the buffer is full");
+            }
         }
     }
 
@@ -172,53 +186,13 @@ impl Shared {
         drop(inner);
         self.bell.notify_one();
     }
-
-    /// Takes a batch to be sent; its fate must be told.
-    pub fn take(&self, limit: BatchLimit) -> Option<Batch> {
-        self.lock().buffer.take(limit)
-    }
-
-    /// The batch could not be delivered now.
-    pub fn put_back(&self, batch: Batch) {
-        let mut inner = self.lock();
-        let dropped = inner.buffer.put_back(batch);
-        inner.drop_entries(&dropped, Reason::BufferFull, "the buffer is full");
-    }
-
-    /// The backend has the batch, except for `rejected` items.
-    pub fn delivered(&self, batch: &Batch, rejected: u64, why: &str) {
-        let mut inner = self.lock();
-        let rejected = rejected.min(batch.items());
-        inner.accounts.exported(batch.signal, batch.items() - rejected);
-        if rejected > 0 {
-            inner.accounts.dropped(batch.signal, rejected, Reason::Refused);
-            warn_dropped(batch.signal, rejected, Reason::Refused, why, &request_ids(&batch.entries));
-        }
-    }
-
-    /// The backend refuses the batch for good.
-    pub fn refused(&self, batch: &Batch, why: &str) {
-        self.lock().drop_entries(&batch.entries, Reason::Refused, why);
-    }
-
-    /// The batch was written to stdout instead.
-    pub fn spilled(&self, batch: &Batch) {
-        self.lock().accounts.spilled(batch.signal, batch.items());
-    }
-
-    /// There is no time left for what is buffered.
-    pub fn out_of_time(&self) {
-        let mut inner = self.lock();
-        let left = inner.buffer.clear();
-        inner.drop_entries(&left, Reason::OutOfTime, "no time left to write them down");
-    }
 }
 
 // === impl Inner ===
 
 impl Inner {
     fn is_crowded(&self) -> bool {
-        is_crowded(self.buffer.queued(), self.buffer.limit())
+        is_crowded(self.queued(), self.limit())
     }
 
     /// Whether these are invocations, all of which the flight recorder told already.
@@ -228,30 +202,20 @@ impl Inner {
         !spans.is_empty() && spans.iter().all(by_recorder)
     }
 
-    fn drop_entries(&mut self, entries: &[Entry], reason: Reason, why: &str) {
-        for signal in Signal::ALL {
-            let of_signal: Vec<&Entry> = entries.iter().filter(|entry| entry.signal == signal).collect();
-            if !of_signal.is_empty() {
-                let items = of_signal.iter().map(|entry| entry.items).sum();
-                self.accounts.dropped(signal, items, reason);
-                warn_dropped(signal, items, reason, why, &request_ids(of_signal));
-            }
-        }
+    /// Bytes that wait to be sent, in the queue that has most.
+    pub fn queued(&self) -> usize {
+        self.queues.iter().map(Buffer::queued).max().unwrap_or_default()
     }
-}
 
-fn request_ids<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Value {
-    let mut ids: Vec<&str> = entries.into_iter().filter_map(|entry| entry.request_id.as_deref()).collect();
-    ids.dedup();
-    json!(ids)
-}
+    /// What waits to be sent, for whichever destination.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.queues.iter().flat_map(Buffer::entries)
+    }
 
-fn warn_dropped(signal: Signal, items: u64, reason: Reason, why: &str, request_ids: &Value) {
-    log::line(
-        Level::Warn,
-        &format!("dropped {items} {}: {why}", signal.items()),
-        json!({ "dropped": items, "reason": reason.name(), "request_ids": request_ids }),
-    );
+    /// The bound of each queue, in bytes.
+    pub fn limit(&self) -> usize {
+        self.queues.first().map(Buffer::limit).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -265,8 +229,8 @@ mod tests {
         let shared = Shared::new(100, true);
         // A resource without spans.
         shared.received(Signal::Traces, Bytes::from_static(&[0x0a, 0]), 0, &[]);
-        assert_eq!(shared.lock().buffer.queued(), 0);
+        assert_eq!(shared.lock().queued(), 0);
         shared.received(Signal::Traces, Bytes::from_static(&[0x0a, 4, 0x12, 2, 0x12, 0]), 1, &[]);
-        assert_eq!(shared.lock().buffer.queued(), 6);
+        assert_eq!(shared.lock().queued(), 6);
     }
 }

@@ -27,12 +27,16 @@ use tokio::net::TcpListener;
 /// If it cannot register. Without anything else it goes on: a function that does not start is worse
 /// than one that is not traced.
 pub async fn start(api: &str, name: &str, tmp: &Path, mut config: Config) -> Result<Extension, Error> {
-    let shared = Arc::new(Shared::new(config.buffer_bytes, config.enabled));
+    let listener = listen(&mut config).await;
+    let names = config.exports.iter().map(ToString::to_string).collect();
+    let shared = Arc::new(Shared::with_destinations(config.buffer_bytes, config.enabled, names));
     // Before the function can run: what is in the folder now is of a sandbox that was reset.
     let recorders = Recorders::new(tmp, api);
     recorders.tell_orphans(&shared);
-    let intake = listen(&mut config, &shared).await;
-    let port_file = intake.and_then(|port| tell_port(tmp, api, port));
+    let port_file = listener.and_then(|(port, listener)| {
+        tokio::spawn(receiver::otlp(listener, Arc::clone(&shared)));
+        tell_port(tmp, api, port)
+    });
 
     let quiet = !config.enabled || config.managed_instances;
     let lambda = Lambda::register(api, name, if quiet { Events::ShutdownOnly } else { Events::All }).await?;
@@ -47,13 +51,13 @@ pub async fn start(api: &str, name: &str, tmp: &Path, mut config: Config) -> Res
         Subscription::NotSupported => Mode::Unfrozen,
         Subscription::Refused(_) => Mode::EndsAreGuessed,
     };
-    let exporter = Exporter::new(config.export);
+    let exporter = Exporter::new(config.exports);
     let settings = Settings { budget: config.budget, policy: config.flush, ample: config.ample };
     Ok(Extension::new(lambda, shared, exporter, settings, mode, port_file, recorders))
 }
 
-/// Takes OTLP from now on; tells the port.
-async fn listen(config: &mut Config, shared: &Arc<Shared>) -> Option<u16> {
+/// Where OTLP will be taken, and its port.
+async fn listen(config: &mut Config) -> Option<(u16, TcpListener)> {
     let bound =
         http::bind_loopback(config.listen).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
     match bound {
@@ -61,8 +65,7 @@ async fn listen(config: &mut Config, shared: &Arc<Shared>) -> Option<u16> {
             if let Some(odd) = config.refuse_own_listener(address) {
                 notice(&odd);
             }
-            tokio::spawn(receiver::otlp(listener, Arc::clone(shared)));
-            Some(address.port())
+            Some((address.port(), listener))
         }
         Err(error) => {
             log::line(

@@ -162,7 +162,7 @@ async fn bad_configuration_is_said_and_stops_nothing() {
         lines.iter().filter(|line| line["level"] == "WARN").map(|line| &line["variable"]).collect();
     assert_eq!(
         warned,
-        ["THROUGHLINE_BUFFER_BYTES", "THROUGHLINE_EXPORT_ENDPOINT", "THROUGHLINE_EXPORT_PROTOCOL"]
+        ["THROUGHLINE_BUFFER_BYTES", "THROUGHLINE_EXPORT_PROTOCOL", "THROUGHLINE_EXPORT_ENDPOINT"]
     );
     assert!(!lines.iter().any(|line| line.to_string().contains("hunter2")));
 }

@@ -1,25 +1,22 @@
 //! Sending what is buffered, within a time limit, and keeping what could not be sent.
 
 mod breaker;
+mod destination;
 mod otlp_http;
 mod parts;
 mod retry;
 mod stdout;
+mod tls;
 
-pub use otlp_http::OtlpHttp;
+use otlp_http::OtlpHttp;
 
-use breaker::{Breaker, Moment, State};
-
-use crate::buffer::BatchLimit;
 use crate::config::Export;
-use crate::log::{self, Level};
 use crate::shared::Shared;
-use serde_json::json;
+use destination::Destination;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until, timeout_at};
-
-/// One request to a backend: under the 5 MB that the strictest is known to take.
-const BATCH: BatchLimit = BatchLimit { bytes: 4 * 1024 * 1024, entries: 1000 };
+use tokio::time::Instant;
 
 /// What became of one try to send a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,92 +58,40 @@ pub enum Effort {
 /// Sends batches to where the configuration says.
 #[derive(Debug)]
 pub struct Exporter {
-    /// `None`: to stdout.
-    backend: Option<OtlpHttp>,
-    breaker: Breaker,
+    destinations: Vec<Destination>,
 }
 
 // === impl Exporter ===
 
 impl Exporter {
-    /// Connects to nothing yet.
-    pub fn new(export: Export) -> Self {
-        let backend = match export {
-            Export::Stdout => None,
-            Export::Otlp(endpoint, headers) => Some(OtlpHttp::new(endpoint, headers)),
-        };
-        Self { backend, breaker: Breaker::default() }
+    /// Connects to nothing yet. The destinations are those of the [`Shared`] that it will drain, in their order.
+    pub fn new(exports: Vec<Export>) -> Self {
+        let tls = tls::Tls::default();
+        let destination = |export| Destination::new(export, &tls);
+        Self { destinations: exports.into_iter().map(destination).collect() }
     }
 
-    /// Sends until the buffer is empty, `until` is reached, or the backend fails and a retry would not
-    /// fit. Whatever was not taken is in the buffer again and no request is on its way any more when
-    /// this returns. It must be awaited to its end. Tells whether the buffer is empty.
+    /// Sends to all destinations at the same time until nothing waits, `until` is reached, or each that is left
+    /// fails and a retry would not fit. Whatever was not taken is in its queue again and no request is on its way
+    /// any more when this returns. It must be awaited to its end. Tells whether nothing waits.
     pub async fn drain(&mut self, shared: &Shared, until: Instant, effort: Effort) -> bool {
-        let Self { backend, breaker } = self;
-        let Some(backend) = backend else {
-            let over = || Instant::now() >= until;
-            return stdout::write(shared, over, |piece| shared.delivered(piece, 0, ""));
-        };
-        let last_chance = effort == Effort::LastChance;
-        if breaker.state(Moment::now()) == State::Open && !last_chance {
-            return shared.lock().buffer.queued() == 0;
-        }
-        let mut limit = BATCH;
-        let mut failures = 0;
-        loop {
-            if Instant::now() >= until {
-                return shared.lock().buffer.queued() == 0;
-            }
-            let Some(batch) = shared.take(limit) else { return true };
-            let no_answer = || Outcome::Failed { after: None, why: "no answer in time".into() };
-            let (why, asked, again) =
-                match timeout_at(until, backend.send(&batch)).await.unwrap_or_else(|_| no_answer()) {
-                    Outcome::Delivered { rejected, why } => {
-                        shared.delivered(&batch, rejected, &why);
-                        if breaker.succeeded() {
-                            log::line(Level::Info, "export works again", json!({}));
-                        }
-                        (limit, failures) = (BATCH, 0);
-                        continue;
-                    }
-                    Outcome::Refused { divisible: true, .. } if batch.entries.len() > 1 => {
-                        // One sender's bad request must not cost the others theirs.
-                        limit.entries = batch.entries.len() / 2;
-                        shared.put_back(batch);
-                        continue;
-                    }
-                    Outcome::Refused { why, .. } => {
-                        shared.refused(&batch, &why);
-                        limit = BATCH;
-                        continue;
-                    }
-                    Outcome::Unreachable(why) => (why, None, last_chance),
-                    Outcome::Failed { after, why } => {
-                        (why, after, last_chance || breaker.state(Moment::now()) == State::Closed)
-                    }
-                };
-            shared.put_back(batch);
-            let pause = retry::pause(retry::FIRST, failures, asked, fastrand::f64());
-            let then = Instant::now().checked_add(pause).filter(|then| again && *then < until);
-            let Some(then) = then else {
-                if breaker.failed(Moment::now(), asked, fastrand::f64()) {
-                    log::line(
-                        Level::Warn,
-                        "export fails; what is buffered is kept and tried again",
-                        json!({ "reason": why }),
-                    );
-                }
-                return false;
-            };
-            failures += 1;
-            sleep_until(then).await;
-        }
+        let destinations = self.destinations.iter_mut().enumerate();
+        all(destinations.map(|(to, destination)| destination.drain(shared.outbox(to), until, effort))).await;
+        shared.lock().queued() == 0
     }
 
-    /// Writes what is left to stdout; what is still left at `until` is dropped.
+    /// Writes what is left to stdout, once, whoever missed it; what is still left at `until` is dropped.
     pub fn spill(&self, shared: &Shared, until: Instant) {
-        if !stdout::write(shared, || Instant::now() >= until, |piece| shared.spilled(piece)) {
-            shared.out_of_time();
-        }
+        stdout::spill(shared, || Instant::now() >= until);
     }
+}
+
+/// Waits for all of them at the same time.
+async fn all<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) {
+    let mut running: Vec<_> = futures.map(Box::pin).collect();
+    poll_fn(|context| {
+        running.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }

@@ -1,34 +1,33 @@
-//! OTLP/HTTP with protobuf and gzip.
+//! OTLP/HTTP, protobuf or JSON, with gzip.
 
+use super::tls::Tls;
 use super::{Outcome, retry};
 use crate::buffer::Batch;
 use crate::endpoint::Endpoint;
 use crate::http::{Reply, exchange};
+use crate::intake::{Encoding, encoding};
+use crate::otlp::json;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, Request, header};
 use http_body_util::Full;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
+use serde_json::Value;
 use std::io::{ErrorKind, Write};
-use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// Of a backend's answer no more is read.
 const MAX_REPLY: usize = 64 * 1024;
 
 /// A backend.
-pub struct OtlpHttp {
+pub(super) struct OtlpHttp {
     endpoint: Endpoint,
     headers: HeaderMap,
-    /// Made at the first send: reading the machine's certificates takes longer than the whole start.
-    tls: Option<TlsConnector>,
+    encoding: Encoding,
+    tls: Tls,
 }
 
 impl std::fmt::Debug for OtlpHttp {
@@ -48,13 +47,13 @@ enum Failure {
 
 impl OtlpHttp {
     /// Connects to nothing yet.
-    pub fn new(endpoint: Endpoint, headers: HeaderMap) -> Self {
-        Self { endpoint, headers, tls: None }
+    pub(super) fn new(endpoint: Endpoint, headers: HeaderMap, encoding: Encoding, tls: Tls) -> Self {
+        Self { endpoint, headers, encoding, tls }
     }
 
     /// Sends a batch over a connection of its own, which is closed when the returned future ends or is
     /// dropped.
-    pub async fn send(&mut self, batch: &Batch) -> Outcome {
+    pub(super) async fn send(&mut self, batch: &Batch) -> Outcome {
         match self.post(batch).await {
             Ok(reply) => outcome(&reply),
             Err(Failure::Connect(error)) if error.kind() == ErrorKind::ConnectionRefused => {
@@ -74,42 +73,33 @@ impl OtlpHttp {
         let stream = TcpStream::connect(address).await.map_err(Failure::Connect)?;
         let _ = stream.set_nodelay(true);
         // Compressed only now: a backend that is gone costs no more than finding that out.
-        let request = self.request(batch).map_err(|error| Failure::Http(error.to_string()))?;
+        let request = self.request(batch).map_err(Failure::Http)?;
         if !self.endpoint.tls() {
             return talk(stream, request).await;
         }
-        let name = ServerName::try_from(self.endpoint.host().to_owned())
-            .map_err(|error| Failure::Tls(error.to_string()))?;
-        let stream =
-            self.tls()?.connect(name, stream).await.map_err(|error| Failure::Tls(error.to_string()))?;
+        let stream = self.tls.connect(self.endpoint.host(), stream).await.map_err(Failure::Tls)?;
         talk(stream, request).await
     }
 
-    fn request(&self, batch: &Batch) -> Result<Request<Full<Bytes>>, http::Error> {
+    fn request(&self, batch: &Batch) -> Result<Request<Full<Bytes>>, String> {
+        let (kind, body) = match self.encoding {
+            Encoding::Protobuf => ("application/x-protobuf", gzip(&batch.body())),
+            Encoding::Json => {
+                let text = json::from_protobuf(batch.signal, &batch.body()).map_err(|why| why.to_string())?;
+                ("application/json", gzip(text.as_bytes()))
+            }
+        };
         let mut request = Request::post(self.endpoint.target(batch.signal))
             .header(header::HOST, self.endpoint.authority())
-            .header(header::CONTENT_TYPE, "application/x-protobuf")
+            .header(header::CONTENT_TYPE, kind)
             .header(header::CONTENT_ENCODING, "gzip")
             .header(header::USER_AGENT, concat!("throughline-extension/", env!("CARGO_PKG_VERSION")))
-            .body(Full::new(gzip(&batch.body())))?;
+            .body(Full::new(body))
+            .map_err(|error| error.to_string())?;
         request.headers_mut().extend(self.headers.clone());
         // A connection serves one request; tell the backend, so that it does not wait either.
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         Ok(request)
-    }
-
-    fn tls(&mut self) -> Result<&TlsConnector, Failure> {
-        if self.tls.is_none() {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .map_err(|error| Failure::Tls(error.to_string()))?
-                .with_root_certificates(roots)
-                .with_no_client_auth();
-            self.tls = Some(TlsConnector::from(Arc::new(config)));
-        }
-        self.tls.as_ref().ok_or_else(|| Failure::Tls("no TLS".into()))
     }
 }
 
@@ -123,10 +113,7 @@ async fn talk(
 /// Reads the answer as the OTLP specification has it.
 fn outcome(reply: &Reply) -> Outcome {
     if reply.status.is_success() {
-        // The three signals' answers have the same form: what was rejected, and why.
-        let partial =
-            ExportTraceServiceResponse::decode(reply.body.clone()).ok().and_then(|r| r.partial_success);
-        let (rejected, why) = partial.map_or((0, String::new()), |p| (p.rejected_spans, p.error_message));
+        let (rejected, why) = partial_success(reply).unwrap_or_default();
         return Outcome::Delivered { rejected: u64::try_from(rejected).unwrap_or(0), why };
     }
     let text: String =
@@ -137,6 +124,24 @@ fn outcome(reply: &Reply) -> Outcome {
         return Outcome::Failed { after, why };
     }
     Outcome::Refused { divisible: matches!(reply.status.as_u16(), 400 | 413 | 422), why }
+}
+
+/// How many items were rejected, and why, in either encoding. The three signals' answers have the same form.
+fn partial_success(reply: &Reply) -> Option<(i64, String)> {
+    if encoding(&reply.headers) != Some(Encoding::Json) {
+        let response = ExportTraceServiceResponse::decode(reply.body.clone()).ok()?;
+        return response.partial_success.map(|partial| (partial.rejected_spans, partial.error_message));
+    }
+    let response: Value = serde_json::from_slice(&reply.body).ok()?;
+    let partial = response.get("partialSuccess")?;
+    let rejected =
+        ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"].map(|name| match &partial[name] {
+            // 64-bit numbers are strings in protobuf's JSON.
+            Value::String(digits) => digits.parse().unwrap_or(0),
+            number => number.as_i64().unwrap_or(0),
+        });
+    let why = partial["errorMessage"].as_str().unwrap_or_default().to_owned();
+    Some((rejected.into_iter().max().unwrap_or(0), why))
 }
 
 pub(super) fn gzip(body: &[u8]) -> Bytes {
@@ -151,7 +156,7 @@ mod tests {
     use super::{Outcome, outcome};
     use crate::http::Reply;
     use bytes::Bytes;
-    use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
+    use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE, header::RETRY_AFTER};
     use opentelemetry_proto::tonic::collector::trace::v1::{
         ExportTracePartialSuccess, ExportTraceServiceResponse,
     };
@@ -173,6 +178,21 @@ mod tests {
         let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".into() };
         let body = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
         assert_eq!(outcome(&reply(200, body)), Outcome::Delivered { rejected: 2, why: "too old".into() });
+    }
+
+    #[test]
+    fn a_backend_that_answers_in_json_is_understood() {
+        for (body, rejected, why) in [
+            (r#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}"#, 2, "too old"),
+            (r#"{"partialSuccess":{"rejectedLogRecords":3}}"#, 3, ""),
+            (r#"{"partialSuccess":{}}"#, 0, ""),
+            ("{}", 0, ""),
+            ("[", 0, ""),
+        ] {
+            let mut reply = reply(200, body);
+            reply.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            assert_eq!(outcome(&reply), Outcome::Delivered { rejected, why: why.into() }, "{body}");
+        }
     }
 
     #[test]

@@ -75,7 +75,11 @@ impl Backend {
             let mut plain = Vec::new();
             assert_eq!(parts.headers["content-encoding"], "gzip");
             GzDecoder::new(&body[..]).read_to_end(&mut plain).expect("gzip");
-            let request = ExportTraceServiceRequest::decode(plain.as_slice()).expect("OTLP");
+            let request = if parts.headers["content-type"] == "application/json" {
+                serde_json::from_slice(&plain).expect("OTLP/JSON")
+            } else {
+                ExportTraceServiceRequest::decode(plain.as_slice()).expect("OTLP")
+            };
             let spans = names(&request);
             state.requests.push(parts.headers);
             if state.poison.as_ref().is_some_and(|poison| spans.contains(poison)) {

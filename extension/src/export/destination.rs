@@ -1,0 +1,99 @@
+//! One destination: where it is, how it does, and the flush of its queue.
+
+use super::breaker::{Breaker, Moment, State};
+use super::tls::Tls;
+use super::{Effort, OtlpHttp, Outcome, retry, stdout};
+use crate::buffer::BatchLimit;
+use crate::config::Export;
+use crate::log::Level;
+use crate::outbox::Outbox;
+use serde_json::json;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// One request to a backend: under the 5 MB that the strictest is known to take.
+const BATCH: BatchLimit = BatchLimit { bytes: 4 * 1024 * 1024, entries: 1000 };
+
+/// Sends to one backend.
+#[derive(Debug)]
+pub(super) struct Destination {
+    /// `None`: to stdout.
+    backend: Option<OtlpHttp>,
+    breaker: Breaker,
+}
+
+// === impl Destination ===
+
+impl Destination {
+    /// Connects to nothing yet.
+    pub(super) fn new(export: Export, tls: &Tls) -> Self {
+        let backend = match export {
+            Export::Stdout => None,
+            Export::Otlp { endpoint, headers, encoding } => {
+                Some(OtlpHttp::new(endpoint, headers, encoding, tls.clone()))
+            }
+        };
+        Self { backend, breaker: Breaker::default() }
+    }
+
+    /// Sends until the queue is empty, `until` is reached, or the backend fails and a retry would not fit.
+    pub(super) async fn drain(&mut self, outbox: Outbox<'_>, until: Instant, effort: Effort) {
+        let Self { backend, breaker } = self;
+        let Some(backend) = backend else {
+            return stdout::drain(outbox, || Instant::now() >= until);
+        };
+        let last_chance = effort == Effort::LastChance;
+        if breaker.state(Moment::now()) == State::Open && !last_chance {
+            return;
+        }
+        let mut limit = BATCH;
+        let mut failures = 0;
+        loop {
+            if Instant::now() >= until {
+                return;
+            }
+            let Some(batch) = outbox.take(limit) else { return };
+            let no_answer = || Outcome::Failed { after: None, why: "no answer in time".into() };
+            let (why, asked, again) =
+                match timeout_at(until, backend.send(&batch)).await.unwrap_or_else(|_| no_answer()) {
+                    Outcome::Delivered { rejected, why } => {
+                        outbox.delivered(&batch, rejected, &why);
+                        if breaker.succeeded() {
+                            outbox.log(Level::Info, "export works again", json!({}));
+                        }
+                        (limit, failures) = (BATCH, 0);
+                        continue;
+                    }
+                    Outcome::Refused { divisible: true, .. } if batch.entries.len() > 1 => {
+                        // One sender's bad request must not cost the others theirs.
+                        limit.entries = batch.entries.len() / 2;
+                        outbox.put_back(batch);
+                        continue;
+                    }
+                    Outcome::Refused { why, .. } => {
+                        outbox.refused(&batch, &why);
+                        limit = BATCH;
+                        continue;
+                    }
+                    Outcome::Unreachable(why) => (why, None, last_chance),
+                    Outcome::Failed { after, why } => {
+                        (why, after, last_chance || breaker.state(Moment::now()) == State::Closed)
+                    }
+                };
+            outbox.put_back(batch);
+            let pause = retry::pause(retry::FIRST, failures, asked, fastrand::f64());
+            let then = Instant::now().checked_add(pause).filter(|then| again && *then < until);
+            let Some(then) = then else {
+                if breaker.failed(Moment::now(), asked, fastrand::f64()) {
+                    outbox.log(
+                        Level::Warn,
+                        "export fails; what is buffered is kept and tried again",
+                        json!({ "reason": why }),
+                    );
+                }
+                return;
+            };
+            failures += 1;
+            sleep_until(then).await;
+        }
+    }
+}
