@@ -39,6 +39,8 @@ pub enum Reason {
     Disabled,
     /// The same spans came before, from the flight recorder.
     Duplicate,
+    /// The destination takes nothing of this signal.
+    Unsupported,
 }
 
 // === impl Reason ===
@@ -52,6 +54,7 @@ impl Reason {
             Reason::OutOfTime => "out-of-time",
             Reason::Disabled => "disabled",
             Reason::Duplicate => "duplicate",
+            Reason::Unsupported => "unsupported",
         }
     }
 }

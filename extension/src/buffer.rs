@@ -24,7 +24,7 @@ pub struct Entry {
 }
 
 /// Entries of one signal that leave together.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// The signal of every entry.
     pub signal: Signal,
@@ -39,6 +39,8 @@ pub struct BatchLimit {
     pub bytes: usize,
     /// Number of entries.
     pub entries: usize,
+    /// Number of spans, metrics or log records; of a single entry it is not looked at.
+    pub items: u64,
 }
 
 /// The queue.
@@ -97,13 +99,15 @@ impl Buffer {
     pub fn take(&mut self, limit: BatchLimit) -> Option<Batch> {
         let most = limit.bytes.min(self.limit / 4);
         let first = self.queue.pop_front()?;
-        let (signal, mut size) = (first.signal, first.bytes.len());
+        let (signal, mut size, mut items) = (first.signal, first.bytes.len(), first.items);
         let mut entries = vec![first];
         while entries.len() < limit.entries
             && let Some(next) = self.queue.front()
             && next.signal == signal
             && size + next.bytes.len() <= most
+            && items + next.items <= limit.items
         {
+            items += next.items;
             size += next.bytes.len();
             entries.extend(self.queue.pop_front());
         }
@@ -162,7 +166,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    const ALL: BatchLimit = BatchLimit { bytes: usize::MAX, entries: usize::MAX };
+    const ALL: BatchLimit = BatchLimit { bytes: usize::MAX, entries: usize::MAX, items: u64::MAX };
 
     fn entry(number: u8, size: usize, signal: Signal) -> Entry {
         Entry {
@@ -207,7 +211,7 @@ mod tests {
         for entry in [traces(1, 4), traces(2, 4), entry(3, 1, Signal::Logs), traces(4, 30)] {
             assert!(buffer.push(entry).is_empty());
         }
-        let limit = BatchLimit { bytes: 8, entries: 10 };
+        let limit = BatchLimit { bytes: 8, entries: 10, items: 100 };
         let sizes: Vec<usize> =
             std::iter::from_fn(|| buffer.take(limit)).map(|batch| batch.entries.len()).collect();
         assert_eq!(sizes, [2, 1, 1], "the last is larger than a batch and goes alone");
@@ -253,7 +257,7 @@ mod tests {
                         gone.extend(buffer.push(entry).into_iter().map(|entry| entry.items));
                     }
                     Step::Take(bytes) if out.is_none() => {
-                        out = buffer.take(BatchLimit { bytes, entries: 3 });
+                        out = buffer.take(BatchLimit { bytes, entries: 3, items: u64::MAX });
                     }
                     Step::Delivered => if let Some(batch) = out.take() {
                         gone.extend(batch.entries.iter().map(|entry| entry.items));

@@ -31,9 +31,9 @@ It is a Lambda extension: it belongs into a layer, under extensions/, and is sta
 
 Configuration is by environment variables:
 
-  THROUGHLINE_EXPORT_ENDPOINT   URL of an OTLP/HTTP backend, or `stdout` (default)
-  THROUGHLINE_EXPORT_HEADERS    headers for it: key=value,key=value (values percent-encoded)
-  THROUGHLINE_EXPORT_PROTOCOL   http/protobuf
+  THROUGHLINE_EXPORT_ENDPOINT   URLs of OTLP/HTTP backends, `aws`, or `stdout` (default); up to 4, with commas
+  THROUGHLINE_EXPORT_HEADERS    headers for them: key=value,key=value (values percent-encoded); …_1 for the first
+  THROUGHLINE_EXPORT_PROTOCOL   http/protobuf (default) or http/json; …_1 for the first
   THROUGHLINE_LISTEN            where OTLP is taken (default 127.0.0.1:4318; beside a collector 4319)
   THROUGHLINE_BUFFER_BYTES      bound of the buffer in bytes (default 4194304)
   THROUGHLINE_BUDGET_MS         longest wait for the backend after an invocation (default 250)

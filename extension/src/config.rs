@@ -3,6 +3,7 @@
 //! A bad value never stops the extension, for that would stop the function: it is told in one
 //! [`Notice`] and a safe value takes its place.
 
+mod aws;
 mod exports;
 
 pub use exports::Export;

@@ -9,7 +9,7 @@
 //! - [`flush`], [`ends`], [`buffer`], [`outbox`], [`accounts`]: what decides and counts; pure, time is passed in.
 //! - [`receiver`], [`intake`], [`telemetry`], [`otlp`]: what comes in.
 //! - [`bad_end`], [`recorder`], [`told`]: invocations whose process is gone, told from its flight recorder, and once.
-//! - [`export`]: what goes out.
+//! - [`export`], [`sigv4`]: what goes out.
 //! - [`lambda`], [`http`], [`sandbox`], [`neighbours`], [`log`], [`terminated`]: Lambda's APIs and the machine.
 //! - [`shared`]: the one lock.
 //!
@@ -42,6 +42,7 @@ pub mod receiver;
 pub mod recorder;
 pub mod sandbox;
 pub mod shared;
+pub mod sigv4;
 pub mod startup;
 pub mod telemetry;
 pub mod terminated;

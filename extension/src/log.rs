@@ -48,7 +48,7 @@ fn format(level: Level, message: &str, fields: Value, now: SystemTime) -> String
 }
 
 /// UTC with milliseconds, as Lambda writes its own timestamps.
-fn rfc3339(time: SystemTime) -> String {
+pub fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = civil(days);

@@ -11,7 +11,7 @@ use crate::shared::{Inner, Shared};
 use serde_json::{Value, json};
 
 /// One entry of a queue.
-const ENTRY: BatchLimit = BatchLimit { bytes: 0, entries: 1 };
+const ENTRY: BatchLimit = BatchLimit { bytes: 0, entries: 1, items: 0 };
 
 /// The queue of one destination, and its account.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +60,12 @@ impl<'a> Outbox<'a> {
     /// The backend refuses the batch for good.
     pub fn refused(&self, batch: &Batch, why: &str) {
         self.shared.lock().drop_entries(self.to, &batch.entries, Reason::Refused, why);
+    }
+
+    /// The backend takes nothing of this signal. That is no news: it is counted and not logged.
+    pub fn unsupported(&self, batch: &Batch) {
+        let mut inner = self.shared.lock();
+        inner.accounts.dropped(self.to, batch.signal, batch.items(), Reason::Unsupported);
     }
 
     /// Logs a line about this destination.
@@ -175,7 +181,7 @@ mod tests {
     use crate::shared::Shared;
     use bytes::Bytes;
 
-    const ALL: BatchLimit = BatchLimit { bytes: usize::MAX, entries: usize::MAX };
+    const ALL: BatchLimit = BatchLimit { bytes: usize::MAX, entries: usize::MAX, items: u64::MAX };
     /// A request with one span.
     const ONE: Bytes = Bytes::from_static(&[0x0a, 4, 0x12, 2, 0x12, 0]);
 

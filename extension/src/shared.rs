@@ -6,7 +6,7 @@ use crate::bad_end::BadEnds;
 use crate::buffer::{Buffer, Entry};
 use crate::ends::Ends;
 use crate::flush::is_crowded;
-use crate::otlp::{InvocationSpan, Signal, invocations};
+use crate::otlp::{InvocationSpan, Signal, inspect, invocations, split_within};
 use crate::telemetry::RuntimeDone;
 use crate::told::{Teller, Told};
 use bytes::Bytes;
@@ -17,6 +17,11 @@ use tokio::time::Instant;
 
 /// The longest that the answer to a hand-over is held. The wrapper waits for two seconds.
 const HELD: Duration = Duration::from_millis(1500);
+
+/// A request that is larger, or has more items, is taken apart: CloudWatch takes 5 MB and 10,000 spans in one, and what is
+/// encoded as JSON on its way out is decoded as a whole.
+const MAX_BYTES: usize = 1024 * 1024;
+const MAX_ITEMS: u64 = 10_000;
 
 /// The shared state.
 #[derive(Debug)]
@@ -161,15 +166,17 @@ impl Shared {
 
     fn keep(&self, inner: &mut Inner, entry: Entry) {
         inner.accounts.received(entry.signal, entry.items);
-        inner.latest += 1;
-        let entry = Entry { number: inner.latest, ..entry };
-        for to in 0..inner.queues.len() {
-            if !self.enabled {
-                inner.accounts.dropped(to, entry.signal, entry.items, Reason::Disabled);
-            } else if entry.items > 0 {
-                // What carries nothing would only push out what carries something.
-                let dropped = inner.queues[to].push(entry.clone());
-                inner.drop_entries(to, &dropped, Reason::BufferFull, "the buffer is full");
+        for entry in in_parts(entry) {
+            inner.latest += 1;
+            let entry = Entry { number: inner.latest, ..entry };
+            for to in 0..inner.queues.len() {
+                if !self.enabled {
+                    inner.accounts.dropped(to, entry.signal, entry.items, Reason::Disabled);
+                } else if entry.items > 0 {
+                    // What carries nothing would only push out what carries something.
+                    let dropped = inner.queues[to].push(entry.clone());
+                    inner.drop_entries(to, &dropped, Reason::BufferFull, "the buffer is full");
+                }
             }
         }
     }
@@ -186,6 +193,18 @@ impl Shared {
         drop(inner);
         self.bell.notify_one();
     }
+}
+
+/// A request as requests that every backend takes; but for a single item, which may be larger.
+fn in_parts(entry: Entry) -> Vec<Entry> {
+    if entry.bytes.len() <= MAX_BYTES && entry.items <= MAX_ITEMS {
+        return vec![entry];
+    }
+    let part = |bytes: Bytes| {
+        let items = inspect(entry.signal, &bytes).map_or(0, |found| found.items);
+        Entry { bytes, items, ..entry.clone() }
+    };
+    split_within(&entry.bytes, MAX_BYTES, MAX_ITEMS as usize).into_iter().map(part).collect()
 }
 
 // === impl Inner ===
@@ -223,6 +242,21 @@ mod tests {
     use super::Shared;
     use crate::otlp::Signal;
     use bytes::Bytes;
+
+    #[test]
+    fn a_request_of_too_many_spans_is_taken_apart() {
+        let shared = Shared::new(1 << 20, true);
+        let spans = [[0x12, 0]; 25_000].concat();
+        let nested = |bytes: Vec<u8>, tag| {
+            let mut message = vec![tag];
+            prost::encoding::encode_varint(bytes.len() as u64, &mut message);
+            [message, bytes].concat()
+        };
+        let request = nested(nested(spans, 0x12), 0x0a);
+        shared.received(Signal::Traces, request.into(), 25_000, &[]);
+        let items: Vec<u64> = shared.lock().queues[0].entries().map(|entry| entry.items).collect();
+        assert_eq!(items, [10_000, 10_000, 5_000]);
+    }
 
     #[test]
     fn a_request_that_carries_nothing_is_not_kept() {

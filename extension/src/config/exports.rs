@@ -1,7 +1,8 @@
 //! Where telemetry goes: `THROUGHLINE_EXPORT_*`.
 
-use super::{Config, Notice, Reader};
+use super::{Config, Notice, Reader, aws};
 use crate::endpoint::{Endpoint, mask};
+use crate::export::Aws;
 use crate::intake::Encoding;
 use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -45,6 +46,8 @@ pub enum Export {
         /// Protobuf or JSON.
         encoding: Encoding,
     },
+    /// CloudWatch.
+    Aws(Box<Aws>),
 }
 
 // === impl Export ===
@@ -55,6 +58,7 @@ impl fmt::Display for Export {
         match self {
             Export::Stdout => f.write_str("stdout"),
             Export::Otlp { endpoint, .. } => endpoint.fmt(f),
+            Export::Aws(_) => f.write_str("aws"),
         }
     }
 }
@@ -65,8 +69,10 @@ impl Config {
     /// Keeps the extension from exporting to itself, which would go round for ever. `listening` is
     /// where it takes OTLP.
     pub fn refuse_own_listener(&mut self, listening: SocketAddr) -> Option<Notice> {
+        let is_at = |endpoint: &Endpoint| endpoint.is_loopback() && endpoint.port() == listening.port();
         let is_own = |export: &Export| match export {
-            Export::Otlp { endpoint, .. } => endpoint.is_loopback() && endpoint.port() == listening.port(),
+            Export::Otlp { endpoint, .. } => is_at(endpoint),
+            Export::Aws(aws) => is_at(&aws.traces) || is_at(&aws.logs),
             Export::Stdout => false,
         };
         let value = self.exports.iter().find(|export| is_own(export))?.to_string();
@@ -103,10 +109,17 @@ impl Reader<'_> {
         }
         let mut exports = Vec::new();
         for (at, text) in named.iter().take(MOST).enumerate() {
-            let mut headers = headers.clone();
-            headers.extend(self.headers(HEADERS[at + 1]));
+            let own = self.headers(HEADERS[at + 1]);
             let encoding = self.encoding(PROTOCOL[at + 1], encoding);
-            match destination(text, headers, encoding) {
+            let destination = if text.eq_ignore_ascii_case("aws") {
+                // A key for the others is none of its business.
+                aws::read(&|variable| self.value(variable), own, encoding)
+            } else {
+                let mut headers = headers.clone();
+                headers.extend(own);
+                destination(text, headers, encoding)
+            };
+            match destination {
                 Ok(export) if exports.contains(&export) => {
                     self.warn(ENDPOINT, mask(text), "is named twice; once is used");
                 }

@@ -1,9 +1,11 @@
 //! One destination: where it is, how it does, and the flush of its queue.
 
+use super::aws::CloudWatch;
 use super::breaker::{Breaker, Moment, State};
+use super::otlp_http::OtlpHttp;
 use super::tls::Tls;
-use super::{Effort, OtlpHttp, Outcome, retry, stdout};
-use crate::buffer::BatchLimit;
+use super::{Effort, Outcome, retry, stdout};
+use crate::buffer::{Batch, BatchLimit};
 use crate::config::Export;
 use crate::log::Level;
 use crate::outbox::Outbox;
@@ -11,14 +13,20 @@ use serde_json::json;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// One request to a backend: under the 5 MB that the strictest is known to take.
-const BATCH: BatchLimit = BatchLimit { bytes: 4 * 1024 * 1024, entries: 1000 };
+const BATCH: BatchLimit = BatchLimit { bytes: 4 * 1024 * 1024, entries: 1000, items: 10_000 };
 
 /// Sends to one backend.
 #[derive(Debug)]
 pub(super) struct Destination {
-    /// `None`: to stdout.
-    backend: Option<OtlpHttp>,
+    backend: Backend,
     breaker: Breaker,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Stdout,
+    Otlp(OtlpHttp),
+    Aws(Box<CloudWatch>),
 }
 
 // === impl Destination ===
@@ -27,10 +35,11 @@ impl Destination {
     /// Connects to nothing yet.
     pub(super) fn new(export: Export, tls: &Tls) -> Self {
         let backend = match export {
-            Export::Stdout => None,
+            Export::Stdout => Backend::Stdout,
             Export::Otlp { endpoint, headers, encoding } => {
-                Some(OtlpHttp::new(endpoint, headers, encoding, tls.clone()))
+                Backend::Otlp(OtlpHttp::new(endpoint, headers, encoding, tls.clone()))
             }
+            Export::Aws(aws) => Backend::Aws(Box::new(CloudWatch::new(*aws, tls))),
         };
         Self { backend, breaker: Breaker::default() }
     }
@@ -38,9 +47,9 @@ impl Destination {
     /// Sends until the queue is empty, `until` is reached, or the backend fails and a retry would not fit.
     pub(super) async fn drain(&mut self, outbox: Outbox<'_>, until: Instant, effort: Effort) {
         let Self { backend, breaker } = self;
-        let Some(backend) = backend else {
+        if let Backend::Stdout = backend {
             return stdout::drain(outbox, || Instant::now() >= until);
-        };
+        }
         let last_chance = effort == Effort::LastChance;
         if breaker.state(Moment::now()) == State::Open && !last_chance {
             return;
@@ -74,6 +83,10 @@ impl Destination {
                         limit = BATCH;
                         continue;
                     }
+                    Outcome::Unsupported => {
+                        outbox.unsupported(&batch);
+                        continue;
+                    }
                     Outcome::Unreachable(why) => (why, None, last_chance),
                     Outcome::Failed { after, why } => {
                         (why, after, last_chance || breaker.state(Moment::now()) == State::Closed)
@@ -94,6 +107,19 @@ impl Destination {
             };
             failures += 1;
             sleep_until(then).await;
+        }
+    }
+}
+
+// === impl Backend ===
+
+impl Backend {
+    async fn send(&mut self, batch: &Batch) -> Outcome {
+        match self {
+            // It is written to as a whole.
+            Backend::Stdout => Outcome::Unsupported,
+            Backend::Otlp(backend) => backend.send(batch).await,
+            Backend::Aws(backend) => backend.send(batch).await,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Sending what is buffered, within a time limit, and keeping what could not be sent.
 
+mod aws;
 mod breaker;
+mod credentials;
 mod destination;
 mod otlp_http;
 mod parts;
@@ -8,7 +10,8 @@ mod retry;
 mod stdout;
 mod tls;
 
-use otlp_http::OtlpHttp;
+pub use aws::Aws;
+pub use credentials::Source;
 
 use crate::config::Export;
 use crate::shared::Shared;
@@ -44,6 +47,8 @@ pub enum Outcome {
         /// Its reason.
         why: String,
     },
+    /// It takes nothing of this signal.
+    Unsupported,
 }
 
 /// How hard to try.

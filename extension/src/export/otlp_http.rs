@@ -6,10 +6,12 @@ use crate::buffer::Batch;
 use crate::endpoint::Endpoint;
 use crate::http::{Reply, exchange};
 use crate::intake::{Encoding, encoding};
+use crate::log;
 use crate::otlp::json;
+use crate::sigv4::{self, Credentials, Scope};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use http_body_util::Full;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
@@ -41,6 +43,50 @@ enum Failure {
     Connect(std::io::Error),
     Tls(String),
     Http(String),
+    /// There is no way to write the request.
+    Unwritable(String),
+}
+
+/// How to sign a request to AWS.
+pub(super) struct Signing<'a> {
+    pub(super) credentials: &'a Credentials,
+    pub(super) region: &'a str,
+    pub(super) service: &'a str,
+}
+
+// === impl Signing ===
+
+impl Signing<'_> {
+    /// Signs all headers that are there but our name.
+    fn sign(&self, request: &mut Request<Full<Bytes>>, body: &[u8], now: SystemTime) -> Result<(), String> {
+        let time = log::rfc3339(now).replace(['-', ':'], "");
+        let time = format!("{}Z", time.split('.').next().unwrap_or_default());
+        let payload = sigv4::hex_digest(body);
+        let token = self.credentials.session_token.as_str();
+        for (name, value) in [
+            ("x-amz-date", time.as_str()),
+            ("x-amz-content-sha256", &payload),
+            ("x-amz-security-token", token),
+        ] {
+            if !value.is_empty() {
+                let mut value = HeaderValue::from_str(value).map_err(|error| error.to_string())?;
+                value.set_sensitive(true);
+                request.headers_mut().insert(name, value);
+            }
+        }
+        let unsigned = |name: &HeaderName| *name == header::USER_AGENT || *name == header::AUTHORIZATION;
+        let signed = request.headers().iter().filter(|(name, _)| !unsigned(name));
+        let signed: Vec<(String, String)> = signed
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        let scope = Scope { time: &time, region: self.region, service: self.service };
+        let line = (request.method().as_str(), request.uri().path());
+        let authorization = self.credentials.authorization(scope, line, &signed, &payload);
+        let mut authorization = HeaderValue::from_str(&authorization).map_err(|error| error.to_string())?;
+        authorization.set_sensitive(true);
+        request.headers_mut().insert(header::AUTHORIZATION, authorization);
+        Ok(())
+    }
 }
 
 // === impl OtlpHttp ===
@@ -54,26 +100,35 @@ impl OtlpHttp {
     /// Sends a batch over a connection of its own, which is closed when the returned future ends or is
     /// dropped.
     pub(super) async fn send(&mut self, batch: &Batch) -> Outcome {
-        match self.post(batch).await {
+        match self.exchange(batch, None).await {
             Ok(reply) => outcome(&reply),
-            Err(Failure::Connect(error)) if error.kind() == ErrorKind::ConnectionRefused => {
-                Outcome::Unreachable(format!("{}: {error}", self.endpoint))
-            }
-            Err(Failure::Connect(error)) => {
-                Outcome::Failed { after: None, why: format!("{}: {error}", self.endpoint) }
-            }
-            Err(Failure::Tls(why) | Failure::Http(why)) => {
-                Outcome::Failed { after: None, why: format!("{}: {why}", self.endpoint) }
-            }
+            Err(outcome) => outcome,
         }
     }
 
-    async fn post(&mut self, batch: &Batch) -> Result<Reply, Failure> {
+    /// Sends a batch, signed if need be; without an answer there is an outcome nevertheless.
+    pub(super) async fn exchange(
+        &self,
+        batch: &Batch,
+        signing: Option<Signing<'_>>,
+    ) -> Result<Reply, Outcome> {
+        let told = |why: &dyn std::fmt::Display| format!("{}: {why}", self.endpoint);
+        self.post(batch, signing).await.map_err(|failure| match failure {
+            Failure::Connect(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                Outcome::Unreachable(told(&error))
+            }
+            Failure::Connect(error) => Outcome::Failed { after: None, why: told(&error) },
+            Failure::Tls(why) | Failure::Http(why) => Outcome::Failed { after: None, why: told(&why) },
+            Failure::Unwritable(why) => Outcome::Refused { divisible: true, why },
+        })
+    }
+
+    async fn post(&self, batch: &Batch, signing: Option<Signing<'_>>) -> Result<Reply, Failure> {
         let address = (self.endpoint.host(), self.endpoint.port());
         let stream = TcpStream::connect(address).await.map_err(Failure::Connect)?;
         let _ = stream.set_nodelay(true);
         // Compressed only now: a backend that is gone costs no more than finding that out.
-        let request = self.request(batch).map_err(Failure::Http)?;
+        let request = self.request(batch, signing).map_err(Failure::Unwritable)?;
         if !self.endpoint.tls() {
             return talk(stream, request).await;
         }
@@ -81,7 +136,7 @@ impl OtlpHttp {
         talk(stream, request).await
     }
 
-    fn request(&self, batch: &Batch) -> Result<Request<Full<Bytes>>, String> {
+    fn request(&self, batch: &Batch, signing: Option<Signing<'_>>) -> Result<Request<Full<Bytes>>, String> {
         let (kind, body) = match self.encoding {
             Encoding::Protobuf => ("application/x-protobuf", gzip(&batch.body())),
             Encoding::Json => {
@@ -94,9 +149,12 @@ impl OtlpHttp {
             .header(header::CONTENT_TYPE, kind)
             .header(header::CONTENT_ENCODING, "gzip")
             .header(header::USER_AGENT, concat!("throughline-extension/", env!("CARGO_PKG_VERSION")))
-            .body(Full::new(body))
+            .body(Full::new(body.clone()))
             .map_err(|error| error.to_string())?;
         request.headers_mut().extend(self.headers.clone());
+        if let Some(signing) = signing {
+            signing.sign(&mut request, &body, SystemTime::now())?;
+        }
         // A connection serves one request; tell the backend, so that it does not wait either.
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         Ok(request)
@@ -111,7 +169,7 @@ async fn talk(
 }
 
 /// Reads the answer as the OTLP specification has it.
-fn outcome(reply: &Reply) -> Outcome {
+pub(super) fn outcome(reply: &Reply) -> Outcome {
     if reply.status.is_success() {
         let (rejected, why) = partial_success(reply).unwrap_or_default();
         return Outcome::Delivered { rejected: u64::try_from(rejected).unwrap_or(0), why };

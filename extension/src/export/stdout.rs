@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// One entry after the other: who writes looks at the clock between lines.
-const ENTRY: BatchLimit = BatchLimit { bytes: usize::MAX, entries: 1 };
+const ENTRY: BatchLimit = BatchLimit { bytes: usize::MAX, entries: 1, items: 0 };
 
 /// Encoded bytes that usually go into one line: JSON is two or three times as long.
 const LINE: usize = 64 * 1024;

@@ -12,7 +12,7 @@ mod split;
 mod wire;
 
 pub use invocations::{InvocationSpan, first_trace, invocations};
-pub use split::split;
+pub use split::{largest_item, split, split_within};
 pub use wire::{Findings, Malformed, inspect};
 
 /// One of the three OTLP signals; they travel apart, on paths of their own.

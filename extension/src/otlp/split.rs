@@ -18,11 +18,24 @@ pub fn split(request: &Bytes, max: usize) -> Vec<Bytes> {
     if request.len() <= max {
         return vec![request.clone()];
     }
-    let mut pieces = Pieces { done: Vec::new(), open: Vec::new(), max };
+    split_within(request, max, usize::MAX)
+}
+
+/// The same, with at most `most` items in each request.
+pub fn split_within(request: &Bytes, max: usize, most: usize) -> Vec<Bytes> {
+    let mut pieces = Pieces { done: Vec::new(), open: Vec::new(), max, items: 0, most };
     match pieces.request(request) {
         Some(()) => pieces.finish(),
         None => vec![request.clone()],
     }
+}
+
+/// The size of the largest item of a request; 0 if the bytes are none.
+pub fn largest_item(request: &[u8]) -> usize {
+    let inner = |message| parts(message, INNER).map(|(_, found)| found).unwrap_or_default();
+    let resources = parts(request, RESOURCE).map(|(_, found)| found).unwrap_or_default();
+    let items = resources.into_iter().flat_map(inner).flat_map(inner);
+    items.map(<[u8]>::len).max().unwrap_or_default()
 }
 
 struct Pieces {
@@ -30,6 +43,9 @@ struct Pieces {
     /// The piece being filled: whole resources, each with one scope.
     open: Vec<u8>,
     max: usize,
+    /// Items in the open piece, with those of the scope that will be added to it.
+    items: usize,
+    most: usize,
 }
 
 // === impl Pieces ===
@@ -50,20 +66,28 @@ impl Pieces {
     /// Adds the items of one scope, as many to a piece as fit.
     fn items(&mut self, above: &[u8], about: &[u8], items: &[&[u8]]) {
         let mut scope = about.to_vec();
+        let mut in_scope = 0;
         for item in items {
-            if scope.len() > about.len() && self.is_full(above.len() + scope.len() + item.len()) {
-                self.add(above, &scope);
+            let full = in_scope > 0 && self.is_full(above.len() + scope.len() + item.len());
+            if full || self.items >= self.most {
+                if in_scope > 0 {
+                    self.add(above, &scope, in_scope);
+                }
                 self.flush();
                 scope.truncate(about.len());
+                in_scope = 0;
             }
             put(&mut scope, INNER, item);
+            in_scope += 1;
+            self.items += 1;
         }
-        self.add(above, &scope);
+        self.add(above, &scope, in_scope);
     }
 
-    fn add(&mut self, above: &[u8], scope: &[u8]) {
+    fn add(&mut self, above: &[u8], scope: &[u8], items: usize) {
         if self.is_full(above.len() + scope.len()) {
             self.flush();
+            self.items = items;
         }
         let mut resource = above.to_vec();
         put(&mut resource, INNER, scope);
@@ -76,6 +100,7 @@ impl Pieces {
     }
 
     fn flush(&mut self) {
+        self.items = 0;
         if !self.open.is_empty() {
             self.done.push(std::mem::take(&mut self.open).into());
         }
@@ -118,7 +143,7 @@ fn varint(message: &mut Vec<u8>, mut value: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use super::{split, split_within};
     use bytes::Bytes;
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
@@ -169,6 +194,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn pieces_have_few_items(
+            resources in vec(vec(vec(0_usize..50, 0..6), 0..4), 0..4),
+            max in 100_usize..1500,
+            most in 1_usize..7,
+        ) {
+            let whole = request(&resources);
+            let pieces = split_within(&whole.encode_to_vec().into(), max, most);
+            let decoded: Vec<_> = pieces
+                .iter()
+                .map(|piece| ExportTraceServiceRequest::decode(piece.clone()).expect("a request"))
+                .collect();
+            prop_assert_eq!(decoded.iter().flat_map(flat).collect::<Vec<_>>(), flat(&whole));
+            prop_assert!(decoded.iter().all(|piece| flat(piece).len() <= most));
+        }
+
         #[test]
         fn pieces_hold_everything_in_order_and_are_small(
             resources in vec(vec(vec(0_usize..200, 0..6), 0..4), 0..4),
