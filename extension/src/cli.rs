@@ -1,6 +1,8 @@
 //! What the command line and the environment say. Lambda starts an extension without arguments; these
 //! are for people who try it by hand.
 
+use crate::check::How;
+use crate::variables;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -14,6 +16,8 @@ pub enum Command {
         /// The executable's file name, by which Lambda knows the extension.
         name: String,
     },
+    /// Tell what would be done in this environment, and leave.
+    Check(How),
     /// Print this and leave.
     Print(String),
     /// Complain with this line and leave.
@@ -28,24 +32,28 @@ It is a Lambda extension: it belongs into a layer, under extensions/, and is sta
 
   --help       this text
   --version    the version
+  --check      what it would do in this environment, and whether its backends answer
+               (with --offline: connect to nothing; with --json: for programs);
+               exit status 0: fine, 1: warnings, 2: telemetry would be lost
 
 Configuration is by environment variables:
-
-  THROUGHLINE_EXPORT_ENDPOINT   URLs of OTLP/HTTP backends, `aws`, or `stdout` (default); up to 4, with commas
-  THROUGHLINE_EXPORT_HEADERS    headers for them: key=value,key=value (values percent-encoded); …_1 for the first
-  THROUGHLINE_EXPORT_PROTOCOL   http/protobuf (default) or http/json; …_1 for the first
-  THROUGHLINE_LISTEN            where OTLP is taken (default 127.0.0.1:4318; beside a collector 4319)
-  THROUGHLINE_BUFFER_BYTES      bound of the buffer in bytes (default 4194304)
-  THROUGHLINE_BUDGET_MS         longest wait for the backend after an invocation (default 250)
-  THROUGHLINE_ENABLED           false: take everything, keep nothing";
+";
 
 /// Reads the arguments (the first is the program) and the environment.
 pub fn parse(args: &[String], env: &HashMap<String, String>) -> Command {
     match args.get(1..).unwrap_or_default() {
         [] => {}
-        [one] if one == "--help" || one == "-h" => return Command::Print(HELP.to_owned()),
+        [one] if one == "--help" || one == "-h" => {
+            return Command::Print(format!("{HELP}\n{}", variables::help()));
+        }
         [one] if one == "--version" || one == "-V" => {
             return Command::Print(format!("{NAME} {}", env!("CARGO_PKG_VERSION")));
+        }
+        [one, more @ ..]
+            if one == "--check" && more.iter().all(|flag| flag == "--offline" || flag == "--json") =>
+        {
+            let has = |name: &str| more.iter().any(|flag| flag == name);
+            return Command::Check(How { offline: has("--offline"), json: has("--json") });
         }
         _ => return Command::Misused(format!("{NAME}: unknown arguments; try --help")),
     }
@@ -60,7 +68,7 @@ pub fn parse(args: &[String], env: &HashMap<String, String>) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, parse};
+    use super::{Command, How, parse};
     use std::collections::HashMap;
 
     fn read(args: &[&str], api: &str) -> Command {
@@ -84,5 +92,8 @@ mod tests {
             matches!(read(&["x"], ""), Command::Misused(text) if text.contains("AWS_LAMBDA_RUNTIME_API"))
         );
         assert!(matches!(read(&["x", "--what"], "a:1"), Command::Misused(_)));
+        let how = How { offline: true, json: false };
+        assert_eq!(read(&["x", "--check", "--offline"], ""), Command::Check(how));
+        assert!(matches!(read(&["x", "--check", "--what"], ""), Command::Misused(_)));
     }
 }

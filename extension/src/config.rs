@@ -9,6 +9,7 @@ mod exports;
 pub use exports::Export;
 
 use crate::flush::{Policy, is_ample};
+use crate::variables;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -72,6 +73,7 @@ pub fn parse(env: &HashMap<String, String>, collector: bool) -> (Config, Vec<Not
         managed_instances: env.get("AWS_LAMBDA_INITIALIZATION_TYPE").map(String::as_str)
             == Some("lambda-managed-instances"),
     };
+    reader.slips();
     (config, reader.notices)
 }
 
@@ -85,6 +87,18 @@ struct Reader<'a> {
 // === impl Reader ===
 
 impl<'a> Reader<'a> {
+    /// Names that are nearly those of variables. Their values are not told: they may be secrets.
+    fn slips(&mut self) {
+        let mut names: Vec<&String> = self.env.keys().collect();
+        names.sort_unstable();
+        for name in names {
+            if let Some(variable) = variables::meant(name) {
+                let message = format!("may be meant by {name}, which is no variable and is not read");
+                self.warn(variable, "", message);
+            }
+        }
+    }
+
     /// The value, if it is set to something.
     fn value(&self, variable: &str) -> Option<&'a str> {
         self.env.get(variable).map(|value| value.trim()).filter(|value| !value.is_empty())

@@ -4,7 +4,7 @@
 //!
 //! From the outside inwards:
 //!
-//! - [`cli`], [`config`], [`endpoint`]: what people set; pure.
+//! - [`cli`], [`config`], [`variables`], [`endpoint`]: what people set; pure. [`check`]: what it would come to.
 //! - [`startup`], [`extension`]: the life of the process.
 //! - [`flush`], [`ends`], [`buffer`], [`outbox`], [`accounts`]: what decides and counts; pure, time is passed in.
 //! - [`receiver`], [`intake`], [`telemetry`], [`otlp`]: what comes in.
@@ -24,6 +24,7 @@ pub mod accounts;
 pub mod bad_end;
 pub mod body;
 pub mod buffer;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod endpoint;
@@ -47,3 +48,4 @@ pub mod startup;
 pub mod telemetry;
 pub mod terminated;
 pub mod told;
+pub mod variables;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::ExitCode;
+use throughline_extension::check::{How, check};
 use throughline_extension::cli::{self, Command};
 use throughline_extension::{config, log, neighbours, startup};
 
@@ -13,6 +14,7 @@ fn main() -> ExitCode {
         .collect();
     match cli::parse(&args, &env) {
         Command::Run { api, name } => run(&api, &name, &env),
+        Command::Check(how) => checked(&env, how),
         Command::Print(text) => {
             log::write(&text);
             ExitCode::SUCCESS
@@ -25,9 +27,7 @@ fn main() -> ExitCode {
 }
 
 fn run(api: &str, name: &str, env: &HashMap<String, String>) -> ExitCode {
-    let beside_collector =
-        std::env::current_exe().is_ok_and(|executable| neighbours::has_collector(&executable));
-    let (config, notices) = config::parse(env, beside_collector);
+    let (config, notices) = config::parse(env, is_beside_collector());
     notices.iter().for_each(startup::notice);
     // Other threads only look up names; a name server that hangs must not pile them up.
     let built = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build();
@@ -45,6 +45,23 @@ fn run(api: &str, name: &str, env: &HashMap<String, String>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed("Lambda's API failed", &error),
     }
+}
+
+fn checked(env: &HashMap<String, String>, how: How) -> ExitCode {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match built {
+        Ok(runtime) => runtime,
+        Err(error) => return failed("cannot start", &error),
+    };
+    let report = runtime.block_on(check(env, is_beside_collector(), how));
+    log::write(&if how.json { report.json().to_string() } else { report.text() });
+    // Not to wait for a name lookup that hangs.
+    runtime.shutdown_background();
+    ExitCode::from(report.grade() as u8)
+}
+
+fn is_beside_collector() -> bool {
+    std::env::current_exe().is_ok_and(|executable| neighbours::has_collector(&executable))
 }
 
 fn failed(message: &str, error: &dyn std::error::Error) -> ExitCode {

@@ -69,7 +69,8 @@
 //!
 //! # Configuration
 //!
-//! Nothing needs to be set. A value that makes no sense is one log line, and the default.
+//! Nothing needs to be set. A value that makes no sense is one log line, and the default. `docs/configuration.md` of the
+//! repository has the extension's variables too, and says why each default is what it is.
 //!
 //! | variable | meaning |
 //! |---|---|

@@ -44,6 +44,11 @@ impl Destination {
         Self { backend, breaker: Breaker::default() }
     }
 
+    /// Sends one batch, once.
+    pub(super) async fn send(&mut self, batch: &Batch) -> Outcome {
+        self.backend.send(batch).await
+    }
+
     /// Sends until the queue is empty, `until` is reached, or the backend fails and a retry would not fit.
     pub(super) async fn drain(&mut self, outbox: Outbox<'_>, until: Instant, effort: Effort) {
         let Self { backend, breaker } = self;

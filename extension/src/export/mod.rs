@@ -6,12 +6,15 @@ mod credentials;
 mod destination;
 mod otlp_http;
 mod parts;
+mod probe;
 mod retry;
 mod stdout;
 mod tls;
 
 pub use aws::Aws;
 pub use credentials::Source;
+
+pub use probe::{Step, probe};
 
 use crate::config::Export;
 use crate::shared::Shared;

@@ -1,0 +1,77 @@
+//! Whether a backend can be reached, step by step: for `--check`, and never while a function runs.
+
+use super::Outcome;
+use super::destination::Destination;
+use super::tls::Tls;
+use crate::buffer::{Batch, Entry};
+use crate::config::Export;
+use crate::otlp::Signal;
+use bytes::Bytes;
+use std::future::Future;
+use std::time::Duration;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+/// How long a step may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A step on the way to a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// `name`, `connect` or `request`.
+    pub name: &'static str,
+    /// What came of it, or what went wrong.
+    pub outcome: Result<String, String>,
+}
+
+/// Goes to a destination until something goes wrong: looks up its name, connects, and sends an empty
+/// request, over TLS where it asks for that.
+pub async fn probe(export: &Export) -> Vec<Step> {
+    let endpoint = match export {
+        Export::Stdout => return Vec::new(),
+        Export::Otlp { endpoint, .. } => endpoint,
+        Export::Aws(aws) => &aws.traces,
+    };
+    let address = (endpoint.host(), endpoint.port());
+    let mut steps = Vec::new();
+    let looked_up = in_time(async {
+        let found: Vec<_> = lookup_host(address).await.map_err(|error| error.to_string())?.collect();
+        let first = found.first().ok_or("no address")?;
+        Ok(format!("{}, {} in all", first.ip(), found.len()))
+    });
+    if !add(&mut steps, "name", looked_up.await) {
+        return steps;
+    }
+    let connect = || async { TcpStream::connect(address).await.map_err(|error| error.to_string()) };
+    let connected = in_time(async { connect().await?.peer_addr().map_err(|error| error.to_string()) });
+    if !add(&mut steps, "connect", connected.await.map(|peer| peer.to_string())) {
+        return steps;
+    }
+    let mut destination = Destination::new(export.clone(), &Tls::default());
+    let bytes = Bytes::new();
+    let nothing = Entry { signal: Signal::Traces, bytes, items: 0, request_id: None, number: 0 };
+    let nothing = Batch { signal: Signal::Traces, entries: vec![nothing] };
+    let sent = in_time(async {
+        match destination.send(&nothing).await {
+            Outcome::Delivered { .. } => Ok("an empty request was taken".to_owned()),
+            Outcome::Failed { why, .. } | Outcome::Refused { why, .. } | Outcome::Unreachable(why) => {
+                Err(why)
+            }
+            Outcome::Unsupported => Err("it takes no traces".to_owned()),
+        }
+    });
+    add(&mut steps, "request", sent.await);
+    steps
+}
+
+async fn in_time<T>(step: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    timeout(PATIENCE, step)
+        .await
+        .unwrap_or_else(|_| Err(format!("nothing came of it in {} s", PATIENCE.as_secs())))
+}
+
+fn add(steps: &mut Vec<Step>, name: &'static str, outcome: Result<String, String>) -> bool {
+    let went_well = outcome.is_ok();
+    steps.push(Step { name, outcome });
+    went_well
+}
