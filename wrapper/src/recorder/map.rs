@@ -5,7 +5,7 @@
 //!
 //! A page that the file has no room for would be a bus error in the user's process. So the room is taken before the file
 //! is mapped; where there is none, there is no map. A file that is removed keeps its pages. Nobody truncates a file whose mode
-//! is 0400, not even its owner; root can, but functions don't run as root.
+//! is 0400, its owner neither, who would have to change the mode first; root can, but functions don't run as root.
 
 use std::fs::File;
 use std::io::{ErrorKind, Result, Write as _};
@@ -15,6 +15,7 @@ use std::os::unix::fs::MetadataExt as _;
 use memmap2::MmapMut;
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
 /// A file, and its content in memory.
 #[derive(Debug)]
@@ -26,6 +27,10 @@ pub(super) struct Map {
 impl Map {
     /// Takes `size` bytes of room for an empty file that was made for us alone.
     pub(super) fn of(mut file: File, size: usize) -> Result<Self> {
+        // To reach it is a signal that ends the process.
+        if getrlimit(Resource::Fsize).current.is_some_and(|limit| limit < size as u64) {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
         match fallocate(&file, FallocateFlags::empty(), 0, size as u64) {
             Ok(()) => {}
             Err(Errno::NOSPC | Errno::DQUOT) => return Err(ErrorKind::StorageFull.into()),

@@ -19,7 +19,7 @@ mod tests;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -34,6 +34,9 @@ use crate::span::{EndedSpan, Span};
 use file::Slot;
 use frame::Kind;
 
+/// The most files of a process: each takes a megabyte of a `/tmp` that has 512 of them, and is the program's.
+const MAX_AT_ONCE: usize = 64;
+
 /// The process's recorder: the files that no invocation uses.
 #[derive(Debug)]
 pub(crate) struct Recorder {
@@ -41,6 +44,8 @@ pub(crate) struct Recorder {
     /// What all spans have in common, as OTLP's `Resource`.
     resource: Vec<u8>,
     free: Mutex<Vec<Slot>>,
+    /// How many files were made.
+    made: AtomicUsize,
     /// A file was made: what earlier processes left was seen to.
     is_first: AtomicBool,
     is_off: AtomicBool,
@@ -59,12 +64,13 @@ impl Recorder {
             folder,
             resource: resource.encode_to_vec(),
             free: Mutex::default(),
+            made: AtomicUsize::new(0),
             is_first: AtomicBool::new(true),
             is_off: AtomicBool::new(false),
         }
     }
 
-    /// Begins the journal of an invocation; `None` if the recorder is off.
+    /// Begins the journal of an invocation; `None` if the recorder is off, or as many have one as may.
     pub(crate) fn open(self: &Arc<Self>, request_id: &str, span: &Span) -> Option<Journal> {
         if self.is_off() {
             return None;
@@ -76,7 +82,7 @@ impl Recorder {
             (Kind::Resource, &*self.resource),
             (Kind::Span, &*bytes),
         ];
-        let mut slot = self.or_off(self.slot())?;
+        let mut slot = self.or_off(self.slot())??;
         self.or_off(slot.begin(span.context().span_id(), &frames))?;
         Some(Journal {
             recorder: self.clone(),
@@ -85,23 +91,31 @@ impl Recorder {
         })
     }
 
-    /// A file that no other invocation uses.
-    fn slot(&self) -> io::Result<Slot> {
+    /// A file that no other invocation uses, unless there are enough.
+    fn slot(&self) -> io::Result<Option<Slot>> {
         if let Some(slot) = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop() {
-            return Ok(slot);
+            return Ok(Some(slot));
+        }
+        if self.made.fetch_add(1, Ordering::Relaxed) >= MAX_AT_ONCE {
+            self.made.fetch_sub(1, Ordering::Relaxed);
+            warn_once(&format!(
+                "more than {MAX_AT_ONCE} invocations run at once: the others have no flight recorder"
+            ));
+            return Ok(None);
         }
         sandbox::make(&self.folder)?;
         let slot = Slot::make(&self.folder)?;
         if self.is_first.swap(false, Ordering::Relaxed) {
             file::remove_old(&self.folder);
         }
-        Ok(slot)
+        Ok(Some(slot))
     }
 
     /// Keeps a file for a later invocation, unless the handler has emptied `/tmp`: a question for the kernel, which nobody
     /// waits for here.
     fn give_back(&self, slot: Slot) {
         if !slot.is_there() {
+            self.made.fetch_sub(1, Ordering::Relaxed);
             return;
         }
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(slot);

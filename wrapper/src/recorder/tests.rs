@@ -201,6 +201,21 @@ fn a_tmp_that_was_wiped_has_a_file_again() {
 }
 
 #[test]
+fn of_very_many_at_once_some_have_none_until_others_are_over() {
+    let (recorder, _tmp) = recorder();
+    let mut journals: Vec<_> = (0..MAX_AT_ONCE).map(|_| open(&recorder, "r-1")).collect();
+    let more = || recorder.open("r-2", &span("invocation"));
+    assert!(more().is_none() && !recorder.is_off());
+    journals.pop();
+    let again = more();
+    assert!(again.is_some() && more().is_none());
+    // Files that somebody removed count no more.
+    fs::remove_dir_all(&recorder.folder).unwrap();
+    journals.clear();
+    assert!(more().is_some());
+}
+
+#[test]
 fn a_tmp_that_is_full_switches_the_recorder_off() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let (recorder, _tmp) = recorder();
