@@ -3,7 +3,7 @@
 //! What is being sent is not in the queue, and at most a quarter of its bound: what arrives meanwhile
 //! finds room, and which entries go first does not depend on what a backend is just doing.
 
-use crate::otlp::Signal;
+use crate::otlp::{Signal, inspect};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -49,6 +49,16 @@ pub struct Buffer {
     queue: VecDeque<Entry>,
     queued: usize,
     limit: usize,
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// A part of it, as a request of its own.
+    pub fn part(&self, bytes: Bytes) -> Self {
+        let items = inspect(self.signal, &bytes).map_or(0, |found| found.items);
+        Self { bytes, items, ..self.clone() }
+    }
 }
 
 // === impl Batch ===

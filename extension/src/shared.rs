@@ -6,7 +6,7 @@ use crate::bad_end::BadEnds;
 use crate::buffer::{Buffer, Entry};
 use crate::ends::Ends;
 use crate::flush::is_crowded;
-use crate::otlp::{InvocationSpan, Signal, inspect, invocations, split_within};
+use crate::otlp::{InvocationSpan, Signal, invocations, split_within};
 use crate::telemetry::RuntimeDone;
 use crate::told::{Teller, Told};
 use bytes::Bytes;
@@ -200,11 +200,8 @@ fn in_parts(entry: Entry) -> Vec<Entry> {
     if entry.bytes.len() <= MAX_BYTES && entry.items <= MAX_ITEMS {
         return vec![entry];
     }
-    let part = |bytes: Bytes| {
-        let items = inspect(entry.signal, &bytes).map_or(0, |found| found.items);
-        Entry { bytes, items, ..entry.clone() }
-    };
-    split_within(&entry.bytes, MAX_BYTES, MAX_ITEMS as usize).into_iter().map(part).collect()
+    let parts = split_within(&entry.bytes, MAX_BYTES, MAX_ITEMS as usize);
+    parts.into_iter().map(|bytes| entry.part(bytes)).collect()
 }
 
 // === impl Inner ===

@@ -13,7 +13,6 @@ mod tls;
 
 pub use aws::Aws;
 pub use credentials::Source;
-
 pub use probe::{Step, probe};
 
 use crate::config::Export;

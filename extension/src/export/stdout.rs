@@ -4,10 +4,9 @@ use super::parts;
 use crate::accounts::Reason;
 use crate::buffer::{Batch, BatchLimit, Entry};
 use crate::log;
-use crate::otlp::{inspect, json, split};
+use crate::otlp::{json, split};
 use crate::outbox::Outbox;
 use crate::shared::Shared;
-use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// One entry after the other: who writes looks at the clock between lines.
@@ -91,11 +90,7 @@ fn write(
 
 /// An entry as entries of at most `max` bytes, or one item.
 fn parts(entry: &Entry, max: usize) -> Vec<Entry> {
-    let part = |bytes: Bytes| {
-        let items = inspect(entry.signal, &bytes).map_or(0, |found| found.items);
-        Entry { items, bytes, ..entry.clone() }
-    };
-    split(&entry.bytes, max).into_iter().map(part).collect()
+    split(&entry.bytes, max).into_iter().map(|bytes| entry.part(bytes)).collect()
 }
 
 #[cfg(test)]
