@@ -138,3 +138,28 @@ async fn what_a_wrong_key_signed_is_kept_and_written_down() {
     assert!(taken.lock().expect("no panic").is_empty());
     assert_eq!((&summary["spans"]["spilled"], &summary["spans"]["dropped"]), (&1.into(), &0.into()));
 }
+
+#[tokio::test]
+async fn a_check_goes_to_both_addresses() {
+    let (url, _) = cloud_watch().await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound");
+    let Credentials { access_key_id, secret_access_key, session_token } = credentials();
+    let mut check = tokio::process::Command::new(env!("CARGO_BIN_EXE_throughline-extension"));
+    check.env_clear().args(["--check", "--json"]).envs([
+        ("THROUGHLINE_EXPORT_ENDPOINT", "aws"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", &access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &secret_access_key),
+        ("AWS_SESSION_TOKEN", &session_token),
+        ("AWS_ENDPOINT_URL_XRAY", &url),
+        ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", &format!("http://{gone}")),
+    ]);
+    let output = check.output().await.expect("it runs");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let steps = told["destinations"][0]["steps"].as_array().expect("steps");
+    let steps: Vec<_> = steps.iter().map(|step| (step["step"].as_str(), step["ok"].as_bool())).collect();
+    let [name, connect, request] = ["name", "connect", "request"].map(Some);
+    let [yes, no] = [Some(true), Some(false)];
+    assert_eq!(steps, [(name, yes), (connect, yes), (request, yes), (name, yes), (connect, no)], "{told}");
+    assert_eq!((told["grade"].as_str(), output.status.code()), (Some("error"), Some(2)));
+}

@@ -11,13 +11,15 @@ use http_body_util::Full;
 use serde::Deserialize;
 use std::fmt;
 use std::time::{Duration, SystemTime};
+use throughline_recorder::unix_nanos;
 use tokio::net::TcpStream;
 
 /// Of the answer no more is read.
 const MAX_REPLY: usize = 16 * 1024;
-/// Credentials are asked for again after this, or when they are refused. Those of a role last for hours; Lambda has
-/// new ones well before they end.
+/// Credentials are asked for again after this, or when they are refused.
 const FRESH: Duration = Duration::from_secs(300);
+/// They are not used any more so shortly before they expire: a request takes its time, and clocks differ.
+const MARGIN: Duration = Duration::from_secs(60);
 
 /// Where credentials come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +40,14 @@ pub enum Source {
 /// Credentials, kept as long as they are good.
 pub(super) struct Keyring {
     source: Source,
-    held: Option<(Credentials, SystemTime)>,
+    held: Option<Held>,
+}
+
+/// Credentials, and when they may be used.
+struct Held {
+    credentials: Credentials,
+    since: SystemTime,
+    until: SystemTime,
 }
 
 impl fmt::Debug for Keyring {
@@ -55,6 +64,8 @@ struct Answer {
     secret_access_key: String,
     #[serde(default)]
     token: String,
+    /// In UTC, as RFC 3339 has it.
+    expiration: Option<String>,
 }
 
 // === impl Keyring ===
@@ -71,21 +82,31 @@ impl Keyring {
             Source::Container { endpoint, target, token } => (endpoint, target, token),
         };
         let now = SystemTime::now();
-        if let Some((credentials, then)) = &self.held
-            && now.duration_since(*then).is_ok_and(|age| age < FRESH)
-        {
-            return Ok(credentials.clone());
+        if let Some(held) = self.held.as_ref().filter(|held| (held.since..held.until).contains(&now)) {
+            return Ok(held.credentials.clone());
         }
         let answer = ask(endpoint, target, token).await.map_err(|why| format!("no credentials: {why}"))?;
-        let Answer { access_key_id, secret_access_key, token } = answer;
+        let until = answer.until(now);
+        let Answer { access_key_id, secret_access_key, token, .. } = answer;
         let credentials = Credentials { access_key_id, secret_access_key, session_token: token };
-        self.held = Some((credentials.clone(), now));
+        self.held = Some(Held { credentials: credentials.clone(), since: now, until });
         Ok(credentials)
     }
 
     /// They were refused.
     pub(super) fn forget(&mut self) {
         self.held = None;
+    }
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// How long they are used without asking again.
+    fn until(&self, now: SystemTime) -> SystemTime {
+        let expiration = self.expiration.as_deref().and_then(unix_nanos).map(Duration::from_nanos);
+        let last = expiration.map(|expiration| SystemTime::UNIX_EPOCH + expiration.saturating_sub(MARGIN));
+        last.into_iter().fold(now + FRESH, SystemTime::min)
     }
 }
 
@@ -104,4 +125,27 @@ async fn ask(endpoint: &Endpoint, target: &str, token: &HeaderValue) -> Result<A
     }
     // The text holds secrets; what is wrong with it is not told.
     serde_json::from_slice(&reply.body).map_err(|_| "the endpoint's answer is not understood".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, FRESH};
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn credentials_are_not_used_until_the_last_moment() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let now = at(1_000_000_000);
+        for (expiration, until) in [
+            (r#""2001-09-09T01:50:00Z""#, at(1_000_000_000 + 200 - 60)),
+            (r#""2001-09-09T07:46:40Z""#, now + FRESH),
+            (r#""1970-01-01T00:00:01Z""#, at(0)),
+            (r#""soon""#, now + FRESH),
+            ("null", now + FRESH),
+        ] {
+            let text = format!(r#"{{"AccessKeyId":"id","SecretAccessKey":"x","Expiration":{expiration}}}"#);
+            let answer: Answer = serde_json::from_str(&text).expect("an answer");
+            assert_eq!(answer.until(now), until, "{expiration}");
+        }
+    }
 }

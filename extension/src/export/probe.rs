@@ -5,6 +5,7 @@ use super::destination::Destination;
 use super::tls::Tls;
 use crate::buffer::{Batch, Entry};
 use crate::config::Export;
+use crate::endpoint::Endpoint;
 use crate::otlp::Signal;
 use bytes::Bytes;
 use std::future::Future;
@@ -24,44 +25,50 @@ pub struct Step {
     pub outcome: Result<String, String>,
 }
 
-/// Goes to a destination until something goes wrong: looks up its name, connects, and sends an empty
+/// Goes to each address of a destination until something goes wrong: looks up its name, connects, and sends an empty
 /// request, over TLS where it asks for that.
 pub async fn probe(export: &Export) -> Vec<Step> {
-    let endpoint = match export {
-        Export::Stdout => return Vec::new(),
-        Export::Otlp { endpoint, .. } => endpoint,
-        Export::Aws(aws) => &aws.traces,
-    };
-    let address = (endpoint.host(), endpoint.port());
+    let mut destination = Destination::new(export.clone(), &Tls::default());
     let mut steps = Vec::new();
+    match export {
+        Export::Stdout => {}
+        Export::Otlp { endpoint, .. } => go(endpoint, Signal::Traces, &mut destination, &mut steps).await,
+        Export::Aws(aws) => {
+            go(&aws.traces, Signal::Traces, &mut destination, &mut steps).await;
+            go(&aws.logs, Signal::Logs, &mut destination, &mut steps).await;
+        }
+    }
+    steps
+}
+
+async fn go(endpoint: &Endpoint, signal: Signal, destination: &mut Destination, steps: &mut Vec<Step>) {
+    let address = (endpoint.host(), endpoint.port());
     let looked_up = in_time(async {
         let found: Vec<_> = lookup_host(address).await.map_err(|error| error.to_string())?.collect();
         let first = found.first().ok_or("no address")?;
-        Ok(format!("{}, {} in all", first.ip(), found.len()))
+        Ok(format!("{}: {}, {} in all", address.0, first.ip(), found.len()))
     });
-    if !add(&mut steps, "name", looked_up.await) {
-        return steps;
+    if !add(steps, "name", looked_up.await) {
+        return;
     }
     let connect = || async { TcpStream::connect(address).await.map_err(|error| error.to_string()) };
     let connected = in_time(async { connect().await?.peer_addr().map_err(|error| error.to_string()) });
-    if !add(&mut steps, "connect", connected.await.map(|peer| peer.to_string())) {
-        return steps;
+    if !add(steps, "connect", connected.await.map(|peer| peer.to_string())) {
+        return;
     }
-    let mut destination = Destination::new(export.clone(), &Tls::default());
     let bytes = Bytes::new();
-    let nothing = Entry { signal: Signal::Traces, bytes, items: 0, request_id: None, number: 0 };
-    let nothing = Batch { signal: Signal::Traces, entries: vec![nothing] };
+    let nothing = Entry { signal, bytes, items: 0, request_id: None, number: 0 };
+    let nothing = Batch { signal, entries: vec![nothing] };
     let sent = in_time(async {
         match destination.send(&nothing).await {
             Outcome::Delivered { .. } => Ok("an empty request was taken".to_owned()),
             Outcome::Failed { why, .. } | Outcome::Refused { why, .. } | Outcome::Unreachable(why) => {
                 Err(why)
             }
-            Outcome::Unsupported => Err("it takes no traces".to_owned()),
+            Outcome::Unsupported => Err("it takes nothing of this kind".to_owned()),
         }
     });
-    add(&mut steps, "request", sent.await);
-    steps
+    add(steps, "request", sent.await);
 }
 
 async fn in_time<T>(step: impl Future<Output = Result<T, String>>) -> Result<T, String> {
