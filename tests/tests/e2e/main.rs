@@ -9,6 +9,7 @@ mod crossing;
 mod debug_lines;
 mod endings;
 mod outages;
+mod replay;
 mod secrets;
 mod shutdown;
 mod steady;
