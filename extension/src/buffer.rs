@@ -2,11 +2,17 @@
 //!
 //! What is being sent is not in the queue, and at most a quarter of its bound: what arrives meanwhile
 //! finds room, and which entries go first does not depend on what a backend is just doing.
+//!
+//! An entry is charged for what it takes besides its bytes, or many small ones would take a multiple of the bound.
 
 use crate::otlp::{Signal, inspect};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::Arc;
+
+/// Bytes that an entry takes besides its request: its place in a queue, which keeps up to as much again in reserve; the
+/// heads of its allocations; its request id.
+pub const OVERHEAD: usize = 256;
 
 /// One accepted OTLP request, as encoded protobuf.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +60,11 @@ pub struct Buffer {
 // === impl Entry ===
 
 impl Entry {
+    /// Bytes that it takes in a queue.
+    fn cost(&self) -> usize {
+        self.bytes.len() + OVERHEAD
+    }
+
     /// A part of it, as a request of its own.
     pub fn part(&self, bytes: Bytes) -> Self {
         let items = inspect(self.signal, &bytes).map_or(0, |found| found.items);
@@ -96,10 +107,10 @@ impl Buffer {
     /// if it never fits.
     #[must_use = "what is dropped must be counted"]
     pub fn push(&mut self, entry: Entry) -> Vec<Entry> {
-        if entry.bytes.len() > self.limit {
+        if entry.cost() > self.limit {
             return vec![entry];
         }
-        self.queued += entry.bytes.len();
+        self.queued += entry.cost();
         self.queue.push_back(entry);
         self.shrink()
     }
@@ -107,28 +118,30 @@ impl Buffer {
     /// Takes the oldest entry and those after it of the same signal, as far as they fit into one
     /// batch. What was not delivered must come [back](Self::put_back).
     pub fn take(&mut self, limit: BatchLimit) -> Option<Batch> {
-        let most = limit.bytes.min(self.limit / 4);
         let first = self.queue.pop_front()?;
-        let (signal, mut size, mut items) = (first.signal, first.bytes.len(), first.items);
+        let (signal, mut size, mut items, mut cost) =
+            (first.signal, first.bytes.len(), first.items, first.cost());
         let mut entries = vec![first];
         while entries.len() < limit.entries
             && let Some(next) = self.queue.front()
             && next.signal == signal
-            && size + next.bytes.len() <= most
+            && size + next.bytes.len() <= limit.bytes
+            && cost + next.cost() <= self.limit / 4
             && items + next.items <= limit.items
         {
             items += next.items;
             size += next.bytes.len();
+            cost += next.cost();
             entries.extend(self.queue.pop_front());
         }
-        self.queued -= size;
+        self.queued -= cost;
         Some(Batch { signal, entries })
     }
 
     /// The batch stays: its entries are the oldest again. Returns what does not fit any more.
     #[must_use = "what is dropped must be counted"]
     pub fn put_back(&mut self, batch: Batch) -> Vec<Entry> {
-        self.queued += batch.size();
+        self.queued += batch.entries.iter().map(Entry::cost).sum::<usize>();
         batch.entries.into_iter().rev().for_each(|entry| self.queue.push_front(entry));
         self.shrink()
     }
@@ -139,7 +152,7 @@ impl Buffer {
         while self.queued > self.limit
             && let Some(oldest) = self.queue.pop_front()
         {
-            self.queued -= oldest.bytes.len();
+            self.queued -= oldest.cost();
             dropped.push(oldest);
         }
         dropped
@@ -152,7 +165,7 @@ impl Buffer {
         std::mem::take(&mut self.queue).into()
     }
 
-    /// Bytes that wait to be sent.
+    /// Bytes that wait to be sent, with what they take besides.
     pub fn queued(&self) -> usize {
         self.queued
     }
@@ -170,7 +183,7 @@ impl Buffer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Batch, BatchLimit, Buffer, Entry};
+    use super::{Batch, BatchLimit, Buffer, Entry, OVERHEAD};
     use crate::otlp::Signal;
     use bytes::Bytes;
     use proptest::collection::vec;
@@ -188,23 +201,36 @@ mod tests {
         }
     }
 
+    /// The bound for so many entries of so many bytes in all.
+    fn room(entries: usize, bytes: usize) -> usize {
+        entries * OVERHEAD + bytes
+    }
+
     fn traces(number: u8, size: usize) -> Entry {
         entry(number, size, Signal::Traces)
     }
 
     #[test]
     fn the_oldest_goes_first() {
-        let mut buffer = Buffer::new(10);
+        let mut buffer = Buffer::new(room(2, 10));
         assert!(buffer.push(traces(1, 4)).is_empty());
         assert!(buffer.push(traces(2, 4)).is_empty());
         assert_eq!(buffer.push(traces(3, 8)), [traces(1, 4), traces(2, 4)]);
-        assert_eq!(buffer.push(traces(4, 11)), [traces(4, 11)], "never fits: refused, the rest stays");
-        assert_eq!(buffer.queued(), 8);
+        let huge = traces(4, OVERHEAD + 11);
+        assert_eq!(buffer.push(huge.clone()), [huge], "never fits: refused, the rest stays");
+        assert_eq!(buffer.queued(), room(1, 8));
+    }
+
+    #[test]
+    fn small_entries_take_no_more_than_large_ones() {
+        let mut buffer = Buffer::new(room(10, 0));
+        let dropped: usize = (0..20).map(|_| buffer.push(traces(1, 0)).len()).sum();
+        assert_eq!((buffer.entries().count(), dropped), (10, 10));
     }
 
     #[test]
     fn what_is_being_sent_leaves_room_and_is_still_the_oldest() {
-        let mut buffer = Buffer::new(10);
+        let mut buffer = Buffer::new(room(2, 10));
         for number in 1..=2 {
             assert!(buffer.push(traces(number, 4)).is_empty());
         }
@@ -217,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_of_one_signal_and_bounded() {
-        let mut buffer = Buffer::new(100);
+        let mut buffer = Buffer::new(room(40, 0));
         for entry in [traces(1, 4), traces(2, 4), entry(3, 1, Signal::Logs), traces(4, 30)] {
             assert!(buffer.push(entry).is_empty());
         }
@@ -255,7 +281,8 @@ mod tests {
         /// Every entry is, at every moment, in exactly one place; the bound always holds.
         #[test]
         fn nothing_is_lost_and_nothing_is_twice(steps in vec(step(), 0..60)) {
-            let mut buffer = Buffer::new(100);
+            let limit = room(8, 100);
+            let mut buffer = Buffer::new(limit);
             let mut out: Option<Batch> = None;
             let (mut pushed, mut gone) = (0_u64, Vec::new());
             for step in steps {
@@ -280,7 +307,7 @@ mod tests {
                 let waiting: Vec<u64> = buffer.entries().map(|entry| entry.items).collect();
                 prop_assert!(waiting.is_sorted(), "oldest first");
                 let bytes: usize = buffer.entries().map(|entry| entry.bytes.len()).sum();
-                prop_assert!(bytes <= 100 && buffer.queued() == bytes);
+                prop_assert!(buffer.queued() <= limit && buffer.queued() == room(waiting.len(), bytes));
                 let held: Vec<u64> = out.iter().flat_map(|batch| &batch.entries).map(|entry| entry.items).collect();
                 let mut all: Vec<u64> = waiting.into_iter().chain(held).chain(gone.iter().copied()).collect();
                 all.sort_unstable();

@@ -115,14 +115,28 @@ async fn connection<F, Fut>(
     F: Fn(Request<Incoming>) -> Fut,
     Fut: Future<Output = Response<Full<Bytes>>>,
 {
-    let service = service_fn(move |request| {
+    let answer = move |request| {
         busy.store(true, Relaxed);
         let (answer, busy) = (answer(request), Arc::clone(&busy));
         async move {
             let answer = answer.await;
             busy.store(false, Relaxed);
-            Ok::<_, Infallible>(answer)
+            answer
         }
+    };
+    speak(stream, answer).await;
+}
+
+/// Answers the requests of one connection until the other side closes it.
+pub async fn speak<S, F, Fut>(stream: S, answer: F)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: Fn(Request<Incoming>) -> Fut,
+    Fut: Future<Output = Response<Full<Bytes>>>,
+{
+    let service = service_fn(move |request| {
+        let answer = answer(request);
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut http = server::conn::http1::Builder::new();
     // An error here is a client that went away or spoke no HTTP: its own matter.

@@ -176,7 +176,7 @@ fn request_ids<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<&'a str>
 #[cfg(test)]
 mod tests {
     use crate::accounts::Reason;
-    use crate::buffer::BatchLimit;
+    use crate::buffer::{BatchLimit, OVERHEAD};
     use crate::otlp::Signal;
     use crate::shared::Shared;
     use bytes::Bytes;
@@ -185,8 +185,11 @@ mod tests {
     /// A request with one span.
     const ONE: Bytes = Bytes::from_static(&[0x0a, 4, 0x12, 2, 0x12, 0]);
 
+    /// Room for two entries of 40 bytes, and not for three.
+    const TWO: usize = 2 * (OVERHEAD + 40);
+
     fn two_destinations() -> Shared {
-        Shared::with_destinations(100, true, vec!["a".into(), "b".into()])
+        Shared::with_destinations(TWO, true, vec!["a".into(), "b".into()])
     }
 
     #[test]
@@ -197,12 +200,12 @@ mod tests {
             let batch = shared.outbox(0).take(ALL).expect("a batch");
             shared.outbox(0).delivered(&batch, 0, "");
         }
-        assert_eq!([0, 1].map(|to| shared.lock().queues[to].queued()), [0, 80]);
+        assert_eq!([0, 1].map(|to| shared.lock().queues[to].queued()), [0, TWO]);
         let summary = shared.lock().accounts.summary();
         let [a, b] = [0, 1].map(|to| &summary["destinations"][to]["spans"]);
         assert_eq!((&a["exported"], &a["kept"], &a["dropped"]), (&3.into(), &0.into(), &0.into()));
         assert_eq!((&b["exported"], &b["kept"], &b["dropped"]), (&0.into(), &2.into(), &1.into()));
-        assert_eq!(shared.lock().queued(), 80, "the fullest counts");
+        assert_eq!(shared.lock().queued(), TWO, "the fullest counts");
     }
 
     #[test]

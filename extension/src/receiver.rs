@@ -19,22 +19,29 @@ pub async fn otlp(listener: TcpListener, shared: Arc<Shared>) {
     let bodies = Arc::new(Bodies::new());
     serve(listener, move |request| {
         let (shared, bodies) = (Arc::clone(&shared), Arc::clone(&bodies));
-        async move {
-            let encoding = intake::encoding(request.headers()).unwrap_or(Encoding::Json);
-            match take(request, &shared, &bodies).await {
-                Ok(()) => intake::success(encoding),
-                Err(refusal) => {
-                    let method = refusal.0 == StatusCode::METHOD_NOT_ALLOWED;
-                    let mut response = refusal.into_response(encoding);
-                    if method {
-                        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-                    }
-                    response
-                }
-            }
-        }
+        async move { take_otlp(request, &shared, &bodies).await }
     })
     .await;
+}
+
+/// Takes one request with OTLP, and answers it.
+pub async fn take_otlp(
+    request: Request<Incoming>,
+    shared: &Shared,
+    bodies: &Bodies,
+) -> Response<Full<Bytes>> {
+    let encoding = intake::encoding(request.headers()).unwrap_or(Encoding::Json);
+    match take(request, shared, bodies).await {
+        Ok(()) => intake::success(encoding),
+        Err(refusal) => {
+            let method = refusal.0 == StatusCode::METHOD_NOT_ALLOWED;
+            let mut response = refusal.into_response(encoding);
+            if method {
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            }
+            response
+        }
+    }
 }
 
 async fn take(request: Request<Incoming>, shared: &Shared, bodies: &Bodies) -> Result<(), Refusal> {

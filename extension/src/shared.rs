@@ -237,6 +237,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::Shared;
+    use crate::buffer::OVERHEAD;
     use crate::otlp::Signal;
     use bytes::Bytes;
 
@@ -257,11 +258,11 @@ mod tests {
 
     #[test]
     fn a_request_that_carries_nothing_is_not_kept() {
-        let shared = Shared::new(100, true);
+        let shared = Shared::new(1000, true);
         // A resource without spans.
         shared.received(Signal::Traces, Bytes::from_static(&[0x0a, 0]), 0, &[]);
         assert_eq!(shared.lock().queued(), 0);
         shared.received(Signal::Traces, Bytes::from_static(&[0x0a, 4, 0x12, 2, 0x12, 0]), 1, &[]);
-        assert_eq!(shared.lock().queued(), 6);
+        assert_eq!(shared.lock().queued(), OVERHEAD + 6);
     }
 }

@@ -14,7 +14,7 @@ const ATTRIBUTE: u32 = 9;
 const STATUS: u32 = 15;
 const CODE: u32 = 3;
 /// `STATUS_CODE_ERROR`.
-const ERROR: u64 = 2;
+const ERROR: u32 = 2;
 /// Noted of one request; a function hands over one.
 const MAX: usize = 16;
 
@@ -70,7 +70,7 @@ fn invocation(span: &[u8]) -> Option<InvocationSpan> {
 fn is_error(status: &[u8]) -> bool {
     let mut reader = Reader(status);
     std::iter::from_fn(move || reader.field().ok().flatten())
-        .any(|field| matches!(field, (CODE, Value::Varint(ERROR))))
+        .any(|field| matches!(field, (CODE, Value::Varint(code)) if code as u32 == ERROR))
 }
 
 #[cfg(test)]

@@ -47,11 +47,13 @@ fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
 ///
 /// If the text is not an OTLP/JSON request of this signal.
 pub fn to_protobuf(signal: Signal, json: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
-    fn encode<T: DeserializeOwned + Message>(json: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::from_slice::<T>(json).map(|request| request.encode_to_vec())
+    fn encode<T: DeserializeOwned + Message>(json: &str) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::from_str::<T>(json).map(|request| request.encode_to_vec())
     }
+    // serde would pass over members that it does not know, whatever is in them.
+    let json = std::str::from_utf8(json).map_err(serde::de::Error::custom)?;
     // serde would also take an array of the members' values.
-    if json.trim_ascii_start().first() != Some(&b'{') {
+    if !json.trim_ascii_start().starts_with('{') {
         return Err(serde::de::Error::custom("not a JSON object"));
     }
     match signal {
@@ -139,5 +141,7 @@ mod tests {
         for bad in ["", "[", "[]", "null", r#"{"resourceSpans":3}"#] {
             assert!(to_protobuf(Signal::Traces, bad.as_bytes()).is_err(), "{bad}");
         }
+        let not_utf8 = b"{\"unknownMember\":\"\xff\"}";
+        assert!(to_protobuf(Signal::Traces, not_utf8).is_err());
     }
 }

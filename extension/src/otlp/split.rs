@@ -102,7 +102,10 @@ impl Pieces {
     fn flush(&mut self) {
         self.items = 0;
         if !self.open.is_empty() {
-            self.done.push(std::mem::take(&mut self.open).into());
+            // It is kept: what the vector has in reserve would be kept with it.
+            let mut piece = std::mem::take(&mut self.open);
+            piece.shrink_to_fit();
+            self.done.push(piece.into());
         }
     }
 

@@ -8,7 +8,7 @@ use super::Signal;
 use super::schema::{KEY_VALUE, Kind, Message, request};
 
 /// `STATUS_CODE_ERROR`, in `opentelemetry/proto/trace/v1/trace.proto`.
-const ERROR: u64 = 2;
+const ERROR: u32 = 2;
 /// Nested deeper than this is refused. Decoders stop at 100; ten levels are the request's own.
 const MAX_DEPTH: usize = 64;
 /// Ended invocations noted in one request; a function hands over one.
@@ -60,7 +60,8 @@ fn visit(message: &Message, bytes: &[u8], depth: usize, findings: &mut Findings)
             | (Kind::Fixed64 | Kind::Fixed64s, Value::Fixed64)
             | (Kind::Fixed32, Value::Fixed32)
             | (Kind::Bytes, Value::Bytes(_)) => {}
-            (Kind::StatusCode, Value::Varint(code)) => findings.has_error |= code == ERROR,
+            // Decoders keep the lower half of an enumeration's number.
+            (Kind::StatusCode, Value::Varint(code)) => findings.has_error |= code as u32 == ERROR,
             (Kind::Varints, Value::Bytes(packed)) => {
                 let mut packed = Reader(packed);
                 while !packed.0.is_empty() {

@@ -91,6 +91,13 @@ fn a_span_that_failed_is_noticed() {
         |spans| inspect(Signal::Traces, &request(spans).encode_to_vec()).map(|found| found.has_error);
     assert_eq!(has_error(vec![Span::default(), ended(0), ended(1)]), Ok(false));
     assert_eq!(has_error(vec![ended(2), ended(1)]), Ok(true));
+    // A code of 64 bits, of which decoders keep 32.
+    let status = [0x7a, 6, 0x18, 0x82, 0x80, 0x80, 0x80, 0x10];
+    let request = [&[0x0a, 12, 0x12, 10, 0x12, 8], status.as_slice()].concat();
+    assert_eq!(inspect(Signal::Traces, &request).map(|found| found.has_error), Ok(true));
+    let decoded = ExportTraceServiceRequest::decode(request.as_slice()).expect("a request");
+    let status = decoded.resource_spans[0].scope_spans[0].spans[0].status.as_ref().expect("a status");
+    assert_eq!(status.code, 2);
 }
 
 #[test]

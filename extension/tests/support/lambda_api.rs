@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use throughline_extension::http::serve;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use super::{epoch_ms, eventually, post};
 
@@ -36,6 +37,8 @@ pub struct LambdaState {
 pub struct Lambda {
     pub address: SocketAddr,
     state: Arc<Mutex<LambdaState>>,
+    /// Rings when there is an event.
+    bell: Arc<Notify>,
 }
 
 impl Lambda {
@@ -47,7 +50,7 @@ impl Lambda {
             subscribe_answers: subscribe_answers.iter().copied().collect(),
             ..Default::default()
         };
-        let this = Self { address, state: Arc::new(Mutex::new(state)) };
+        let this = Self { address, state: Arc::new(Mutex::new(state)), bell: Arc::default() };
         let lambda = this.clone();
         tokio::spawn(serve(listener, move |request| lambda.clone().answer(request)));
         this
@@ -94,7 +97,7 @@ impl Lambda {
                     if let Some(event) = self.state().events.pop_front() {
                         break event;
                     }
-                    tokio::time::sleep(Duration::from_millis(2)).await;
+                    self.bell.notified().await;
                 };
                 if event.is_empty() {
                     *response.status_mut() = StatusCode::FORBIDDEN;
@@ -121,19 +124,24 @@ impl Lambda {
             "eventType": "INVOKE", "requestId": request_id, "deadlineMs": deadline,
             "invokedFunctionArn": "arn:aws:lambda:eu-west-1:123456789012:function:f",
         });
-        self.state().events.push_back(event.to_string());
+        self.comes(event.to_string());
     }
 
     pub fn shutdown(&self, reason: &str) {
         let event = serde_json::json!({
             "eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": epoch_ms() + 2000,
         });
-        self.state().events.push_back(event.to_string());
+        self.comes(event.to_string());
     }
 
     /// Answers the next request for an event with 403, as a host does that knows the extension no more.
     pub fn disown(&self) {
-        self.state().events.push_back(String::new());
+        self.comes(String::new());
+    }
+
+    fn comes(&self, event: String) {
+        self.state().events.push_back(event);
+        self.bell.notify_one();
     }
 
     /// Waits until the next event was asked for `times` in all.
