@@ -6,7 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+REQUESTS = {
+    "/v1/traces": ExportTraceServiceRequest,
+    "/v1/metrics": ExportMetricsServiceRequest,
+    "/v1/logs": ExportLogsServiceRequest,
+}
 
 
 @dataclass
@@ -21,19 +29,31 @@ class Backend:
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
-    def take(self, body):
+    def take(self, path, body):
         """Keeps an export request."""
-        self._requests.append(ExportTraceServiceRequest.FromString(body))
+        self._requests.append(REQUESTS[path].FromString(body))
 
     def spans(self, scope):
         """Those that one instrumentation scope has made, in the order of their arrival."""
+        return self._items(scope, ExportTraceServiceRequest, "resource_spans", "scope_spans", "spans")
+
+    def metrics(self, scope):
+        """The scope's metrics."""
+        return self._items(scope, ExportMetricsServiceRequest, "resource_metrics", "scope_metrics", "metrics")
+
+    def logs(self, scope):
+        """The scope's log records."""
+        return self._items(scope, ExportLogsServiceRequest, "resource_logs", "scope_logs", "log_records")
+
+    def _items(self, scope, kind, resources, scopes, items):
         return [
-            span
+            item
             for request in list(self._requests)
-            for resource in request.resource_spans
-            for of_scope in resource.scope_spans
+            if isinstance(request, kind)
+            for resource in getattr(request, resources)
+            for of_scope in getattr(resource, scopes)
             if of_scope.scope.name == scope
-            for span in of_scope.spans
+            for item in getattr(of_scope, items)
         ]
 
     def names(self, scope):
@@ -53,8 +73,7 @@ def backend():
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
-            if self.path == "/v1/traces":
-                running.take(body)
+            running.take(self.path, body)
             self.send_response(200)
             self.send_header("content-type", "application/x-protobuf")
             self.send_header("content-length", "0")

@@ -77,6 +77,20 @@ def test_all_arrives_where_the_handler_flushes(language, protocol, theirs):
     assert (counted["received"], counted["exported"]) == (6, 6)
 
 
+def test_metrics_and_logs_arrive_too(language, protocol, theirs):
+    with start(language, theirs, protocol) as function:
+        for name in ("first", "second"):
+            function.invoke({"name": name, "flush": "at the end"})
+    orders = [metric for metric in theirs.metrics("shop") if metric.name == "orders"]
+    assert [point.as_int or point.as_double for metric in orders for point in metric.sum.data_points] == [1, 2]
+    assert [record.body.string_value for record in theirs.logs("shop")] == ["charged: first", "charged: second"]
+    first = theirs.spans("shop")[1]
+    assert theirs.logs("shop")[0].trace_id == first.trace_id
+    counted = function.summary()
+    for signal in ("metrics", "log_records"):
+        assert counted[signal]["received"] == counted[signal]["exported"] >= 2, signal
+
+
 def test_an_error_is_an_end_too(language, protocol, theirs):
     with start(language, theirs, protocol) as function:
         assert "error" in function.invoke({"name": "refused", "ends": "error", "flush": "at the end"})

@@ -1,17 +1,28 @@
-// A function in JavaScript with OpenTelemetry's SDK, whose exporter takes everything from the standard variables.
+// A function in JavaScript with OpenTelemetry's SDK, whose exporters take everything from the standard variables.
 // NODE_PATH says where the packages are.
 
 const { SpanStatusCode } = require("@opentelemetry/api");
+const { BatchLogRecordProcessor, LoggerProvider } = require("@opentelemetry/sdk-logs");
+const { MeterProvider, PeriodicExportingMetricReader } = require("@opentelemetry/sdk-metrics");
 const { BatchSpanProcessor, NodeTracerProvider } = require("@opentelemetry/sdk-trace-node");
 
-const EXPORTERS = {
-  "http/protobuf": "@opentelemetry/exporter-trace-otlp-proto",
-  "http/json": "@opentelemetry/exporter-trace-otlp-http",
-};
-const { OTLPTraceExporter } = require(EXPORTERS[process.env.OTEL_EXPORTER_OTLP_PROTOCOL]);
-const provider = new NodeTracerProvider({ spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())] });
-provider.register();
-const tracer = provider.getTracer("shop");
+const SUFFIX = { "http/protobuf": "proto", "http/json": "http" }[process.env.OTEL_EXPORTER_OTLP_PROTOCOL];
+const { OTLPTraceExporter } = require(`@opentelemetry/exporter-trace-otlp-${SUFFIX}`);
+const { OTLPMetricExporter } = require(`@opentelemetry/exporter-metrics-otlp-${SUFFIX}`);
+const { OTLPLogExporter } = require(`@opentelemetry/exporter-logs-otlp-${SUFFIX}`);
+
+const traces = new NodeTracerProvider({ spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())] });
+traces.register();
+const tracer = traces.getTracer("shop");
+const metrics = new MeterProvider({
+  readers: [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter() })],
+});
+const orders = metrics.getMeter("shop").createCounter("orders");
+const logs = new LoggerProvider({ processors: [new BatchLogRecordProcessor({ exporter: new OTLPLogExporter() })] });
+const logger = logs.getLogger("shop");
+
+/** Sends everything of every kind. */
+const flush = () => Promise.all([traces, metrics, logs].map((provider) => provider.forceFlush()));
 
 /** Makes the spans that the event names, and ends as it says. */
 async function handle(event, requestId) {
@@ -19,7 +30,9 @@ async function handle(event, requestId) {
     return await tracer.startActiveSpan(event.name, async (span) => {
       span.setAttribute("request_id", requestId);
       tracer.startActiveSpan(`${event.name}, charge`, (charge) => charge.end());
-      if (event.flush === "before the end") await provider.forceFlush();
+      orders.add(1);
+      logger.emit({ severityText: "INFO", body: `charged: ${event.name}` });
+      if (event.flush === "before the end") await flush();
       try {
         await end(event.ends ?? "ok");
       } catch (error) {
@@ -31,7 +44,7 @@ async function handle(event, requestId) {
       return { paid: true };
     });
   } finally {
-    if (event.flush === "at the end") await provider.forceFlush();
+    if (event.flush === "at the end") await flush();
   }
 }
 
