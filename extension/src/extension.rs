@@ -2,6 +2,7 @@
 
 use crate::bad_end::BadEnd;
 use crate::export::{Effort, Exporter};
+use crate::facts::unix_nanos;
 use crate::flush::{Decision, GaveUp, Pace, Settings, State, Unsent, decide, held_until, shutdown_until};
 use crate::lambda::{Error, Event, Lambda, instant};
 use crate::log::{self, Level};
@@ -163,9 +164,10 @@ impl Extension {
             let mut inner = self.shared.lock();
             inner.current = Some(request_id.into());
             if let Some(before) = self.ahead.take() {
-                inner.ends.close(&before.request_id);
+                inner.close(&before.request_id);
             }
             inner.ends.open(request_id);
+            inner.facts.invoked(request_id, unix_nanos(SystemTime::now()));
             inner.hold_failures = false;
             // A quick function may have handed over already.
             inner.entries().any(|entry| entry.request_id.as_deref() != Some(request_id))
@@ -203,7 +205,7 @@ impl Extension {
             }
         }
         self.shared.flushed();
-        self.shared.lock().ends.close(request_id);
+        self.shared.lock().close(request_id);
         After::Next
     }
 
@@ -247,6 +249,7 @@ impl Extension {
         let until = shutdown_until(deadline, Instant::now());
         self.last_news(reason, until).await;
         self.recorders.tell_all(&self.shared, &BadEnd::of_shutdown(reason));
+        self.shared.tell_facts(Some((reason, unix_nanos(SystemTime::now()))));
         self.exporter.drain(&self.shared, until, Effort::LastChance).await;
         self.shared.flushed();
         self.write_down(deadline);

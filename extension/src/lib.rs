@@ -9,6 +9,7 @@
 //! - [`flush`], [`ends`], [`buffer`], [`outbox`], [`accounts`]: what decides and counts; pure, time is passed in.
 //! - [`receiver`], [`intake`], [`telemetry`], [`otlp`]: what comes in.
 //! - [`bad_end`], [`recorder`], [`told`]: invocations whose process is gone, told from its flight recorder, and once.
+//! - [`facts`]: what only the platform knows of invocations, and the spans that it becomes.
 //! - [`export`], [`sigv4`]: what goes out.
 //! - [`lambda`], [`http`], [`sandbox`], [`neighbours`], [`log`], [`terminated`]: Lambda's APIs and the machine.
 //! - [`shared`]: the one lock.
@@ -31,6 +32,7 @@ pub mod endpoint;
 pub mod ends;
 pub mod export;
 pub mod extension;
+pub mod facts;
 pub mod flush;
 pub mod http;
 pub mod intake;

@@ -1,6 +1,7 @@
 //! The two listeners: OTLP from functions, telemetry from the platform.
 
 use crate::body::Bodies;
+use crate::facts::event;
 use crate::http::serve;
 use crate::intake::{self, Encoding, MAX_BODY, MAX_INFLATED, Refusal, accept};
 use crate::otlp::Signal;
@@ -77,7 +78,7 @@ pub async fn telemetry(listener: TcpListener, shared: Arc<Shared>) {
         let (shared, bodies) = (Arc::clone(&shared), Arc::clone(&bodies));
         async move {
             if let Ok(batch) = bodies.read(request.into_body(), telemetry::MAX_BODY).await {
-                shared.runtime_done(telemetry::runtime_done(&batch.bytes));
+                shared.platform_told(&event::read(&batch.bytes));
             }
             Response::new(Full::new(Bytes::new()))
         }

@@ -6,6 +6,7 @@
 //! ended span arrived has told its own story.
 
 use crate::bad_end::{BadEnd, Kind};
+use crate::facts::spans;
 use crate::log::{self, Level};
 use crate::otlp::{Signal, inspect};
 use crate::sandbox::Sandbox;
@@ -64,13 +65,19 @@ impl Recorders {
         self.each(shared, Rest::Goes, |recording| {
             if is_told(&shared.lock(), recording) { Fate::Remove } else { Fate::Tell(Kind::Reset.into()) }
         });
+        shared.lock().facts.forget();
     }
 
-    /// Tells the invocations of which the platform has said meanwhile that their process is gone.
+    /// Tells the invocations of which the platform has said meanwhile that their process is gone; then what no recorder
+    /// tells.
     pub fn tell_bad_ends(&self, shared: &Shared) {
-        if shared.lock().bad_ends.is_empty() {
-            return;
+        if !shared.lock().bad_ends.is_empty() {
+            self.tell_gone(shared);
         }
+        shared.tell_facts(None);
+    }
+
+    fn tell_gone(&self, shared: &Shared) {
         self.each(shared, Rest::Stays, |recording| {
             let mut inner = shared.lock();
             let request_id = recording.request_id();
@@ -121,7 +128,10 @@ impl Recorders {
         let request_id = opened.recording.request_id().to_owned();
         let (time_unix_nano, failure) = self.ending(&opened, bad_end);
         let ending = Ending { time_unix_nano, failure: Some(failure.clone()) };
-        let bytes = opened.recording.into_request(&ending).encode_to_vec();
+        let mut request = opened.recording.into_request(&ending);
+        let memory = shared.lock().facts.memory_used(&request_id);
+        memory.into_iter().for_each(|bytes| spans::add_memory(&mut request, &request_id, bytes));
+        let bytes = request.encode_to_vec();
         let spans = match inspect(Signal::Traces, &bytes) {
             Ok(found) => found.items,
             Err(why) => return unreadable(name, &why),

@@ -5,15 +5,14 @@ use crate::accounts::{Accounts, Reason};
 use crate::bad_end::BadEnds;
 use crate::buffer::{Buffer, Entry};
 use crate::ends::Ends;
+use crate::facts::Facts;
 use crate::flush::is_crowded;
-use crate::otlp::{InvocationSpan, Signal, invocations, split_within};
-use crate::telemetry::RuntimeDone;
+use crate::otlp::{InvocationSpan, Signal, first_trace, invocations, split_within};
 use crate::told::{Teller, Told};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 /// The longest that the answer to a hand-over is held. The wrapper waits for two seconds.
 const HELD: Duration = Duration::from_millis(1500);
@@ -44,6 +43,8 @@ pub struct Inner {
     pub told: Told,
     /// Which of them ended badly and are not told yet.
     pub bad_ends: BadEnds,
+    /// What the platform told.
+    pub facts: Facts,
     /// What became of everything.
     pub accounts: Accounts,
     /// The request id of the running invocation.
@@ -74,6 +75,7 @@ impl Shared {
             ends: Ends::default(),
             told: Told::default(),
             bad_ends: BadEnds::default(),
+            facts: Facts::default(),
             accounts: Accounts::new(names),
             current: None,
             urgent: false,
@@ -110,7 +112,13 @@ impl Shared {
         }
         if self.enabled {
             ended.iter().for_each(|id| inner.ends.span_arrived(id));
-            spans.iter().for_each(|span| inner.told.note(&span.request_id, span.span_id, Teller::Function));
+            for span in &spans {
+                inner.told.note(&span.request_id, span.span_id, Teller::Function);
+                inner.facts.span_told(span);
+            }
+            if let Some(trace_id) = first_trace(&entry.bytes).filter(|_| signal == Signal::Traces) {
+                inner.facts.trace_seen(entry.request_id.as_deref(), trace_id);
+            }
         }
         self.keep(&mut inner, entry);
         drop(inner);
@@ -158,13 +166,14 @@ impl Shared {
         let mut inner = self.lock();
         for span in invocations(&bytes) {
             inner.told.note(&span.request_id, span.span_id, Teller::Recorder);
+            inner.facts.span_told(&span);
         }
         let request_id = Some(request_id.into());
         inner.urgent = self.enabled;
         self.keep(&mut inner, Entry { signal: Signal::Traces, bytes, items: spans, request_id, number: 0 });
     }
 
-    fn keep(&self, inner: &mut Inner, entry: Entry) {
+    pub(crate) fn keep(&self, inner: &mut Inner, entry: Entry) {
         inner.accounts.received(entry.signal, entry.items);
         for entry in in_parts(entry) {
             inner.latest += 1;
@@ -181,16 +190,13 @@ impl Shared {
         }
     }
 
-    /// Notes what the platform told.
-    pub fn runtime_done(&self, events: Vec<RuntimeDone>) {
-        let mut inner = self.lock();
-        for event in events {
-            inner.ends.runtime_done(&event.request_id, event.outcome, Instant::now());
-            if let Some(bad_end) = event.bad_end {
-                inner.bad_ends.push(event.request_id, bad_end);
-            }
-        }
-        drop(inner);
+    /// Whether anything is kept.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// Something changed.
+    pub(crate) fn ring(&self) {
         self.bell.notify_one();
     }
 }
@@ -207,6 +213,12 @@ fn in_parts(entry: Entry) -> Vec<Entry> {
 // === impl Inner ===
 
 impl Inner {
+    /// The extension is done with this invocation, with or without its end.
+    pub fn close(&mut self, request_id: &str) {
+        self.ends.close(request_id);
+        self.facts.close(request_id);
+    }
+
     fn is_crowded(&self) -> bool {
         is_crowded(self.queued(), self.limit())
     }

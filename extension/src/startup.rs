@@ -30,6 +30,7 @@ pub async fn start(api: &str, name: &str, tmp: &Path, mut config: Config) -> Res
     let listener = listen(&mut config).await;
     let names = config.exports.iter().map(ToString::to_string).collect();
     let shared = Arc::new(Shared::with_destinations(config.buffer_bytes, config.enabled, names));
+    shared.lock().facts.settings = config.facts.clone();
     // Before the function can run: what is in the folder now is of a sandbox that was reset.
     let recorders = Recorders::new(tmp, api);
     recorders.tell_orphans(&shared);

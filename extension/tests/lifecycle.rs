@@ -205,7 +205,7 @@ async fn an_asynchronous_retry_in_the_same_sandbox_has_an_end_of_its_own() {
     assert_eq!(extension.lambda.state().nexts, 2, "the handler still runs");
     extension.hand_over(&[invocation_span("r1", "retried")]).await;
     extension.lambda.asked(3).await;
-    assert_eq!(backend.state().spans, ["failed", "retried"]);
+    assert_eq!(backend.state().spans, ["failed", "after the handler", "retried"]);
     extension.shut_down().await;
 }
 

@@ -152,8 +152,8 @@ async fn an_invocation_that_told_its_own_end_is_not_told_again() {
         .done(json!({ "requestId": "r1", "status": "error", "errorType": "Runtime.ExitError" }))
         .await;
     let summary = extension.shut_down_because("failure").await;
-    assert_eq!(backend.state().spans, ["its own"]);
-    assert_eq!(summary["spans"]["received"], 1);
+    assert_eq!(backend.state().spans, ["its own", "after the handler"]);
+    assert_eq!(summary["spans"]["received"], 2);
     assert!(!file.exists());
 }
 

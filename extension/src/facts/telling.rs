@@ -1,0 +1,55 @@
+//! What the facts have to do with the shared state: the platform's word comes in, and what is due is kept.
+
+use super::event::{Event, Fact};
+use super::{Account, Last, spans};
+use crate::buffer::Entry;
+use crate::ends::Outcome;
+use crate::log::{self, Level};
+use crate::otlp::Signal;
+use crate::shared::Shared;
+use prost::Message as _;
+use serde_json::json;
+use tokio::time::Instant;
+
+// === impl Shared ===
+
+impl Shared {
+    /// Notes what the platform told: of a batch all, before anyone looks, for a report follows its `runtimeDone`.
+    pub fn platform_told(&self, events: &[Event]) {
+        let mut inner = self.lock();
+        for event in events {
+            if let Fact::Done(request_id, end) = &event.fact {
+                let bad_end = end.bad_end();
+                let outcome = if bad_end.is_some() { Outcome::Gone } else { Outcome::Alive };
+                inner.ends.runtime_done(request_id, outcome, Instant::now());
+                if let Some(bad_end) = bad_end {
+                    inner.bad_ends.push(request_id.clone(), bad_end);
+                }
+            }
+            inner.facts.told(event);
+        }
+        drop(inner);
+        self.ring();
+    }
+
+    /// Keeps the spans that only the platform's facts tell; at SHUTDOWN, whose reason and time `last` is, all of them.
+    pub fn tell_facts(&self, last: Option<(&str, u64)>) {
+        let mut inner = self.lock();
+        let current = inner.current.clone();
+        let last = last.map(|(reason, time)| Last { reason, time, current: current.as_deref() });
+        for Account { request_id, spans, failure } in inner.facts.due(last) {
+            if let Some(failure) = failure {
+                inner.urgent = self.is_enabled();
+                log::line(
+                    Level::Info,
+                    "an invocation that ended badly is told from the platform's facts",
+                    json!({ "request_id": request_id, "error_type": failure.error_type, "reason": failure.message }),
+                );
+            }
+            let items = spans.len() as u64;
+            let bytes = spans::request(&inner.facts.settings.function, spans).encode_to_vec().into();
+            let request_id = Some(request_id.into());
+            self.keep(&mut inner, Entry { signal: Signal::Traces, bytes, items, request_id, number: 0 });
+        }
+    }
+}
