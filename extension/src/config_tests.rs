@@ -1,4 +1,5 @@
 use super::{Config, Export, Notice, parse};
+use crate::facts::Phases;
 use crate::flush::Policy;
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -29,6 +30,21 @@ fn an_empty_environment_gives_the_defaults_and_says_where_spans_go() {
     assert!(config.flush == Policy::Adaptive && config.ample);
     assert_eq!(notices.len(), 1);
     assert!(!notices[0].warning && notices[0].variable == "THROUGHLINE_EXPORT_ENDPOINT");
+}
+
+#[test]
+fn phases_are_of_cold_starts_of_all_or_of_none() {
+    for (value, phases) in [
+        ("off", Phases::Off),
+        ("cold-starts", Phases::ColdStarts),
+        ("ALL", Phases::All),
+        ("", Phases::ColdStarts),
+    ] {
+        let (config, notices) =
+            read(&[("THROUGHLINE_EXPORT_ENDPOINT", "stdout"), ("THROUGHLINE_PHASES", value)]);
+        assert_eq!((config.facts.phases, notices), (phases, vec![]), "{value}");
+    }
+    assert_eq!(warned("THROUGHLINE_PHASES", "some").0.facts.phases, Phases::ColdStarts);
 }
 
 #[test]

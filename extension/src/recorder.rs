@@ -14,11 +14,13 @@ use crate::shared::{Inner, Shared};
 use prost::Message as _;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use throughline_recorder::{Ending, Failure, Opened, Recording, Unreadable, names, open_at};
 
 /// The longest that a function runs.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// So long before a deadline it counts as over: whoever watches it took the time at another moment.
+const EARLY_MS: u64 = 100;
 
 /// The recorders of one sandbox.
 #[derive(Debug)]
@@ -55,6 +57,13 @@ impl Recorders {
     /// Notes the deadline of an invocation, in milliseconds since 1970.
     pub fn invoked(&mut self, request_id: &str, deadline_ms: u64) {
         self.invoked = Some((request_id.to_owned(), deadline_ms));
+    }
+
+    /// Whether the time of the latest invocation is over.
+    pub fn is_past_deadline(&self, now: SystemTime) -> bool {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let over = |deadline_ms: u64| now >= Duration::from_millis(deadline_ms.saturating_sub(EARLY_MS));
+        self.invoked.as_ref().is_some_and(|(_, deadline_ms)| over(*deadline_ms))
     }
 
     /// Tells what a sandbox that was reset has left behind. To be called before a function can run.

@@ -193,6 +193,19 @@ fn at_shutdown_all_is_told_that_has_not_told_itself() {
 }
 
 #[test]
+fn time_is_over_at_the_latest_invocation_s_deadline() {
+    let mut world = World::new();
+    let at = |ms| UNIX_EPOCH + Duration::from_millis(ms);
+    assert!(!world.recorders.is_past_deadline(at(u64::MAX / 2)), "of no invocation");
+    world.recorders.invoked("slow", 3000);
+    for (now, over) in [(0, false), (2899, false), (2900, true), (3001, true)] {
+        assert_eq!(world.recorders.is_past_deadline(at(now)), over, "{now}");
+    }
+    world.recorders.invoked("next", u64::MAX);
+    assert!(!world.recorders.is_past_deadline(at(10_000)));
+}
+
+#[test]
 fn what_cannot_be_believed_goes_and_harms_nothing() {
     let world = World::new();
     let victim = world.tmp.path().join("victim");

@@ -279,6 +279,8 @@ fn environment(
             ("THROUGHLINE_EXPORT_ENDPOINT", receiver.endpoint()),
             // Each order is looked at when its last function is done.
             ("THROUGHLINE_FLUSH", "end"),
+            // What is shown is what the orders did.
+            ("THROUGHLINE_PHASES", "off"),
             // Every sandbox shares our network: any free port, told by the port file.
             ("THROUGHLINE_LISTEN", "127.0.0.1:0"),
         ]

@@ -170,6 +170,8 @@ fn config(
         .env("THROUGHLINE_LISTEN", "127.0.0.1:0")
         .env("THROUGHLINE_BUDGET_MS", BUDGET_MS.to_string())
         .env("THROUGHLINE_FLUSH", cell.policy.name())
+        // The ledger is of what functions tell.
+        .env("THROUGHLINE_PHASES", "off")
         .freeze(cell.freeze)
         .output(output);
     match cell.ending {

@@ -8,6 +8,7 @@ mod beside_others;
 mod crossing;
 mod debug_lines;
 mod endings;
+mod facts;
 mod outages;
 mod replay;
 mod secrets;

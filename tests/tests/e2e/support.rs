@@ -67,6 +67,8 @@ impl Setup {
             .env("THROUGHLINE_LISTEN", "127.0.0.1:0")
             .env("THROUGHLINE_BUDGET_MS", "1000")
             .env("THROUGHLINE_FLUSH", "end")
+            // The ledgers are of what functions tell.
+            .env("THROUGHLINE_PHASES", "off")
     }
 
     /// With one more variable, or another value for it.
