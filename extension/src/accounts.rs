@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 /// Counts by signal and destination.
 #[derive(Debug)]
 pub struct Accounts {
-    received: [u64; 3],
     destinations: Vec<Destination>,
 }
 
@@ -21,6 +20,7 @@ struct Destination {
 /// Counts of spans, metrics or log records.
 #[derive(Debug, Default)]
 struct Count {
+    received: u64,
     exported: u64,
     spilled: u64,
     dropped: BTreeMap<Reason, u64>,
@@ -65,7 +65,7 @@ impl Accounts {
     /// Of destinations of these names; everywhere else they go by their position.
     pub fn new(destinations: Vec<String>) -> Self {
         let destination = |name| Destination { name, counts: Default::default() };
-        Self { received: [0; 3], destinations: destinations.into_iter().map(destination).collect() }
+        Self { destinations: destinations.into_iter().map(destination).collect() }
     }
 
     /// The name of a destination, if there are several.
@@ -75,7 +75,14 @@ impl Accounts {
 
     /// Accepted at the intake.
     pub fn received(&mut self, signal: Signal, items: u64) {
-        self.received[signal.index()] += items;
+        for to in 0..self.destinations.len() {
+            self.recovered(to, signal, items);
+        }
+    }
+
+    /// Accepted by an extension that died, and owed to this destination.
+    pub fn recovered(&mut self, to: usize, signal: Signal, items: u64) {
+        self.count(to, signal, |count| count.received += items);
     }
 
     /// Taken by the backend.
@@ -103,21 +110,25 @@ impl Accounts {
     /// nor dropped as `kept`. Of several destinations each has its own, under `destinations`.
     pub fn summary(&self) -> Value {
         if let [only] = self.destinations.as_slice() {
-            return Value::Object(self.rows(only));
+            return Value::Object(only.rows());
         }
         let destinations = self.destinations.iter().map(|destination| {
-            let mut rows = self.rows(destination);
+            let mut rows = destination.rows();
             rows.insert("destination".to_owned(), json!(destination.name));
             Value::Object(rows)
         });
         json!({ "destinations": destinations.collect::<Vec<_>>() })
     }
+}
 
-    fn rows(&self, destination: &Destination) -> Map<String, Value> {
-        let seen = |signal: &Signal| self.received[signal.index()] > 0 || *signal == Signal::Traces;
+// === impl Destination ===
+
+impl Destination {
+    fn rows(&self) -> Map<String, Value> {
+        let seen = |signal: &Signal| self.counts[signal.index()].received > 0 || *signal == Signal::Traces;
         let row = |signal: Signal| {
             let name = signal.items().replace(' ', "_");
-            (name, destination.counts[signal.index()].row(self.received[signal.index()]))
+            (name, self.counts[signal.index()].row())
         };
         Signal::ALL.into_iter().filter(seen).map(row).collect()
     }
@@ -126,13 +137,13 @@ impl Accounts {
 // === impl Count ===
 
 impl Count {
-    fn row(&self, received: u64) -> Value {
+    fn row(&self) -> Value {
         let dropped: u64 = self.dropped.values().sum();
         let why: Map<String, Value> =
             self.dropped.iter().map(|(reason, items)| (reason.name().to_owned(), json!(items))).collect();
         json!({
-            "received": received, "exported": self.exported, "spilled": self.spilled,
-            "kept": received.saturating_sub(self.exported + self.spilled + dropped),
+            "received": self.received, "exported": self.exported, "spilled": self.spilled,
+            "kept": self.received.saturating_sub(self.exported + self.spilled + dropped),
             "dropped": dropped, "dropped_why": why,
         })
     }

@@ -6,13 +6,14 @@
 //! An entry is charged for what it takes besides its bytes, or many small ones would take a multiple of the bound.
 
 use crate::otlp::{Signal, inspect};
+use crate::spool::Ticket;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Bytes that an entry takes besides its request: its place in a queue, which keeps up to as much again in reserve; the
-/// heads of its allocations; its request id.
-pub const OVERHEAD: usize = 256;
+/// heads of its allocations; its request id; its claim in the spool.
+pub const OVERHEAD: usize = 320;
 
 /// One accepted OTLP request, as encoded protobuf.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Entry {
     pub request_id: Option<Arc<str>>,
     /// Which accepted request it is, or a part of, in the order of their arrival.
     pub number: u64,
+    /// Its destination's claim in the spool: done with when the last clone is dropped.
+    pub ticket: Ticket,
 }
 
 /// Entries of one signal that leave together.
@@ -60,6 +63,11 @@ pub struct Buffer {
 // === impl Entry ===
 
 impl Entry {
+    /// One that has no number yet, and no place in the spool.
+    pub fn new(signal: Signal, bytes: Bytes, items: u64, request_id: Option<Arc<str>>) -> Self {
+        Self { signal, bytes, items, request_id, number: 0, ticket: Ticket::default() }
+    }
+
     /// Bytes that it takes in a queue.
     fn cost(&self) -> usize {
         self.bytes.len() + OVERHEAD
@@ -192,13 +200,7 @@ mod tests {
     const ALL: BatchLimit = BatchLimit { bytes: usize::MAX, entries: usize::MAX, items: u64::MAX };
 
     fn entry(number: u8, size: usize, signal: Signal) -> Entry {
-        Entry {
-            signal,
-            bytes: Bytes::from(vec![number; size]),
-            items: u64::from(number),
-            request_id: None,
-            number: 0,
-        }
+        Entry::new(signal, Bytes::from(vec![number; size]), u64::from(number), None)
     }
 
     /// The bound for so many entries of so many bytes in all.
@@ -290,7 +292,7 @@ mod tests {
                     Step::Push(size, logs) => {
                         pushed += 1;
                         let signal = if logs { Signal::Logs } else { Signal::Traces };
-                        let entry = Entry { signal, bytes: vec![0; size].into(), items: pushed, request_id: None, number: 0 };
+                        let entry = Entry { items: pushed, ..entry(0, size, signal) };
                         gone.extend(buffer.push(entry).into_iter().map(|entry| entry.items));
                     }
                     Step::Take(bytes) if out.is_none() => {

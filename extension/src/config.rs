@@ -6,7 +6,7 @@
 mod aws;
 mod exports;
 
-pub use exports::Export;
+pub use exports::{Export, MOST as MOST_DESTINATIONS};
 
 use crate::facts::{self, FunctionInfo, Phases};
 use crate::flush::{Policy, is_ample};

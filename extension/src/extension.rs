@@ -267,6 +267,7 @@ impl Extension {
         let least = Instant::now() + LEAST;
         self.exporter
             .spill(&self.shared, deadline.checked_sub(SUMMARY).map_or(least, |until| until.max(least)));
+        self.shared.lock().spool.close();
         log::line(Level::Info, "summary", self.shared.lock().accounts.summary());
     }
 

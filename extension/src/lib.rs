@@ -7,6 +7,7 @@
 //! - [`cli`], [`config`], [`variables`], [`endpoint`]: what people set; pure. [`check`]: what it would come to.
 //! - [`startup`], [`extension`]: the life of the process.
 //! - [`flush`], [`ends`], [`buffer`], [`outbox`], [`accounts`]: what decides and counts; pure, time is passed in.
+//! - [`spool`]: what was accepted and not delivered, on disk, so that the process may die.
 //! - [`receiver`], [`intake`], [`telemetry`], [`otlp`]: what comes in.
 //! - [`bad_end`], [`recorder`], [`told`]: invocations whose process is gone, told from its flight recorder, and once.
 //! - [`facts`]: what only the platform knows of invocations, and the spans that it becomes.
@@ -46,6 +47,7 @@ pub mod recorder;
 pub mod sandbox;
 pub mod shared;
 pub mod sigv4;
+pub mod spool;
 pub mod startup;
 pub mod telemetry;
 pub mod terminated;

@@ -8,6 +8,7 @@ use crate::buffer::{Batch, BatchLimit, Entry};
 use crate::log::{self, Level};
 use crate::otlp::Signal;
 use crate::shared::{Inner, Shared};
+use crate::spool::Ticket;
 use serde_json::{Value, json};
 
 /// One entry of a queue.
@@ -27,6 +28,8 @@ pub struct Undelivered {
     pub entries: Vec<Entry>,
     /// For whom, and how many items of it.
     holders: Vec<(usize, u64)>,
+    /// Their claims in the spool, until the fate of the request is known.
+    tickets: Vec<Ticket>,
 }
 
 // === impl Outbox ===
@@ -39,11 +42,14 @@ impl<'a> Outbox<'a> {
 
     /// Takes a batch to be sent; its fate must be told.
     pub fn take(&self, limit: BatchLimit) -> Option<Batch> {
-        self.shared.lock().queues[self.to].take(limit)
+        let batch = self.shared.lock().queues[self.to].take(limit)?;
+        batch.entries.iter().for_each(|entry| entry.ticket.leaves());
+        Some(batch)
     }
 
     /// The batch could not be delivered now.
     pub fn put_back(&self, batch: Batch) {
+        batch.entries.iter().for_each(|entry| entry.ticket.stays());
         let mut inner = self.shared.lock();
         let dropped = inner.queues[self.to].put_back(batch);
         inner.drop_entries(self.to, &dropped, Reason::BufferFull, "the buffer is full");
@@ -89,7 +95,7 @@ impl Shared {
         let oldest = |inner: &Inner, to: usize| inner.queues[to].entries().next().map(|entry| entry.number);
         let destinations = 0..inner.queues.len();
         let number = destinations.clone().filter_map(|to| oldest(&inner, to)).min()?;
-        let mut undelivered = Undelivered { entries: Vec::new(), holders: Vec::new() };
+        let mut undelivered = Undelivered { entries: Vec::new(), holders: Vec::new(), tickets: Vec::new() };
         let mut most = 0;
         for to in destinations {
             let mut entries = Vec::new();
@@ -99,6 +105,10 @@ impl Shared {
             let items = entries.iter().map(|entry| entry.items).sum();
             if items > 0 {
                 undelivered.holders.push((to, items));
+            }
+            for entry in &entries {
+                entry.ticket.leaves();
+                undelivered.tickets.push(entry.ticket.clone());
             }
             // Who has got a part misses no more than who has got none.
             if items > most {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::buffer::Entry;
+use crate::spool::Spool;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use std::fs;
@@ -92,6 +93,39 @@ fn a_hand_over_that_was_on_its_way_when_the_process_died_is_not_told_again() {
     assert_eq!(world.told().len(), 1);
     let summary = world.shared.lock().accounts.summary();
     assert_eq!(summary["spans"]["dropped_why"]["duplicate"], 1);
+}
+
+#[test]
+fn what_is_in_the_spool_is_not_told_from_the_recorder_that_was_not_cleared() {
+    for delivered in [false, true] {
+        let world = World::new();
+        world.under_way(1, "taken");
+        world.under_way(2, "lost");
+        let spool = || Spool::new(world.tmp.path(), API, 1 << 20, &["one".into()]);
+        let request = handed_over(invocation("taken", "taken"));
+        let mut first = spool();
+        let ticket = first.write(Signal::Traces, Some("taken"), &request).ticket(0);
+        let spooled = world.folder().join("spool-0000000000000000");
+        let copy = |to: &str| fs::copy(&spooled, world.folder().join(to)).expect("copied");
+        if delivered {
+            drop(ticket);
+            copy("spool-0000000000000001");
+        } else {
+            copy("spool-0000000000000001");
+            drop(ticket);
+        }
+        drop(first);
+        world.shared.resume(spool());
+        world.recorders.tell_orphans(&world.shared);
+        let mut told: Vec<String> = world.told().into_iter().map(|span| span.name).collect();
+        told.sort();
+        assert_eq!(told, if delivered { vec!["lost"] } else { vec!["lost", "taken"] });
+        assert!(!world.shared.lock().ends.has_span("taken"), "its retry runs as any other");
+        assert_eq!(
+            names(Sandbox::find(world.tmp.path(), API).expect("there").folder()).expect("read").len(),
+            0
+        );
+    }
 }
 
 #[test]

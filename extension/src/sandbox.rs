@@ -91,8 +91,13 @@ impl Sandbox {
             && text.trim() == port.to_string()
         {
             let _ = unlinkat(&self.folder, PORT, AtFlags::empty());
-            let _ = unlinkat(&self.parent, self.name.as_str(), AtFlags::REMOVEDIR);
+            self.remove_if_empty();
         }
+    }
+
+    /// Removes the folder if nothing is in it.
+    pub fn remove_if_empty(&self) {
+        let _ = unlinkat(&self.parent, self.name.as_str(), AtFlags::REMOVEDIR);
     }
 }
 

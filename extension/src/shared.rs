@@ -8,6 +8,7 @@ use crate::ends::Ends;
 use crate::facts::Facts;
 use crate::flush::is_crowded;
 use crate::otlp::{InvocationSpan, Signal, first_trace, invocations, split_within};
+use crate::spool::{Spool, Ticket};
 use crate::told::{Teller, Told};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,6 +50,8 @@ pub struct Inner {
     pub accounts: Accounts,
     /// The request id of the running invocation.
     pub current: Option<Arc<str>>,
+    /// What waits to be sent, on disk.
+    pub spool: Spool,
     /// A failure came since the last flush.
     pub urgent: bool,
     /// The next event was asked for ahead: who hands over a failure at its end gets its answer once that was sent.
@@ -78,6 +81,7 @@ impl Shared {
             facts: Facts::default(),
             accounts: Accounts::new(names),
             current: None,
+            spool: Spool::off(),
             urgent: false,
             hold_failures: false,
             held: false,
@@ -101,7 +105,7 @@ impl Shared {
         let mut inner = self.lock();
         let request_id = ended.first().map(|id| id.as_str().into()).or_else(|| inner.current.clone());
         let spans = if ended.is_empty() { Vec::new() } else { invocations(&bytes) };
-        let entry = Entry { signal, bytes, items, request_id, number: 0 };
+        let entry = Entry::new(signal, bytes, items, request_id);
         if inner.are_told_by_recorder(&spans) {
             inner.accounts.received(signal, items);
             for to in 0..inner.queues.len() {
@@ -170,22 +174,18 @@ impl Shared {
         }
         let request_id = Some(request_id.into());
         inner.urgent = self.enabled;
-        self.keep(&mut inner, Entry { signal: Signal::Traces, bytes, items: spans, request_id, number: 0 });
+        self.keep(&mut inner, Entry::new(Signal::Traces, bytes, spans, request_id));
     }
 
     pub(crate) fn keep(&self, inner: &mut Inner, entry: Entry) {
         inner.accounts.received(entry.signal, entry.items);
         for entry in in_parts(entry) {
-            inner.latest += 1;
-            let entry = Entry { number: inner.latest, ..entry };
-            for to in 0..inner.queues.len() {
-                if !self.enabled {
-                    inner.accounts.dropped(to, entry.signal, entry.items, Reason::Disabled);
-                } else if entry.items > 0 {
-                    // What carries nothing would only push out what carries something.
-                    let dropped = inner.queues[to].push(entry.clone());
-                    inner.drop_entries(to, &dropped, Reason::BufferFull, "the buffer is full");
-                }
+            if !self.enabled {
+                inner.disabled(&entry);
+            } else if entry.items > 0 {
+                // What carries nothing would only push out what carries something.
+                let place = inner.spool.write(entry.signal, entry.request_id.as_deref(), &entry.bytes);
+                inner.queue(&entry, (0..inner.queues.len()).map(|to| (to, place.ticket(to))));
             }
         }
     }
@@ -217,6 +217,21 @@ impl Inner {
     pub fn close(&mut self, request_id: &str) {
         self.ends.close(request_id);
         self.facts.close(request_id);
+    }
+
+    /// Puts an entry into the queues of those who are to get it.
+    pub(crate) fn queue(&mut self, entry: &Entry, to: impl IntoIterator<Item = (usize, Ticket)>) {
+        self.latest += 1;
+        for (to, ticket) in to {
+            let dropped = self.queues[to].push(Entry { number: self.latest, ticket, ..entry.clone() });
+            self.drop_entries(to, &dropped, Reason::BufferFull, "the buffer is full");
+        }
+    }
+
+    fn disabled(&mut self, entry: &Entry) {
+        for to in 0..self.queues.len() {
+            self.accounts.dropped(to, entry.signal, entry.items, Reason::Disabled);
+        }
     }
 
     fn is_crowded(&self) -> bool {

@@ -11,6 +11,7 @@ use crate::log::{self, Level};
 use crate::recorder::Recorders;
 use crate::sandbox::Sandbox;
 use crate::shared::Shared;
+use crate::spool::Spool;
 use crate::{http, receiver, telemetry};
 use serde_json::json;
 use std::path::Path;
@@ -28,10 +29,12 @@ use tokio::net::TcpListener;
 /// than one that is not traced.
 pub async fn start(api: &str, name: &str, tmp: &Path, mut config: Config) -> Result<Extension, Error> {
     let listener = listen(&mut config).await;
-    let names = config.exports.iter().map(ToString::to_string).collect();
+    let names: Vec<String> = config.exports.iter().map(ToString::to_string).collect();
+    let spool = Spool::new(tmp, api, config.buffer_bytes, &names);
     let shared = Arc::new(Shared::with_destinations(config.buffer_bytes, config.enabled, names));
     shared.lock().facts.settings = config.facts.clone();
     // Before the function can run: what is in the folder now is of a sandbox that was reset.
+    shared.resume(spool);
     let recorders = Recorders::new(tmp, api);
     recorders.tell_orphans(&shared);
     let port_file = listener.and_then(|(port, listener)| {

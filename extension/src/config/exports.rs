@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 
 const ENDPOINT: &str = "THROUGHLINE_EXPORT_ENDPOINT";
 /// Destinations at most; each has a queue.
-const MOST: usize = 4;
+pub const MOST: usize = 4;
 /// For all destinations, then for each alone.
 const HEADERS: [&str; 1 + MOST] = [
     "THROUGHLINE_EXPORT_HEADERS",

@@ -123,10 +123,7 @@ mod tests {
         let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
         let bytes = ExportTraceServiceRequest { resource_spans }.encode_to_vec().into();
         let items = lengths.len() as u64;
-        Batch {
-            signal: Signal::Traces,
-            entries: vec![Entry { signal: Signal::Traces, bytes, items, request_id: None, number: 0 }],
-        }
+        Batch { signal: Signal::Traces, entries: vec![Entry::new(Signal::Traces, bytes, items, None)] }
     }
 
     #[test]

@@ -57,7 +57,7 @@ async fn go(endpoint: &Endpoint, signal: Signal, destination: &mut Destination, 
         return;
     }
     let bytes = Bytes::new();
-    let nothing = Entry { signal, bytes, items: 0, request_id: None, number: 0 };
+    let nothing = Entry::new(signal, bytes, 0, None);
     let nothing = Batch { signal, entries: vec![nothing] };
     let sent = in_time(async {
         match destination.send(&nothing).await {

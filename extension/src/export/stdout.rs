@@ -154,7 +154,7 @@ mod tests {
         let bytes = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
         assert!(bytes.len() < LINE);
         let (signal, request_id) = (Signal::Traces, None);
-        let entry = Entry { signal, bytes: bytes.into(), items: 10_000, request_id, number: 0 };
+        let entry = Entry::new(signal, bytes.into(), 10_000, request_id);
         let mut sizes = Vec::new();
         let left = write(
             &entry,

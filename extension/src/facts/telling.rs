@@ -49,7 +49,7 @@ impl Shared {
             let items = spans.len() as u64;
             let bytes = spans::request(&inner.facts.settings.function, spans).encode_to_vec().into();
             let request_id = Some(request_id.into());
-            self.keep(&mut inner, Entry { signal: Signal::Traces, bytes, items, request_id, number: 0 });
+            self.keep(&mut inner, Entry::new(Signal::Traces, bytes, items, request_id));
         }
     }
 }

@@ -51,6 +51,8 @@ impl Lambda {
             ..Default::default()
         };
         let this = Self { address, state: Arc::new(Mutex::new(state)), bell: Arc::default() };
+        // What an earlier one at this address may have left; ours begins with an empty /tmp.
+        let _ = std::fs::remove_dir_all(this.port_file().parent().expect("a folder"));
         let lambda = this.clone();
         tokio::spawn(serve(listener, move |request| lambda.clone().answer(request)));
         this
