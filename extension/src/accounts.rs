@@ -26,6 +26,23 @@ struct Count {
     dropped: BTreeMap<Reason, u64>,
 }
 
+/// One number, for metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// The metric's name.
+    pub name: &'static str,
+    /// What it counts.
+    pub signal: Signal,
+    /// Where.
+    pub destination: String,
+    /// Why, of what was dropped.
+    pub reason: Option<Reason>,
+    /// How many.
+    pub count: u64,
+    /// It tells how many there are now, and not how many there have been.
+    pub stays: bool,
+}
+
 /// Why something was dropped. The names are part of the log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
@@ -76,12 +93,12 @@ impl Accounts {
     /// Accepted at the intake.
     pub fn received(&mut self, signal: Signal, items: u64) {
         for to in 0..self.destinations.len() {
-            self.recovered(to, signal, items);
+            self.received_for(to, signal, items);
         }
     }
 
-    /// Accepted by an extension that died, and owed to this destination.
-    pub fn recovered(&mut self, to: usize, signal: Signal, items: u64) {
+    /// Accepted for this destination: by an extension that died and owed it, or because not everybody takes it.
+    pub fn received_for(&mut self, to: usize, signal: Signal, items: u64) {
         self.count(to, signal, |count| count.received += items);
     }
 
@@ -104,6 +121,32 @@ impl Accounts {
         if let Some(destination) = self.destinations.get_mut(to) {
             change(&mut destination.counts[signal.index()]);
         }
+    }
+
+    /// All numbers, for metrics, of signals that were seen.
+    pub fn tallies(&self) -> Vec<Tally> {
+        let mut tallies = Vec::new();
+        for (destination, signal) in
+            self.destinations.iter().flat_map(|it| Signal::ALL.map(|signal| (it, signal)))
+        {
+            let count = &destination.counts[signal.index()];
+            if count.received == 0 {
+                continue;
+            }
+            let of = |name, count| {
+                let destination = destination.name.clone();
+                Tally { name, signal, destination, reason: None, count, stays: false }
+            };
+            tallies.push(of("throughline.received", count.received));
+            tallies.push(of("throughline.exported", count.exported));
+            tallies.push(of("throughline.spilled", count.spilled));
+            let dropped = count.dropped.iter();
+            tallies.extend(
+                dropped.map(|(why, items)| Tally { reason: Some(*why), ..of("throughline.dropped", *items) }),
+            );
+            tallies.push(Tally { stays: true, ..of("throughline.kept", count.kept()) });
+        }
+        tallies
     }
 
     /// The fields of the summary line: signals that were seen, and what is neither exported, spilled
@@ -134,16 +177,31 @@ impl Destination {
     }
 }
 
+// === impl Tally ===
+
+impl Tally {
+    /// Whether both count the same.
+    pub fn is_of(&self, other: &Self) -> bool {
+        (self.name, self.signal, &self.destination, self.reason)
+            == (other.name, other.signal, &other.destination, other.reason)
+    }
+}
+
 // === impl Count ===
 
 impl Count {
+    fn kept(&self) -> u64 {
+        let dropped: u64 = self.dropped.values().sum();
+        self.received.saturating_sub(self.exported + self.spilled + dropped)
+    }
+
     fn row(&self) -> Value {
         let dropped: u64 = self.dropped.values().sum();
         let why: Map<String, Value> =
             self.dropped.iter().map(|(reason, items)| (reason.name().to_owned(), json!(items))).collect();
         json!({
             "received": self.received, "exported": self.exported, "spilled": self.spilled,
-            "kept": self.received.saturating_sub(self.exported + self.spilled + dropped),
+            "kept": self.kept(),
             "dropped": dropped, "dropped_why": why,
         })
     }
@@ -187,5 +245,9 @@ mod tests {
         ]});
         assert_eq!(accounts.summary(), expected);
         assert_eq!(accounts.name_among_several(1), Some("two"));
+        accounts.received_for(0, Signal::Metrics, 2);
+        let rows = &accounts.summary()["destinations"];
+        assert_eq!(rows[0]["metrics"]["kept"], 2);
+        assert!(rows[1].get("metrics").is_none());
     }
 }

@@ -5,10 +5,10 @@
 
 mod aws;
 mod exports;
+mod facts;
 
 pub use exports::{Export, MOST as MOST_DESTINATIONS};
 
-use crate::facts::{self, FunctionInfo, Phases};
 use crate::flush::{Policy, is_ample};
 use crate::variables;
 use std::collections::HashMap;
@@ -40,8 +40,8 @@ pub struct Config {
     pub ample: bool,
     /// `THROUGHLINE_EXPORT_*`: the destinations, at least one.
     pub exports: Vec<Export>,
-    /// `THROUGHLINE_PHASES`, and which function this is.
-    pub facts: facts::Settings,
+    /// `THROUGHLINE_PHASES`, `THROUGHLINE_METRICS`, and which function this is.
+    pub facts: crate::facts::Settings,
     /// Lambda Managed Instances: no INVOKE events and no freeze.
     pub managed_instances: bool,
 }
@@ -73,7 +73,7 @@ pub fn parse(env: &HashMap<String, String>, collector: bool) -> (Config, Vec<Not
         flush: reader.flush(),
         ample: is_ample(reader.value("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|size| size.parse().ok())),
         exports: reader.exports(),
-        facts: facts::Settings { function: FunctionInfo::of(env), phases: reader.phases() },
+        facts: reader.facts(),
         managed_instances: env.get("AWS_LAMBDA_INITIALIZATION_TYPE").map(String::as_str)
             == Some("lambda-managed-instances"),
     };
@@ -124,19 +124,6 @@ impl<'a> Reader<'a> {
                     true
                 }
             },
-        }
-    }
-
-    fn phases(&mut self) -> Phases {
-        const NAME: &str = "THROUGHLINE_PHASES";
-        match self.value(NAME).map(str::to_ascii_lowercase).as_deref() {
-            None | Some("cold-starts") => Phases::ColdStarts,
-            Some("off") => Phases::Off,
-            Some("all") => Phases::All,
-            Some(other) => {
-                self.warn(NAME, other, "is none of off, cold-starts and all; cold-starts is used");
-                Phases::ColdStarts
-            }
         }
     }
 

@@ -1,5 +1,5 @@
 use super::{Config, Export, Notice, parse};
-use crate::facts::Phases;
+use crate::facts::{Phases, Temporality};
 use crate::flush::Policy;
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -45,6 +45,21 @@ fn phases_are_of_cold_starts_of_all_or_of_none() {
         assert_eq!((config.facts.phases, notices), (phases, vec![]), "{value}");
     }
     assert_eq!(warned("THROUGHLINE_PHASES", "some").0.facts.phases, Phases::ColdStarts);
+}
+
+#[test]
+fn metrics_are_told_if_it_is_said_how_they_count() {
+    for (value, metrics) in [
+        ("off", None),
+        ("Delta", Some(Temporality::Delta)),
+        ("cumulative", Some(Temporality::Cumulative)),
+        ("", None),
+    ] {
+        let (config, notices) =
+            read(&[("THROUGHLINE_EXPORT_ENDPOINT", "stdout"), ("THROUGHLINE_METRICS", value)]);
+        assert_eq!((config.facts.metrics, notices), (metrics, vec![]), "{value}");
+    }
+    assert_eq!(warned("THROUGHLINE_METRICS", "on").0.facts.metrics, None);
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub struct Endpoint {
     /// The path before `/v1/…`, without a slash at its end.
     base: String,
     query: Option<String>,
+    /// The URL is that of the traces themselves.
+    of_traces: bool,
 }
 
 // === impl Endpoint ===
@@ -54,6 +56,7 @@ impl Endpoint {
             port,
             base: base.trim_end_matches('/').to_owned(),
             query: uri.query().map(str::to_owned),
+            of_traces: path.ends_with(Signal::Traces.path()),
         })
     }
 
@@ -84,6 +87,12 @@ impl Endpoint {
     pub fn target(&self, signal: Signal) -> String {
         let query = self.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
         format!("{}{}{query}", self.base, signal.path())
+    }
+
+    /// Whether it was named by the URL of the traces themselves. What functions send goes there all the same; what nobody
+    /// has sent does not.
+    pub fn is_of_traces(&self) -> bool {
+        self.of_traces
     }
 
     /// Whether it is on this machine.
@@ -132,6 +141,7 @@ mod tests {
         }
         let traces = Endpoint::parse("http://host/v1/traces").expect("valid");
         assert_eq!(traces.target(Signal::Logs), "/v1/logs");
+        assert!(traces.is_of_traces() && !Endpoint::parse("http://host").expect("valid").is_of_traces());
     }
 
     #[test]

@@ -140,6 +140,7 @@ impl Extension {
                 () = self.terminated.wait() => return Ok(None),
                 () = self.shared.changed(), if unfrozen => {
                     self.recorders.tell_bad_ends(&self.shared);
+                    self.shared.tell_metrics(unix_nanos(SystemTime::now()), false);
                     self.exporter.drain(&self.shared, Instant::now() + self.settings.budget, Effort::Usual).await;
                 }
                 () = self.shared.changed(), if self.ahead.is_some() => {
@@ -160,6 +161,7 @@ impl Extension {
     async fn invocation(&mut self, request_id: &str, deadline_ms: u64) -> After {
         let invoked = Instant::now();
         let deadline = instant(deadline_ms, SystemTime::now(), invoked);
+        self.shared.tell_metrics(unix_nanos(SystemTime::now()), false);
         let tail = {
             let mut inner = self.shared.lock();
             inner.current = Some(request_id.into());
@@ -253,7 +255,9 @@ impl Extension {
         let is_late = self.mode == Mode::Unfrozen && self.recorders.is_past_deadline(SystemTime::now());
         let bad_end = BadEnd::of_shutdown(if is_late { "timeout" } else { reason });
         self.recorders.tell_all(&self.shared, &bad_end);
-        self.shared.tell_facts(Some((reason, unix_nanos(SystemTime::now()))));
+        let now = unix_nanos(SystemTime::now());
+        self.shared.tell_facts(Some((reason, now)));
+        self.shared.tell_metrics(now, true);
         self.exporter.drain(&self.shared, until, Effort::LastChance).await;
         self.shared.flushed();
         self.write_down(deadline);

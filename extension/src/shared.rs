@@ -178,14 +178,22 @@ impl Shared {
     }
 
     pub(crate) fn keep(&self, inner: &mut Inner, entry: Entry) {
-        inner.accounts.received(entry.signal, entry.items);
+        self.keep_for(inner, entry, |_| true);
+    }
+
+    /// Keeps it for some destinations only.
+    pub(crate) fn keep_for(&self, inner: &mut Inner, entry: Entry, takes: impl Fn(usize) -> bool) {
+        for to in (0..inner.queues.len()).filter(|to| takes(*to)) {
+            inner.accounts.received_for(to, entry.signal, entry.items);
+        }
         for entry in in_parts(entry) {
             if !self.enabled {
                 inner.disabled(&entry);
             } else if entry.items > 0 {
                 // What carries nothing would only push out what carries something.
                 let place = inner.spool.write(entry.signal, entry.request_id.as_deref(), &entry.bytes);
-                inner.queue(&entry, (0..inner.queues.len()).map(|to| (to, place.ticket(to))));
+                let all = (0..inner.queues.len()).map(|to| (to, place.ticket(to)));
+                inner.queue(&entry, all.filter(|(to, _)| takes(*to)));
             }
         }
     }

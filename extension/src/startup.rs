@@ -2,9 +2,10 @@
 //! told before the function can run, the telemetry listener is bound before the subscription. What can
 //! wait (certificates, connections to the backend) waits until the first flush.
 
-use crate::config::{Config, Notice};
+use crate::config::{Config, Export, Notice};
 use crate::export::Exporter;
 use crate::extension::{Extension, Mode};
+use crate::facts::{Facts, unix_nanos};
 use crate::flush::Settings;
 use crate::lambda::{Error, Events, Lambda, Subscription};
 use crate::log::{self, Level};
@@ -16,6 +17,7 @@ use crate::{http, receiver, telemetry};
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::net::TcpListener;
 
 /// Starts the extension; what is left to do is to [run](Extension::run) it.
@@ -32,7 +34,8 @@ pub async fn start(api: &str, name: &str, tmp: &Path, mut config: Config) -> Res
     let names: Vec<String> = config.exports.iter().map(ToString::to_string).collect();
     let spool = Spool::new(tmp, api, config.buffer_bytes, &names);
     let shared = Arc::new(Shared::with_destinations(config.buffer_bytes, config.enabled, names));
-    shared.lock().facts.settings = config.facts.clone();
+    config.facts.metrics_to = config.exports.iter().map(Export::takes_metrics).collect();
+    shared.lock().facts = Facts::new(config.facts.clone(), unix_nanos(SystemTime::now()));
     // Before the function can run: what is in the folder now is of a sandbox that was reset.
     shared.resume(spool);
     let recorders = Recorders::new(tmp, api);

@@ -33,6 +33,7 @@ pub const VARIABLES: &[Variable] = &[
     variable("THROUGHLINE_BUDGET_MS", "250", "longest wait for the backend after an invocation"),
     variable("THROUGHLINE_FLUSH", "adaptive", "what may wait: end, deferred, interval=20s, adaptive"),
     variable("THROUGHLINE_PHASES", "cold-starts", "whose phases become spans: cold-starts, all, off"),
+    variable("THROUGHLINE_METRICS", "off", "metrics of the function, once a minute: delta, cumulative, off"),
     variable("THROUGHLINE_ENABLED", "true", "false: take everything, keep nothing"),
 ];
 

@@ -4,8 +4,10 @@ mod support;
 
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message as _;
 use serde_json::json;
 use support::{Backend, Extension, Lambda, invocation_span, span};
 
@@ -118,4 +120,43 @@ async fn the_phases_of_a_cold_start_stand_under_the_invocation() {
         (backend.span("its own"), backend.span("init"), backend.span("extension overhead"));
     assert_eq!((init.parent_span_id, overhead.parent_span_id), (own.span_id.clone(), own.span_id));
     assert_eq!(init.end_time_unix_nano - init.start_time_unix_nano, 500_000_000);
+}
+
+#[tokio::test]
+async fn metrics_go_where_metrics_are_taken_once_at_shutdown() {
+    let (both, traces) = (Backend::start(&[]).await, Backend::start(&[]).await);
+    let endpoints = format!("{},{}/v1/traces", both.url(), traces.url());
+    let variables = [("THROUGHLINE_EXPORT_ENDPOINT", endpoints.as_str()), ("THROUGHLINE_METRICS", "delta")];
+    let mut extension = Extension::start(&variables).await;
+    extension.invocation("r1", "its own").await;
+    let metrics =
+        json!({ "durationMs": 20, "billedDurationMs": 20, "initDurationMs": 300, "maxMemoryUsedMB": 64 });
+    let done = json!({ "requestId": "r1", "status": "success", "metrics": metrics });
+    let events = json!([begun("r1", 1), event("runtimeDone", 2, done.clone()), event("report", 2, done)]);
+    assert_eq!(extension.lambda.tell(events).await, 200);
+    let summary = extension.shut_down().await;
+    let others = std::mem::take(&mut both.state().others);
+    let [(path, bytes)] = others.as_slice() else { panic!("one request, not {}", others.len()) };
+    assert_eq!(path, "/v1/metrics");
+    let request = ExportMetricsServiceRequest::decode(bytes.as_slice()).expect("OTLP");
+    let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+    let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+    let expected = [
+        "faas.invocations",
+        "faas.coldstarts",
+        "faas.invoke_duration",
+        "faas.init_duration",
+        "faas.mem_usage",
+        "throughline.billed_duration",
+        "throughline.received",
+        "throughline.exported",
+        "throughline.kept",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!((both.state().spans.len(), traces.state().spans.len()), (1, 1));
+    assert!(traces.state().others.is_empty());
+    let row = |at: usize| &summary["destinations"][at]["metrics"];
+    let counted = [&row(0)["received"], &row(0)["exported"], &row(0)["kept"]];
+    assert_eq!(counted.map(serde_json::Value::as_u64), [Some(9), Some(9), Some(0)]);
+    assert!(row(1).is_null(), "{summary}");
 }

@@ -63,6 +63,17 @@ impl fmt::Display for Export {
     }
 }
 
+impl Export {
+    /// Whether it takes metrics, as far as its name tells.
+    pub fn takes_metrics(&self) -> bool {
+        match self {
+            Export::Stdout => true,
+            Export::Otlp { endpoint, .. } => !endpoint.is_of_traces(),
+            Export::Aws(_) => false,
+        }
+    }
+}
+
 // === impl Config ===
 
 impl Config {

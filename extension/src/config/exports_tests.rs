@@ -33,6 +33,21 @@ fn several_destinations_have_headers_and_protocols_in_common_and_of_their_own() 
 }
 
 #[test]
+fn metrics_that_nobody_sent_are_for_those_who_take_some() {
+    let (config, notices) = read(&[
+        ("THROUGHLINE_EXPORT_ENDPOINT", "http://one,https://two/v1/traces,stdout,aws"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "group"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
+    ]);
+    assert_eq!(notices, []);
+    let takes: Vec<bool> = config.exports.iter().map(Export::takes_metrics).collect();
+    assert_eq!(takes, [true, false, true, false]);
+}
+
+#[test]
 fn a_protocol_for_all_gives_way_to_one_of_its_own() {
     let (config, _) = read(&[
         ("THROUGHLINE_EXPORT_ENDPOINT", "http://one,http://two"),

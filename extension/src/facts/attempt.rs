@@ -67,8 +67,7 @@ impl Attempt {
     }
 
     pub(super) fn memory_used(&self) -> Option<i64> {
-        let mib = self.report.as_ref()?.metrics.max_memory_used_mb?;
-        (0.0..1e9).contains(&mib).then_some((mib * 1024.0 * 1024.0) as i64)
+        self.report.as_ref()?.memory_used()
     }
 
     /// How it failed, if nobody has told that yet. Of a function that lives its own span is believed to come, unless it

@@ -191,6 +191,12 @@ impl End {
         self.status.is_empty() || self.status == "success"
     }
 
+    /// Memory used at most, in bytes.
+    pub fn memory_used(&self) -> Option<i64> {
+        let mib = self.metrics.max_memory_used_mb?;
+        (0.0..1e9).contains(&mib).then_some((mib * 1024.0 * 1024.0) as i64)
+    }
+
     /// Why the process is gone, if it is.
     pub fn bad_end(&self) -> Option<BadEnd> {
         BadEnd::told(&self.status, self.error_type.as_deref().unwrap_or_default(), self.metrics.duration_ms)

@@ -6,19 +6,23 @@
 mod attempt;
 pub mod event;
 mod function;
+mod metrics;
 pub mod spans;
 mod telling;
 pub mod xray;
 
+use crate::accounts::Accounts;
 use crate::otlp::InvocationSpan;
 use attempt::{Attempt, Init};
 use event::{Event, Fact};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use std::collections::VecDeque;
 use std::time::{SystemTime, UNIX_EPOCH};
 use throughline_recorder::Failure;
 
 pub use function::FunctionInfo;
+pub use metrics::{Metrics, Temporality};
 
 /// Attempts remembered; a managed instance has so many at once.
 const REMEMBERED: usize = 64;
@@ -44,6 +48,10 @@ pub struct Settings {
     pub function: FunctionInfo,
     /// Of which invocations the phases are told.
     pub phases: Phases,
+    /// Whether metrics are told, and how they count.
+    pub metrics: Option<Temporality>,
+    /// Which destinations take metrics that nobody has sent.
+    pub metrics_to: Vec<bool>,
 }
 
 /// What is known of the latest attempts.
@@ -53,6 +61,7 @@ pub struct Facts {
     pub settings: Settings,
     attempts: VecDeque<Attempt>,
     init: Option<Init>,
+    metrics: Option<Metrics>,
     /// Something is known that was not when it was last asked what is due.
     news: bool,
     /// The function has sent a span.
@@ -90,6 +99,12 @@ pub fn unix_nanos(wall: SystemTime) -> u64 {
 // === impl Facts ===
 
 impl Facts {
+    /// Begins, at this time.
+    pub fn new(settings: Settings, now: u64) -> Self {
+        let metrics = settings.metrics.map(|temporality| Metrics::new(temporality, now));
+        Self { settings, metrics, ..Self::default() }
+    }
+
     /// INVOKE was read, at this time.
     pub fn invoked(&mut self, request_id: &str, time: u64) {
         self.news = true;
@@ -127,15 +142,20 @@ impl Facts {
                 }
             }
             Fact::Done(request_id, end) => {
-                if let Some(attempt) = self.owner(request_id, event.time, |attempt| attempt.done.is_some()) {
-                    attempt.done = Some((event.time, end.clone()));
-                }
+                let Some(attempt) = self.owner(request_id, event.time, |attempt| attempt.done.is_some())
+                else {
+                    return;
+                };
+                attempt.done = Some((event.time, end.clone()));
+                self.metrics.iter_mut().for_each(|metrics| metrics.done(end));
             }
             Fact::Report(request_id, end) => {
-                if let Some(attempt) = self.owner(request_id, event.time, |attempt| attempt.report.is_some())
-                {
-                    attempt.report = Some(end.clone());
-                }
+                let Some(attempt) = self.owner(request_id, event.time, |attempt| attempt.report.is_some())
+                else {
+                    return;
+                };
+                attempt.report = Some(end.clone());
+                self.metrics.iter_mut().for_each(|metrics| metrics.report(end));
             }
         }
     }
@@ -178,7 +198,7 @@ impl Facts {
         if !std::mem::take(&mut self.news) && last.is_none() {
             return Vec::new();
         }
-        let Self { settings, attempts, init, sends_spans, .. } = self;
+        let Self { settings, attempts, init, sends_spans, metrics, .. } = self;
         let newest = attempts.len().saturating_sub(1);
         let mut accounts = Vec::new();
         for (at, attempt) in attempts.iter_mut().enumerate() {
@@ -186,6 +206,10 @@ impl Facts {
             let (mut spans, mut failure) = (Vec::new(), None);
             if let Some(verdict) = attempt.verdict(over && !*sends_spans, last) {
                 spans.push(attempt.tell(&settings.function, &verdict));
+                if let (None, Some(metrics), Some(last)) = (&attempt.done, metrics.as_mut(), last) {
+                    // The platform has said no more of it than this.
+                    metrics.done(&event::End { status: last.reason.to_owned(), ..event::End::default() });
+                }
                 failure = Some(verdict.failure);
             }
             if attempt.done.is_some() || last.is_some() {
@@ -204,6 +228,18 @@ impl Facts {
             }
         }
         accounts
+    }
+
+    /// The metrics, if it is time for them, with what became of all telemetry, and how many they are; if it is the `last`
+    /// time, in any case.
+    pub fn metrics_due(
+        &mut self,
+        accounts: &Accounts,
+        now: u64,
+        last: bool,
+    ) -> Option<(ExportMetricsServiceRequest, u64)> {
+        let metrics = self.metrics.as_mut().filter(|metrics| last || metrics.are_due(now))?;
+        metrics.tell(&self.settings.function, accounts.tallies(), now)
     }
 
     fn latest(&mut self, request_id: &str) -> Option<&mut Attempt> {

@@ -6,7 +6,7 @@ use crate::buffer::Entry;
 use crate::ends::Outcome;
 use crate::log::{self, Level};
 use crate::otlp::Signal;
-use crate::shared::Shared;
+use crate::shared::{Inner, Shared};
 use prost::Message as _;
 use serde_json::json;
 use tokio::time::Instant;
@@ -51,5 +51,17 @@ impl Shared {
             let request_id = Some(request_id.into());
             self.keep(&mut inner, Entry::new(Signal::Traces, bytes, items, request_id));
         }
+    }
+
+    /// Keeps the metrics, if it is time for them, for the destinations that take some; if it is the `last` time, in any
+    /// case. They leave with whatever is sent next.
+    pub fn tell_metrics(&self, now: u64, last: bool) {
+        let mut inner = self.lock();
+        let Inner { facts, accounts, .. } = &mut *inner;
+        let Some((request, items)) = facts.metrics_due(accounts, now, last) else { return };
+        let takes = facts.settings.metrics_to.clone();
+        let bytes = request.encode_to_vec().into();
+        let entry = Entry::new(Signal::Metrics, bytes, items, None);
+        self.keep_for(&mut inner, entry, |to| takes.get(to) == Some(&true));
     }
 }

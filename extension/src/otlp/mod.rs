@@ -39,6 +39,15 @@ impl Signal {
         }
     }
 
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Signal::Traces => "traces",
+            Signal::Metrics => "metrics",
+            Signal::Logs => "logs",
+        }
+    }
+
     /// What the items of this signal are called in log lines.
     pub const fn items(self) -> &'static str {
         match self {

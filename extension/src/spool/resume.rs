@@ -35,7 +35,7 @@ impl Shared {
             }),
         );
         for Owed { signal, bytes, items, request_id, to } in left.requests {
-            to.iter().for_each(|missing| inner.accounts.recovered(missing.to, signal, items));
+            to.iter().for_each(|missing| inner.accounts.received_for(missing.to, signal, items));
             let entry = Entry::new(signal, bytes, items, request_id);
             inner.queue(&entry, to.into_iter().map(|missing| (missing.to, missing.ticket)));
         }

@@ -24,6 +24,8 @@ pub struct BackendState {
     pub spans: Vec<String>,
     /// The requests that were taken.
     pub taken: Vec<ExportTraceServiceRequest>,
+    /// Requests of metrics and logs that were taken, each with its path.
+    pub others: Vec<(String, Vec<u8>)>,
     /// Headers of every request.
     pub requests: Vec<http::HeaderMap>,
     /// Statuses to answer with, 200 after the last. 0 means: take the body, never answer.
@@ -65,7 +67,7 @@ impl Backend {
     }
 
     async fn answer(state: Arc<Mutex<BackendState>>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        assert_eq!((request.method(), request.uri().path()), (&Method::POST, "/v1/traces"));
+        assert_eq!(request.method(), Method::POST);
         let (parts, body) = request.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         let mut response = Response::new(Full::default());
@@ -75,6 +77,14 @@ impl Backend {
             let mut plain = Vec::new();
             assert_eq!(parts.headers["content-encoding"], "gzip");
             GzDecoder::new(&body[..]).read_to_end(&mut plain).expect("gzip");
+            match parts.uri.path() {
+                "/v1/traces" => {}
+                path @ ("/v1/metrics" | "/v1/logs") => {
+                    state.others.push((path.to_owned(), plain));
+                    return response;
+                }
+                other => panic!("unexpected path {other}"),
+            }
             let request = if parts.headers["content-type"] == "application/json" {
                 serde_json::from_slice(&plain).expect("OTLP/JSON")
             } else {
