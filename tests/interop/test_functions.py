@@ -129,6 +129,18 @@ def test_a_bad_end_loses_what_was_not_flushed(ends, language, protocol, theirs):
         assert theirs.names("shop") == ["kept, charge", *both("after")]
 
 
+@pytest.mark.parametrize(("ends", "error"), [("time-out", "Sandbox.Timedout"), ("exit", "Runtime.ExitError")])
+def test_a_bad_end_is_told_in_the_trace_of_what_was_flushed(ends, error, language, theirs):
+    """By the extension, which learns of it from the platform."""
+    with start(language, theirs, timeout_ms=2_000, THROUGHLINE_PHASES="off") as function:
+        assert "error" in function.invoke({"name": "kept", "ends": ends, "flush": "before the end"})
+    [charge] = theirs.spans("shop")
+    [told] = theirs.spans("throughline-extension")
+    attributes = {attribute.key: attribute.value.string_value for attribute in told.attributes}
+    assert (told.trace_id, told.status.code, attributes["error.type"]) == (charge.trace_id, 2, error)
+    assert len(attributes["faas.invocation_id"]) == 36
+
+
 def test_an_orderly_exit_loses_nothing_in_python(theirs):
     """Their SDK flushes when the interpreter ends; spans end as the exception passes."""
     with start("python", theirs) as function:
