@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
     use crate::mappings::Delivered;
-    use crate::trace::testing::span;
+    use crate::trace::testing::{Told as _, span};
 
     /// A delivery of record `m` (none for the front) to `function` under request `id`.
     fn delivery(function: &str, id: &str, record: Option<&str>, fate: Fate) -> Delivery {

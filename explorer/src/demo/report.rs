@@ -203,7 +203,7 @@ fn short(id: &str) -> String {
 mod tests {
     use super::super::stories::testing::{delivery, sent};
     use super::*;
-    use crate::trace::testing::span;
+    use crate::trace::testing::{Told as _, span};
 
     #[test]
     fn two_orders_in_one_trace_are_not_whole() {

@@ -1,4 +1,4 @@
-use super::super::testing::span;
+use super::super::testing::{Told as _, span};
 use super::*;
 
 fn told(spans: Vec<Span>, linking: Vec<Span>) -> Vec<String> {

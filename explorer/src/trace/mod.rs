@@ -4,7 +4,6 @@ mod hop;
 mod layout;
 mod paint;
 mod receiver;
-mod span;
 mod spans;
 mod transaction;
 
@@ -12,8 +11,8 @@ pub use hop::Hop;
 pub use layout::{Row, rows, trigger};
 pub use paint::{Style, duration, paint};
 pub use receiver::Receiver;
-pub use span::{Link, Span, Status};
 pub use spans::Spans;
+pub use throughline_store::span::{Link, Span, Status};
 pub use transaction::Transaction;
 
 #[cfg(test)]

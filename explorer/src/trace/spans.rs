@@ -81,7 +81,7 @@ impl Spans {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::span;
+    use super::super::testing::{Told as _, span};
     use super::*;
 
     #[test]

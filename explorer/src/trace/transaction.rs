@@ -91,7 +91,7 @@ impl Transaction {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::span;
+    use super::super::testing::{Told as _, span};
     use super::*;
 
     fn transaction(spans: Vec<Span>) -> Transaction {

@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
+use opentelemetry_proto::tonic::trace::v1::span::{Event as OtlpEvent, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use serde::Serialize;
+
+/// How deep a value may be nested.
+const MAX_DEPTH: usize = 8;
 
 /// A finished span.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Span {
     /// The trace's id, in hex.
     pub trace_id: String,
@@ -20,6 +26,8 @@ pub struct Span {
     pub function: String,
     /// The name.
     pub name: String,
+    /// What it is of a call.
+    pub kind: Kind,
     /// Start, in nanoseconds since the epoch.
     pub start: u64,
     /// End, in nanoseconds since the epoch.
@@ -28,12 +36,44 @@ pub struct Span {
     pub status: Status,
     /// Attributes as text.
     pub attributes: BTreeMap<String, String>,
+    /// What happened in it, as it was told.
+    pub events: Vec<Event>,
     /// Links to other spans.
     pub links: Vec<Link>,
 }
 
+/// What a span is of a call
+/// (<https://opentelemetry.io/docs/specs/otel/trace/api/#spankind>).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// No call.
+    #[default]
+    Internal,
+    /// The side that was called.
+    Server,
+    /// The side that calls and waits.
+    Client,
+    /// The side that sends.
+    Producer,
+    /// The side that receives.
+    Consumer,
+}
+
+/// Something that happened in a span: an exception, a log line.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// The name: `exception`, `log`.
+    pub name: String,
+    /// When, in nanoseconds since the epoch.
+    pub time: u64,
+    /// Attributes as text.
+    pub attributes: BTreeMap<String, String>,
+}
+
 /// How a span went.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Nothing said, or well.
     #[default]
@@ -43,7 +83,7 @@ pub enum Status {
 }
 
 /// A link to a span of, usually, another trace.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Link {
     /// The trace's id, in hex.
     pub trace_id: String,
@@ -56,9 +96,7 @@ impl Span {
     pub fn from_otlp(request: ExportTraceServiceRequest) -> Vec<Self> {
         let mut spans = Vec::new();
         for resource_spans in request.resource_spans {
-            let resource = attributes(resource_spans.resource.map(|r| r.attributes).unwrap_or_default());
-            let function = resource.get("faas.name").or_else(|| resource.get("service.name"));
-            let function = function.cloned().unwrap_or_else(|| "unknown".to_owned());
+            let function = function(resource_spans.resource.as_ref());
             for span in resource_spans.scope_spans.into_iter().flat_map(|scope| scope.spans) {
                 spans.push(Self::new(span, function.clone()));
             }
@@ -66,7 +104,7 @@ impl Span {
         spans
     }
 
-    fn new(span: OtlpSpan, function: String) -> Self {
+    pub(crate) fn new(span: OtlpSpan, function: String) -> Self {
         let error = span.status.filter(|status| status.code == StatusCode::Error as i32);
         Self {
             trace_id: hex(&span.trace_id),
@@ -74,10 +112,18 @@ impl Span {
             parent_id: Some(hex(&span.parent_span_id)).filter(|id| id.bytes().any(|digit| digit != b'0')),
             function,
             name: span.name,
+            kind: match SpanKind::try_from(span.kind) {
+                Ok(SpanKind::Server) => Kind::Server,
+                Ok(SpanKind::Client) => Kind::Client,
+                Ok(SpanKind::Producer) => Kind::Producer,
+                Ok(SpanKind::Consumer) => Kind::Consumer,
+                Ok(SpanKind::Internal | SpanKind::Unspecified) | Err(_) => Kind::Internal,
+            },
             start: span.start_time_unix_nano,
             end: span.end_time_unix_nano,
             status: error.map_or(Status::Ok, |status| Status::Error(status.message)),
             attributes: attributes(span.attributes),
+            events: span.events.into_iter().map(Event::new).collect(),
             links: span
                 .links
                 .into_iter()
@@ -125,22 +171,41 @@ impl Span {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+impl Event {
+    fn new(event: OtlpEvent) -> Self {
+        Self { name: event.name, time: event.time_unix_nano, attributes: attributes(event.attributes) }
+    }
+}
+
+/// Whose spans these are: of a function, else of what calls itself a service.
+pub(crate) fn function(resource: Option<&Resource>) -> String {
+    let attributes = resource.map(|resource| resource.attributes.as_slice()).unwrap_or_default();
+    let named = |name| attributes.iter().find(|pair| pair.key == name).and_then(|pair| pair.value.clone());
+    let name = named("faas.name").or_else(|| named("service.name")).and_then(|value| text(value, 0));
+    name.unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn attributes(list: Vec<KeyValue>) -> BTreeMap<String, String> {
-    list.into_iter().filter_map(|pair| Some((pair.key, text(pair.value?)?))).collect()
+    list.into_iter().filter_map(|pair| Some((pair.key, text(pair.value?, 0)?))).collect()
 }
 
-fn text(value: AnyValue) -> Option<String> {
+fn text(value: AnyValue, depth: usize) -> Option<String> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
     Some(match value.value? {
         any_value::Value::StringValue(text) => text,
         any_value::Value::BoolValue(value) => value.to_string(),
         any_value::Value::IntValue(value) => value.to_string(),
         any_value::Value::DoubleValue(value) => value.to_string(),
         any_value::Value::ArrayValue(array) => {
-            array.values.into_iter().filter_map(text).collect::<Vec<_>>().join(", ")
+            let texts = array.values.into_iter().filter_map(|value| text(value, depth + 1));
+            texts.collect::<Vec<_>>().join(", ")
         }
         _ => return None,
     })
@@ -148,7 +213,6 @@ fn text(value: AnyValue) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry_proto::tonic::resource::v1::Resource;
     use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Status as OtlpStatus};
 
     use super::*;

@@ -1,0 +1,119 @@
+//! Partitions, page by page.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use super::{Effort, Reader};
+use crate::Error;
+use crate::item::{Item, expired};
+use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, until};
+use crate::time::Window;
+
+/// How many requests are under way at once.
+const AT_ONCE: usize = 16;
+
+/// What is asked of one partition.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    partition: Partition,
+    sorted: Sorted,
+    newest_first: bool,
+    limit: Option<i32>,
+    after: Option<HashMap<String, AttributeValue>>,
+}
+
+#[derive(Clone, Debug)]
+enum Sorted {
+    Any,
+    Between(String, String),
+    Beginning(String),
+}
+
+/// A page of a partition.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) items: Vec<Item>,
+    /// How to go on, if there is more.
+    pub(super) next: Option<Ask>,
+}
+
+impl Ask {
+    /// All of a partition.
+    pub(super) fn all(partition: Partition) -> Self {
+        Self { partition, sorted: Sorted::Any, newest_first: false, limit: None, after: None }
+    }
+
+    /// What is in it by time.
+    pub(super) fn within(partition: Partition, window: Window) -> Self {
+        let sorted = Sorted::Between(format!("{:013}", window.from), until(window.to));
+        Self { sorted, ..Self::all(partition) }
+    }
+
+    /// What begins with this sort key.
+    pub(super) fn beginning(partition: Partition, prefix: String) -> Self {
+        Self { sorted: Sorted::Beginning(prefix), ..Self::all(partition) }
+    }
+
+    /// The newest first, so many to a page.
+    pub(super) fn newest(self, limit: usize) -> Self {
+        Self { newest_first: true, ..self.at_most(limit) }
+    }
+
+    /// So many to a page.
+    pub(super) fn at_most(self, limit: usize) -> Self {
+        Self { limit: Some(i32::try_from(limit).unwrap_or(i32::MAX).max(1)), ..self }
+    }
+}
+
+impl Reader {
+    /// A page of each partition, in no order.
+    pub(super) async fn pages(&self, asks: Vec<Ask>, effort: &mut Effort) -> Result<Vec<Page>, Error> {
+        effort.requests += asks.len() as u64;
+        stream::iter(asks).map(|ask| self.page(ask)).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// All items of some partitions, as far as the bound allows.
+    pub(super) async fn all(&self, mut asks: Vec<Ask>, effort: &mut Effort) -> Result<Vec<Item>, Error> {
+        let mut items = Vec::new();
+        while !asks.is_empty() {
+            let pages = self.pages(asks, effort).await?;
+            asks = Vec::new();
+            for page in pages {
+                items.extend(page.items);
+                asks.extend(page.next.filter(|_| effort.another_page()));
+            }
+        }
+        Ok(items)
+    }
+
+    async fn page(&self, ask: Ask) -> Result<Page, Error> {
+        let names = HashMap::from([("#p".to_owned(), PARTITION_KEY.to_owned())]);
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .set_expression_attribute_names(Some(names))
+            .expression_attribute_values(":p", AttributeValue::S(ask.partition.to_string()))
+            .scan_index_forward(!ask.newest_first)
+            .set_limit(ask.limit)
+            .set_exclusive_start_key(ask.after.clone());
+        query = match &ask.sorted {
+            Sorted::Any => query.key_condition_expression("#p = :p"),
+            Sorted::Between(from, to) => query
+                .key_condition_expression("#p = :p AND #s BETWEEN :a AND :b")
+                .expression_attribute_names("#s", SORT_KEY)
+                .expression_attribute_values(":a", AttributeValue::S(from.clone()))
+                .expression_attribute_values(":b", AttributeValue::S(to.clone())),
+            Sorted::Beginning(prefix) => query
+                .key_condition_expression("#p = :p AND begins_with(#s, :a)")
+                .expression_attribute_names("#s", SORT_KEY)
+                .expression_attribute_values(":a", AttributeValue::S(prefix.clone())),
+        };
+        let answer = query.send().await.map_err(Error::aws)?;
+        let next = answer.last_evaluated_key.map(|after| Ask { after: Some(after), ..ask });
+        let items = answer.items.unwrap_or_default();
+        Ok(Page { items: items.into_iter().filter(|item| !expired(item, self.now)).collect(), next })
+    }
+}

@@ -1,0 +1,119 @@
+//! A text that somebody has: which transaction does it name?
+
+use serde::Serialize;
+
+use super::ask::Ask;
+use super::{Answer, Effort, Reader};
+use crate::Error;
+use crate::hash::SHARDS;
+use crate::item::{Pointer, unpack};
+use crate::run::{Card, Way, group, normal, tail};
+use crate::schema::{Partition, bounded};
+use crate::time::{LAST, Window};
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+
+/// How many are told of each way.
+const MAX_FOUND: usize = 50;
+
+/// A run that a text leads to, and with it a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// What the text is.
+    pub by: By,
+    /// The run.
+    pub run: Pointer,
+}
+
+/// What a text is of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// The trace's id.
+    TraceId,
+    /// The request id of the invocation.
+    RequestId,
+    /// The correlation id.
+    CorrelationId,
+    /// The id of a message, or of another call, with what it names: `sqs:2e1424d4-…`.
+    Message(String),
+    /// The value of a member of the baggage, by its key: `user.id`.
+    Baggage(String),
+}
+
+impl Reader {
+    /// The runs that a text leads to: a trace id, a request id, a correlation id, the id of a message (with or
+    /// without `sqs:` before it), or the value of one of these members of the baggage. The newest of each, 50 at most.
+    ///
+    /// At most 3 + 16 requests for each key of the baggage, and 50.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read.
+    pub async fn find(&self, text: &str, baggage: &[&str]) -> Result<Answer<Vec<Found>>, Error> {
+        let mut effort = Effort::default();
+        let mut found = Vec::new();
+        let text = text.trim();
+        if text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            let partition = Partition::Trace(text.to_ascii_lowercase());
+            let cards: Vec<Card> =
+                self.latest([vec![Ask::all(partition)]], MAX_FOUND, |_| true, &mut effort).await?;
+            found.extend(cards.iter().rev().map(|card| Found { by: By::TraceId, run: pointer(card) }));
+        }
+        found.extend(self.by_request(text, &mut effort).await?);
+        found.extend(self.by_id(text, &mut effort).await?);
+        let all = Window { from: 0, to: LAST };
+        for key in baggage {
+            let partition = |shard| {
+                let (key, value) = ((*key).to_owned(), bounded(text).into_owned());
+                Partition::Baggage { shard, key, value }
+            };
+            let wave = (0..SHARDS).map(|shard| Ask::within(partition(shard), all)).collect();
+            let runs = self.latest([wave], MAX_FOUND, |_: &Pointer| true, &mut effort).await?;
+            found.extend(runs.into_iter().map(|run| Found { by: By::Baggage((*key).to_owned()), run }));
+        }
+        Ok(effort.answer(found))
+    }
+
+    async fn by_request(&self, text: &str, effort: &mut Effort) -> Result<Vec<Found>, Error> {
+        let items = self.all(vec![Ask::all(Partition::Spans(bounded(text).into_owned()))], effort).await?;
+        let (resource_spans, damaged) = unpack(&items);
+        effort.damaged.extend(damaged);
+        let runs = group(ExportTraceServiceRequest { resource_spans });
+        let cards = runs.iter().filter_map(|run| Some(Card::new(run, run.head()?, self.now, u64::MAX)));
+        let found = cards.map(|card| Found { by: By::RequestId, run: pointer(&card) });
+        Ok(found.take(MAX_FOUND).collect())
+    }
+
+    async fn by_id(&self, text: &str, effort: &mut Effort) -> Result<Vec<Found>, Error> {
+        let text = &*normal(text);
+        let partition = Partition::Id(tail(text).to_owned());
+        let wanted = |pointer: &Pointer| pointer.names.iter().any(|name| is_named(&name.name, text));
+        let runs = self.latest([vec![Ask::all(partition)]], MAX_FOUND, wanted, effort).await?;
+        let found = |run: Pointer| {
+            let name = run.names.iter().find(|name| is_named(&name.name, text))?;
+            let by = match name.way {
+                Way::Correlation => By::CorrelationId,
+                Way::In | Way::Out => By::Message(name.name.clone()),
+            };
+            Some(Found { by, run })
+        };
+        Ok(runs.into_iter().filter_map(found).collect())
+    }
+}
+
+fn is_named(name: &str, text: &str) -> bool {
+    name == text || tail(name) == text
+}
+
+fn pointer(card: &Card) -> Pointer {
+    Pointer {
+        request_id: card.request_id.clone(),
+        span_id: card.span_id.clone(),
+        trace_id: card.trace_id.clone(),
+        function: card.function.clone(),
+        at: card.at(),
+        failed: card.failed(),
+        names: Vec::new(),
+    }
+}

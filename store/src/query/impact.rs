@@ -1,0 +1,240 @@
+//! A function fails: what does that break, for whom, since when, and where is the cause?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::ask::Ask;
+use super::{Answer, BuildRow, Effort, Reader};
+use crate::Error;
+use crate::hash::SHARDS;
+use crate::run::{Card, Failure};
+use crate::schema::{Partition, bounded};
+use crate::time::Window;
+use crate::totals::Totals;
+
+/// How many transactions are looked at for how they ended, the newest.
+const MAX_ENDINGS: usize = 100;
+/// How many users are told, and how many groups of errors.
+const MAX_TOLD: usize = 20;
+
+/// What the failures of a function hit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Impact {
+    /// How often the function ran in the hours asked for.
+    pub runs: u64,
+    /// How many failures were read: of a batch each record that failed.
+    pub failures: u64,
+    /// The first of them, in milliseconds since 1970.
+    pub since: Option<u64>,
+    /// The entry points whose transactions were hit, the one with the most failures first.
+    pub entries: Vec<EntryHit>,
+    /// By error, the most frequent first.
+    pub errors: Vec<ErrorGroup>,
+    /// How many users were hit, test users aside.
+    pub users: u64,
+    /// Whether that is an estimate: not all failures were read.
+    pub users_estimated: bool,
+    /// How many of the failures hit test users.
+    pub test_failures: u64,
+    /// The users hit most.
+    pub top_users: Vec<UserHit>,
+    /// How many accounts were hit.
+    pub accounts: u64,
+    /// What the function did by build.
+    pub builds: Vec<BuildRow>,
+    /// Of how many transactions it was looked up how they ended.
+    pub looked_at: u64,
+    /// How many of those ended well: the function did it again and did not fail.
+    pub ended_well: u64,
+}
+
+/// What was hit of one entry point.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct EntryHit {
+    /// The entry point; empty if none is known.
+    pub entry: String,
+    /// How many failures.
+    pub failures: u64,
+    /// In how many transactions.
+    pub transactions: u64,
+    /// How many runs of the function came from there in all, in the hours asked for.
+    pub runs: u64,
+    /// How many users.
+    pub users: u64,
+    /// How many of the transactions that were looked at ended well.
+    pub ended_well: u64,
+}
+
+/// Failures that say the same.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ErrorGroup {
+    /// What they say; the message is that of the first.
+    pub error: Failure,
+    /// How many there are.
+    pub count: u64,
+    /// The first, in milliseconds since 1970.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+    /// The builds that had it.
+    pub builds: BTreeSet<String>,
+    /// The last one as an example.
+    pub example: Card,
+}
+
+/// A user who was hit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UserHit {
+    /// Who.
+    pub user: String,
+    /// The customer.
+    pub account: Option<String>,
+    /// What the customer pays for.
+    pub plan: Option<String>,
+    /// By how many failures.
+    pub failures: u64,
+}
+
+impl Reader {
+    /// What the failures of a function hit.
+    ///
+    /// At most 2 × hours × 16 + 50 requests, and 100 for how transactions ended.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read.
+    pub async fn impact(&self, function: &str, window: Window) -> Result<Answer<Impact>, Error> {
+        let mut effort = Effort::default();
+        let totals =
+            self.totals(window, Some(function), &mut effort).await?.remove(function).unwrap_or_default();
+        let name = bounded(function).into_owned();
+        let shards = window.hours().flat_map(|hour| (0..SHARDS).map(move |shard| (hour, shard)));
+        let asks = shards.map(|(hour, shard)| {
+            Ask::within(Partition::Failures { hour, shard, function: name.clone() }, window)
+        });
+        let items = self.all(asks.collect(), &mut effort).await?;
+        let mut failures: Vec<Card> = effort.read(items);
+        failures.sort_by(|a, b| (a.at(), &a.span_id).cmp(&(b.at(), &b.span_id)));
+
+        let mut seen = BTreeSet::new();
+        let newest = failures.iter().rev().filter(|failure| seen.insert(failure.trace_id.clone()));
+        let looked_at: Vec<Card> = newest.take(MAX_ENDINGS).cloned().collect();
+        let mut well = BTreeSet::new();
+        let count = looked_at.len() as u64;
+        for (failure, cards) in self.with_cards(looked_at, &mut effort).await? {
+            if ended_well(&failure, &cards) {
+                well.insert(failure.trace_id);
+            }
+        }
+        let impact = Impact { looked_at: count, ..of(&failures, &totals, &well, effort.at_least) };
+        Ok(effort.answer(impact))
+    }
+}
+
+/// Whether the function did again what failed, and did not fail.
+fn ended_well(failure: &Card, cards: &[Card]) -> bool {
+    let again = |card: &&Card| card.function == failure.function && card.source == failure.source;
+    let last = cards.iter().filter(again).max_by_key(|card| card.start);
+    last.is_some_and(|last| !last.failed() && last.start > failure.start)
+}
+
+fn of(failures: &[Card], totals: &Totals, well: &BTreeSet<String>, incomplete: bool) -> Impact {
+    let sum = totals.sum();
+    let real = |card: &&Card| !card.test_user;
+    let users: BTreeSet<&str> =
+        failures.iter().filter(real).filter_map(|card| card.user.as_deref()).collect();
+    let accounts: BTreeSet<&str> = failures.iter().filter_map(|card| card.account.as_deref()).collect();
+    let estimate = sum.users_hit.estimate();
+    Impact {
+        runs: sum.runs,
+        failures: failures.len() as u64,
+        since: failures.first().map(Card::at),
+        entries: entries(failures, totals, well),
+        errors: errors(failures),
+        users: if incomplete { estimate.max(users.len() as u64) } else { users.len() as u64 },
+        users_estimated: incomplete,
+        test_failures: failures.iter().filter(|card| card.test_user).count() as u64,
+        top_users: top_users(failures),
+        accounts: accounts.len() as u64,
+        builds: super::functions::builds(totals),
+        looked_at: 0,
+        ended_well: well.len() as u64,
+    }
+}
+
+fn entries(failures: &[Card], totals: &Totals, well: &BTreeSet<String>) -> Vec<EntryHit> {
+    let mut runs: BTreeMap<&str, u64> = BTreeMap::new();
+    for ((entry, _), flow) in &totals.flows {
+        *runs.entry(entry).or_default() += flow.runs;
+    }
+    let mut hits: BTreeMap<&str, Vec<&Card>> = BTreeMap::new();
+    for failure in failures {
+        hits.entry(failure.entry.as_deref().unwrap_or_default()).or_default().push(failure);
+    }
+    let mut entries: Vec<EntryHit> = hits
+        .into_iter()
+        .map(|(entry, failures)| {
+            let traces: BTreeSet<&String> = failures.iter().map(|card| &card.trace_id).collect();
+            let real = failures.iter().filter(|card| !card.test_user);
+            let users: BTreeSet<&String> = real.filter_map(|card| card.user.as_ref()).collect();
+            EntryHit {
+                entry: entry.to_owned(),
+                failures: failures.len() as u64,
+                transactions: traces.len() as u64,
+                runs: runs.get(entry).copied().unwrap_or_default(),
+                users: users.len() as u64,
+                ended_well: traces.iter().filter(|trace| well.contains(**trace)).count() as u64,
+            }
+        })
+        .collect();
+    entries.sort_by(|a, b| b.failures.cmp(&a.failures).then_with(|| a.entry.cmp(&b.entry)));
+    entries
+}
+
+/// By type and by what messages have in common: numbers and ids in them differ.
+fn errors(failures: &[Card]) -> Vec<ErrorGroup> {
+    let mut groups: BTreeMap<(String, String), ErrorGroup> = BTreeMap::new();
+    for card in failures {
+        let Some(error) = &card.error else { continue };
+        let alike: String =
+            error.message.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).collect();
+        let group = groups.entry((error.kind.clone(), alike)).or_insert_with(|| ErrorGroup {
+            error: error.clone(),
+            count: 0,
+            first: card.at(),
+            last: card.at(),
+            builds: BTreeSet::new(),
+            example: card.clone(),
+        });
+        group.count += 1;
+        group.first = group.first.min(card.at());
+        group.builds.extend(card.build.clone());
+        if card.at() >= group.last {
+            group.last = card.at();
+            group.example = card.clone();
+        }
+    }
+    let mut groups: Vec<ErrorGroup> = groups.into_values().collect();
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
+    groups.truncate(MAX_TOLD);
+    groups
+}
+
+fn top_users(failures: &[Card]) -> Vec<UserHit> {
+    let mut hits: BTreeMap<&str, UserHit> = BTreeMap::new();
+    for card in failures.iter().filter(|card| !card.test_user) {
+        let Some(user) = card.user.as_deref() else { continue };
+        let hit = hits.entry(user).or_insert_with(|| UserHit {
+            user: user.to_owned(),
+            account: card.account.clone(),
+            plan: card.plan.clone(),
+            failures: 0,
+        });
+        hit.failures += 1;
+    }
+    let mut hits: Vec<UserHit> = hits.into_values().collect();
+    hits.sort_by(|a, b| b.failures.cmp(&a.failures).then_with(|| a.user.cmp(&b.user)));
+    hits.truncate(MAX_TOLD);
+    hits
+}

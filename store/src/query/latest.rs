@@ -1,0 +1,69 @@
+//! The newest of what is spread over shards.
+
+use std::cmp::Reverse;
+
+use serde::de::DeserializeOwned;
+
+use super::ask::Ask;
+use super::{Effort, Reader};
+use crate::Error;
+use crate::item::{Item, text};
+use crate::schema::SORT_KEY;
+
+/// A shard that has more, and how far it was read: nothing newer than this is missing of it.
+struct Shard {
+    ask: Ask,
+    reached: String,
+}
+
+impl Reader {
+    /// The newest `limit` values that are wanted, newest first. `waves` are the shards of one hour each, the newest hour
+    /// first; the next is asked only where those before had too few.
+    ///
+    /// At most a request for each shard of each wave, and [`MAX_PAGES`](super::MAX_PAGES).
+    pub(super) async fn latest<T: DeserializeOwned>(
+        &self,
+        waves: impl IntoIterator<Item = Vec<Ask>>,
+        limit: usize,
+        wanted: impl Fn(&T) -> bool,
+        effort: &mut Effort,
+    ) -> Result<Vec<T>, Error> {
+        let mut found: Vec<(String, T)> = Vec::new();
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        for wave in waves {
+            let mut asks: Vec<Ask> = wave.into_iter().map(|ask| ask.newest(limit)).collect();
+            let mut waiting: Vec<Shard> = Vec::new();
+            while !asks.is_empty() {
+                for page in self.pages(asks, effort).await? {
+                    let reached =
+                        page.items.last().and_then(|item| text(item, SORT_KEY)).unwrap_or("~").to_owned();
+                    for item in page.items {
+                        found.extend(read(item, effort).filter(|(_, value)| wanted(value)));
+                    }
+                    waiting.extend(page.next.map(|ask| Shard { ask, reached }));
+                }
+                found.sort_by(|(a, _), (b, _)| b.cmp(a));
+                // Down to here nothing is missing; a shard that was read further need not be read on yet.
+                let horizon = waiting.iter().map(|shard| shard.reached.as_str()).max().unwrap_or_default();
+                if found.iter().take_while(|(sort, _)| sort.as_str() >= horizon).count() >= limit {
+                    break;
+                }
+                waiting.sort_by(|a, b| Reverse(&a.reached).cmp(&Reverse(&b.reached)));
+                asks = waiting.drain(..).filter(|_| effort.another_page()).map(|shard| shard.ask).collect();
+            }
+            if found.len() >= limit {
+                break;
+            }
+        }
+        found.truncate(limit);
+        Ok(found.into_iter().map(|(_, value)| value).collect())
+    }
+}
+
+/// An item's value with its sort key.
+fn read<T: DeserializeOwned>(item: Item, effort: &mut Effort) -> impl Iterator<Item = (String, T)> + use<T> {
+    let sort = text(&item, SORT_KEY).unwrap_or_default().to_owned();
+    effort.read(vec![item]).into_iter().map(move |value| (sort.clone(), value))
+}

@@ -1,0 +1,165 @@
+//! Lists: runs of a function, its failures, and transactions.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::ask::Ask;
+use super::{Answer, Effort, Filter, Reader};
+use crate::Error;
+use crate::hash::SHARDS;
+use crate::item::Pointer;
+use crate::run::Card;
+use crate::schema::{Partition, bounded};
+use crate::time::Window;
+
+/// The most that is told in one list.
+const MAX_LISTED: usize = 1000;
+
+/// A transaction in a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// The run with which it began.
+    pub first: Card,
+    /// From its first start to its last end, in microseconds.
+    pub duration: u64,
+    /// How many runs it has.
+    pub runs: u64,
+    /// How many of them failed.
+    pub failures: u64,
+    /// The functions that took part.
+    pub functions: BTreeSet<String>,
+}
+
+impl Reader {
+    /// The newest runs of a function.
+    ///
+    /// At most hours × 16 + 50 requests.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read; so with all other questions.
+    pub async fn runs(
+        &self,
+        function: &str,
+        window: Window,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Answer<Vec<Card>>, Error> {
+        let mut effort = Effort::default();
+        let function = bounded(function).into_owned();
+        let waves = hourly(window, |hour, shard| Partition::Runs { hour, shard, function: function.clone() });
+        let found = self.latest(waves, limit.min(MAX_LISTED), |card| filter.wants(card), &mut effort).await?;
+        Ok(effort.answer(found))
+    }
+
+    /// The newest failures of a function: of a batch each record that failed.
+    ///
+    /// At most hours × 16 + 50 requests.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read.
+    pub async fn failures(
+        &self,
+        function: &str,
+        window: Window,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Answer<Vec<Card>>, Error> {
+        let mut effort = Effort::default();
+        let function = bounded(function).into_owned();
+        let waves =
+            hourly(window, |hour, shard| Partition::Failures { hour, shard, function: function.clone() });
+        let found = self.latest(waves, limit.min(MAX_LISTED), |card| filter.wants(card), &mut effort).await?;
+        Ok(effort.answer(found))
+    }
+
+    /// The newest transactions; the filter is asked of the run with which each began.
+    ///
+    /// At most hours × 16 + 50 requests, and one for each transaction that is told.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read.
+    pub async fn transactions(
+        &self,
+        window: Window,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Answer<Vec<Summary>>, Error> {
+        let mut effort = Effort::default();
+        let waves = hourly(window, |hour, shard| Partition::Begun { hour, shard });
+        let begun: Vec<Card> =
+            self.latest(waves, limit.min(MAX_LISTED), |card| filter.wants(card), &mut effort).await?;
+        let mut summaries = Vec::with_capacity(begun.len());
+        for (first, cards) in self.with_cards(begun, &mut effort).await? {
+            summaries.push(summary(first, &cards));
+        }
+        Ok(effort.answer(summaries))
+    }
+
+    /// The newest runs whose baggage says so, such as those on behalf of a user: `user.id` and the id. Only of
+    /// what the writer was told to index.
+    ///
+    /// At most 16 + 50 requests.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read.
+    pub async fn with_baggage(
+        &self,
+        key: &str,
+        value: &str,
+        window: Window,
+        limit: usize,
+    ) -> Result<Answer<Vec<Pointer>>, Error> {
+        let mut effort = Effort::default();
+        let (key, value) = (key.to_owned(), bounded(value).into_owned());
+        let partition = |shard| Partition::Baggage { shard, key: key.clone(), value: value.clone() };
+        let wave = (0..SHARDS).map(|shard| Ask::within(partition(shard), window)).collect();
+        let found = self.latest([wave], limit.min(MAX_LISTED), |_: &Pointer| true, &mut effort).await?;
+        Ok(effort.answer(found))
+    }
+
+    /// Each of these with the cards of its trace.
+    pub(super) async fn with_cards(
+        &self,
+        firsts: Vec<Card>,
+        effort: &mut Effort,
+    ) -> Result<Vec<(Card, Vec<Card>)>, Error> {
+        let asks = firsts.iter().map(|first| Ask::all(Partition::Trace(first.trace_id.clone())));
+        let items = self.all(asks.collect(), effort).await?;
+        let mut by_trace = super::traces::by_trace(items, effort);
+        Ok(firsts
+            .into_iter()
+            .map(|first| {
+                let cards = by_trace.remove(&first.trace_id).unwrap_or_default();
+                (first, cards)
+            })
+            .collect())
+    }
+}
+
+/// The shards of each hour, the newest hour first.
+pub(super) fn hourly(
+    window: Window,
+    partition: impl Fn(u64, u8) -> Partition,
+) -> impl Iterator<Item = Vec<Ask>> {
+    window.hours().rev().map(move |hour| {
+        (0..SHARDS).map(|shard| Ask::within(partition(hour, shard), window)).collect::<Vec<_>>()
+    })
+}
+
+fn summary(first: Card, cards: &[Card]) -> Summary {
+    let end = |card: &Card| card.start.saturating_mul(1000).saturating_add(card.duration);
+    let start = cards.iter().map(|card| card.start).min().unwrap_or(first.start);
+    let last = cards.iter().map(end).max().unwrap_or_else(|| end(&first));
+    Summary {
+        duration: last.saturating_sub(start.saturating_mul(1000)),
+        runs: cards.len() as u64,
+        failures: cards.iter().filter(|card| card.failed()).count() as u64,
+        functions: cards.iter().map(|card| card.function.clone()).collect(),
+        first,
+    }
+}

@@ -1,0 +1,99 @@
+//! What is asked of the table.
+//!
+//! Each question has a bound on its requests, which its documentation names. What lies beyond is not read, and the answer
+//! then says that it is [at least](Answer::at_least) so much. Items that can't be read are told beside it.
+
+mod ask;
+mod filter;
+mod find;
+mod functions;
+mod impact;
+mod joins;
+mod latest;
+mod lists;
+mod traces;
+mod transaction;
+
+use aws_sdk_dynamodb::Client;
+use serde::Serialize;
+
+use crate::item::Damaged;
+
+pub use filter::Filter;
+pub use find::{By, Found};
+pub use functions::{BuildRow, FunctionRow, MapEdge};
+pub use impact::{EntryHit, ErrorGroup, Impact, UserHit};
+pub use lists::Summary;
+pub use transaction::{Join, Transaction};
+
+/// How many pages are read beyond the first of each partition.
+pub const MAX_PAGES: u64 = 50;
+
+/// An answer, and how far it can be relied upon.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Answer<T> {
+    /// What was found.
+    pub found: T,
+    /// Whether there may be more than that: a bound was met.
+    pub at_least: bool,
+    /// Items that could not be read.
+    pub damaged: Vec<Damaged>,
+    /// How many requests it took.
+    pub requests: u64,
+}
+
+/// Asks the table.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    client: Client,
+    table: String,
+    /// In milliseconds since 1970.
+    now: u64,
+}
+
+impl Reader {
+    pub(crate) fn new(client: Client, table: String, now: u64) -> Self {
+        Self { client, table, now }
+    }
+}
+
+/// What a question has cost so far, and what it may still.
+#[derive(Debug)]
+struct Effort {
+    pages: u64,
+    requests: u64,
+    at_least: bool,
+    damaged: Vec<Damaged>,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self { pages: MAX_PAGES, requests: 0, at_least: false, damaged: Vec::new() }
+    }
+}
+
+impl Effort {
+    fn answer<T>(self, found: T) -> Answer<T> {
+        Answer { found, at_least: self.at_least, damaged: self.damaged, requests: self.requests }
+    }
+
+    /// Whether one more page may be read; if not, the answer is incomplete.
+    fn another_page(&mut self) -> bool {
+        let may = self.pages > 0;
+        self.pages = self.pages.saturating_sub(1);
+        self.at_least |= !may;
+        may
+    }
+
+    /// What of these items can be read.
+    fn read<T: serde::de::DeserializeOwned>(&mut self, items: Vec<crate::item::Item>) -> Vec<T> {
+        let mut read = Vec::with_capacity(items.len());
+        for item in items {
+            match crate::item::read(item) {
+                Ok(value) => read.push(value),
+                Err(damaged) => self.damaged.push(damaged),
+            }
+        }
+        read
+    }
+}

@@ -1,0 +1,199 @@
+//! What is told of a run, or of one record in it, where its spans are not read: in lists, counts and answers.
+
+use serde::{Deserialize, Serialize};
+
+use super::Run;
+use crate::schema::bounded;
+use crate::span::{Kind, Span};
+use crate::time::believable;
+
+/// The longest message of an error that is kept beside the spans, in bytes.
+const MAX_MESSAGE: usize = 240;
+/// The longest of the other texts. What was cut stands whole in the spans.
+const MAX_TEXT: usize = 200;
+
+/// A run, or one record of it, in short.
+///
+/// Attributes of items and members of JSON have the same names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// The request id. An asynchronous retry has the same; of what is no function's it is the trace's id with `trace:`
+    /// before it.
+    pub request_id: String,
+    /// The span that stands for the run.
+    pub span_id: String,
+    /// The trace of this card's own span.
+    pub trace_id: String,
+    /// The function, or the service.
+    pub function: String,
+    /// When it began, in milliseconds since 1970, as its own clock said.
+    pub start: u64,
+    /// How long it took, in microseconds.
+    pub duration: u64,
+    /// How many spans the run has.
+    pub spans: u64,
+    /// Whether the transaction began here: nobody sent it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub began: bool,
+    /// Whether the sandbox was new.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cold_start: bool,
+    /// The record whose card this is, if it isn't the run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+    /// How many errors it had of which it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swallowed: Option<u64>,
+    /// What it was triggered by: `sqs email`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Where the transaction came in: `http POST /orders`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// The correlation id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
+    /// On whose behalf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Whether that is nobody.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub test_user: bool,
+    /// The customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// What the customer pays for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// The deployed version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+    /// The status of an HTTP answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u64>,
+    /// The message's time in the queue, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<u64>,
+    /// How often the message was received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u64>,
+    /// When this is filed, if what the run's clock says can't be believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filed: Option<u64>,
+}
+
+/// Why something failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Failure {
+    /// A name that one can count by: `error.type`.
+    pub kind: String,
+    /// What it says, cut.
+    pub message: String,
+}
+
+impl Card {
+    /// The card of `span`, which stands for `run` or for a record of it. `now` and `retention` in milliseconds.
+    pub(crate) fn new(run: &Run, span: &Span, now: u64, retention: u64) -> Self {
+        let head = run.head().unwrap_or(span);
+        let number = |name| span.attribute(name).and_then(|text| text.parse().ok());
+        let of_run = |name| span.attribute(name).or_else(|| head.attribute(name)).map(cut);
+        let start = span.start / 1_000_000;
+        let at = believable(span.start, now, retention);
+        Self {
+            request_id: key(&run.request),
+            span_id: key(&head.span_id),
+            trace_id: key(&span.trace_id),
+            function: key(&span.function),
+            start,
+            duration: span.end.saturating_sub(span.start) / 1_000,
+            spans: run.spans.len() as u64,
+            began: run.began(head),
+            cold_start: head.attribute("faas.coldstart") == Some("true"),
+            record: (span.span_id != head.span_id).then(|| key(&span.span_id)),
+            error: Failure::of(span),
+            swallowed: number("throughline.swallowed_errors"),
+            source: Some(span.source().map_or_else(|| cut(&span.name), cut)),
+            entry: of_run("throughline.entry"),
+            correlation_id: of_run("correlation.id"),
+            user: of_run("user.id"),
+            test_user: of_run("user.test").as_deref() == Some("true"),
+            account: of_run("account.id"),
+            plan: of_run("account.plan"),
+            build: of_run("throughline.build_id").or_else(|| run.version()),
+            http_status: number("http.response.status_code"),
+            queued: number("throughline.queue_time_ms"),
+            attempt: number("throughline.receive_count"),
+            filed: (at != start).then_some(at),
+        }
+    }
+
+    /// When it is filed, in milliseconds since 1970: when it began, if that can be believed.
+    #[must_use]
+    pub fn at(&self) -> u64 {
+        self.filed.unwrap_or(self.start)
+    }
+
+    /// Whether it failed.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.error.is_some()
+    }
+}
+
+impl Failure {
+    /// Why a span failed, if it did.
+    pub(crate) fn of(span: &Span) -> Option<Self> {
+        let message = span.error()?;
+        let exceptions = || span.events.iter().rev().filter(|event| event.name == "exception");
+        let told = |name| exceptions().find_map(|event| event.attributes.get(name));
+        let kind = span.attribute("error.type").or_else(|| told("exception.type").map(String::as_str));
+        let message =
+            if message.is_empty() { told("exception.message").map_or("", String::as_str) } else { message };
+        Some(Self { kind: cut(kind.unwrap_or("_OTHER")), message: cut_to(message, MAX_MESSAGE) })
+    }
+}
+
+impl Run {
+    /// Whether a transaction began here: nobody sent it, or it came from outside with the context of somebody else.
+    fn began(&self, head: &Span) -> bool {
+        let of_head = |record: &Span| record.parent_id.as_ref().is_none_or(|parent| *parent == head.span_id);
+        let unsent = head.parent_id.is_none() && head.links.is_empty() && self.records().all(of_head);
+        let entry = head.attribute("throughline.entry");
+        unsent || head.kind == Kind::Server && entry.is_some() && entry == head.source()
+    }
+
+    /// What the resource says of the version, where no build is said.
+    fn version(&self) -> Option<String> {
+        let attributes = &self.otlp.resource.as_ref()?.attributes;
+        let version =
+            attributes.iter().find(|pair| pair.key == "service.version" || pair.key == "faas.version")?;
+        let value = version.value.as_ref()?.value.as_ref()?;
+        use opentelemetry_proto::tonic::common::v1::any_value::Value;
+        match value {
+            Value::StringValue(version) if version != "$LATEST" => Some(cut(version)),
+            _ => None,
+        }
+    }
+}
+
+/// As it is in keys.
+fn key(text: &str) -> String {
+    bounded(text).into_owned()
+}
+
+fn cut(text: &str) -> String {
+    cut_to(text, MAX_TEXT)
+}
+
+fn cut_to(text: &str, most: usize) -> String {
+    text.get(..text.floor_char_boundary(most)).unwrap_or_default().to_owned()
+}
+
+// As serde asks for it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(value: &bool) -> bool {
+    !*value
+}

@@ -1,0 +1,189 @@
+//! Which spans belong to which run.
+//!
+//! The wrapper hands over one invocation at a time. But other SDKs export when their batch is full, and concurrent
+//! invocations of one process share a resource, so the spans of a request are told apart by whose children they are.
+
+use std::collections::HashMap;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
+
+use super::{REQUEST, Run};
+use crate::span::{Span, function};
+
+/// The runs of a request.
+pub(crate) fn group(request: ExportTraceServiceRequest) -> Vec<Run> {
+    request.resource_spans.into_iter().flat_map(of_resource).collect()
+}
+
+/// Whose a span is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Owner<'a> {
+    /// The invocation's whose span is there: a retry has the same request id.
+    Invocation(usize, &'a str),
+    /// No invocation's.
+    Trace(&'a str),
+}
+
+fn of_resource(resource: ResourceSpans) -> Vec<Run> {
+    let name = function(resource.resource.as_ref());
+    let scopes = resource.scope_spans.iter().flat_map(|scope| &scope.spans);
+    let spans: Vec<Span> = scopes.map(|span| Span::new(span.clone(), name.clone())).collect();
+    // In the order in which they are first seen.
+    let mut runs: Vec<(Owner<'_>, Vec<usize>)> = Vec::new();
+    let mut known: HashMap<Owner<'_>, usize> = HashMap::new();
+    for (at, owner) in owners(&spans).into_iter().enumerate() {
+        let run = *known.entry(owner).or_insert_with(|| {
+            runs.push((owner, Vec::new()));
+            runs.len() - 1
+        });
+        if let Some((_, members)) = runs.get_mut(run) {
+            members.push(at);
+        }
+    }
+    runs.into_iter().map(|(owner, members)| run(owner.request(), &members, &resource, &spans)).collect()
+}
+
+fn owners(spans: &[Span]) -> Vec<Owner<'_>> {
+    let numbered = spans.iter().enumerate();
+    let invocations: Vec<usize> =
+        numbered.filter(|(_, span)| span.invocation_id().is_some()).map(|(at, _)| at).collect();
+    let owner = |at: usize| {
+        let request = spans.get(at).and_then(Span::invocation_id).unwrap_or_default();
+        Owner::Invocation(at, request)
+    };
+    if let [only] = invocations.as_slice() {
+        return vec![owner(*only); spans.len()];
+    }
+    let mut below: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+    for (at, span) in spans.iter().enumerate().filter(|(_, span)| span.invocation_id().is_none()) {
+        // A record span may be its sender's child; then it has a link to its invocation.
+        let links = span.links.iter().filter(|_| span.is_record());
+        let above = span.parent_id.iter().map(|parent| (&span.trace_id, parent));
+        for (trace, id) in above.chain(links.map(|link| (&link.trace_id, &link.span_id))) {
+            below.entry((trace, id)).or_default().push(at);
+        }
+    }
+    let mut owners: Vec<Option<Owner<'_>>> = vec![None; spans.len()];
+    let mut next: Vec<(usize, Owner<'_>)> = invocations.into_iter().map(|at| (at, owner(at))).collect();
+    while let Some((at, owner)) = next.pop() {
+        let (Some(span), Some(place)) = (spans.get(at), owners.get_mut(at)) else { continue };
+        // Each span once: parents may go round in a circle.
+        if place.replace(owner).is_none()
+            && let Some(children) = below.get(&(span.trace_id.as_str(), span.span_id.as_str()))
+        {
+            next.extend(children.iter().map(|child| (*child, owner)));
+        }
+    }
+    spans.iter().zip(owners).map(|(span, owner)| owner.unwrap_or(Owner::Trace(&span.trace_id))).collect()
+}
+
+impl Owner<'_> {
+    /// The request id; of what is no invocation's, the trace's with `trace:` before it.
+    fn request(self) -> String {
+        match self {
+            Self::Invocation(_, request) => request.to_owned(),
+            Self::Trace(id) => format!("trace:{id}"),
+        }
+    }
+}
+
+fn run(request: String, members: &[usize], resource: &ResourceSpans, spans: &[Span]) -> Run {
+    let mut at = 0;
+    let scope_spans = resource.scope_spans.iter().map(|scope| {
+        let kept = scope.spans.iter().filter(|_| {
+            at += 1;
+            members.binary_search(&(at - 1)).is_ok()
+        });
+        ScopeSpans { spans: kept.cloned().collect(), scope: scope.scope.clone(), ..scope.clone() }
+    });
+    let scope_spans = scope_spans.filter(|scope| !scope.spans.is_empty()).collect();
+    let otlp = ResourceSpans { scope_spans, ..resource.clone() };
+    let spans: Vec<Span> = members.iter().filter_map(|at| spans.get(*at).cloned()).collect();
+    let is_root =
+        |span: &Span| !spans.iter().any(|other| span.parent_id.as_deref() == Some(other.span_id.as_str()));
+    let roots = spans.iter().enumerate().filter(|(_, span)| is_root(span));
+    let first = roots.min_by_key(|(_, span)| span.start).map_or(0, |(at, _)| at);
+    let head = spans.iter().position(|span| span.attributes.contains_key(REQUEST)).unwrap_or(first);
+    Run { request, otlp, spans, head }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{Told as _, invocation, otlp, span};
+
+    fn ids(runs: &[Run]) -> Vec<(String, Vec<String>)> {
+        let ids = |run: &Run| run.spans.iter().map(|span| span.span_id.clone()).collect();
+        runs.iter().map(|run| (run.request.clone(), ids(run))).collect()
+    }
+
+    fn short(id: u64) -> String {
+        format!("{id:016x}")
+    }
+
+    #[test]
+    fn one_invocation_has_all_spans() {
+        let spans = [span(1, 3, Some(2)), invocation(1, 2, "r-1"), span(9, 9, Some(8))];
+        let runs = group(otlp("f", spans));
+        assert_eq!(ids(&runs), [("r-1".into(), vec![short(3), short(2), short(9)])]);
+        assert_eq!(runs[0].head().unwrap().invocation_id(), Some("r-1"));
+    }
+
+    #[test]
+    fn concurrent_invocations_are_told_apart() {
+        let record = span(7, 6, Some(99)).attribute("throughline.source", "sqs q").link(2, 4);
+        let spans = [
+            invocation(1, 1, "r-1"),
+            span(1, 2, Some(1)),
+            span(1, 3, Some(2)),
+            invocation(2, 4, "r-2"),
+            span(7, 5, Some(6)),
+            record,
+            span(3, 7, None),
+            span(3, 8, Some(7)),
+        ];
+        let runs = group(otlp("f", spans));
+        assert_eq!(
+            ids(&runs),
+            [
+                ("r-1".into(), vec![short(1), short(2), short(3)]),
+                ("r-2".into(), vec![short(4), short(5), short(6)]),
+                (format!("trace:{:032x}", 3), vec![short(7), short(8)]),
+            ]
+        );
+        assert_eq!(runs[1].records().count(), 1);
+        assert_eq!(runs[2].head().unwrap().span_id, short(7));
+        let otlp_spans =
+            |run: &Run| run.otlp.scope_spans.iter().map(|scope| scope.spans.len()).sum::<usize>();
+        assert_eq!(runs.iter().map(otlp_spans).collect::<Vec<_>>(), [3, 3, 2]);
+    }
+
+    #[test]
+    fn a_retry_is_a_run_of_its_own() {
+        let runs = group(otlp("f", [invocation(1, 1, "r-1"), span(1, 2, Some(1)), invocation(1, 3, "r-1")]));
+        assert_eq!(ids(&runs), [("r-1".into(), vec![short(1), short(2)]), ("r-1".into(), vec![short(3)])]);
+    }
+
+    proptest! {
+        /// Parents and links may be anything, circles too: each span is in one run, and each run has a head.
+        #[test]
+        fn every_span_is_in_one_run(
+            shape in prop::collection::vec((0..3_u64, 0..6_u64, prop::option::of(0..6_u64), 0..4_u8), 0..12)
+        ) {
+            let count = shape.len();
+            let spans = shape.into_iter().map(|(trace, id, parent, kind)| match kind {
+                0 => invocation(trace, id, &format!("r-{id}")),
+                1 => span(trace, id, parent).attribute("throughline.source", "sqs q").link(trace, id),
+                _ => span(trace, id, parent),
+            });
+            let runs = group(otlp("f", spans));
+            prop_assert_eq!(runs.iter().map(|run| run.spans.len()).sum::<usize>(), count);
+            for run in &runs {
+                prop_assert!(run.head().is_some());
+            }
+        }
+    }
+}

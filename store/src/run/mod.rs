@@ -1,0 +1,45 @@
+//! Runs: what one item of the table holds.
+//!
+//! A run is what one invocation of a function did: its own span, those of its records, and all below them. Of a program
+//! that is no function it is what one service did in one trace.
+
+mod card;
+mod group;
+mod names;
+
+use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+
+pub use card::{Card, Failure};
+pub(crate) use group::group;
+pub use names::{Name, Way};
+pub(crate) use names::{baggage, list, names, normal, tail};
+
+use crate::span::Span;
+
+/// The attribute of the one span of an invocation that stands for it.
+const REQUEST: &str = "faas.invocation_id";
+
+/// The spans of one run, as they came and as they are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    /// The request id; of what is no function's, the trace's id with `trace:` before it.
+    pub(crate) request: String,
+    /// The resource and its spans, as they came.
+    pub(crate) otlp: ResourceSpans,
+    /// The same, as they are read.
+    pub(crate) spans: Vec<Span>,
+    /// Which of them stands for the run.
+    head: usize,
+}
+
+impl Run {
+    /// The span that stands for the run: that of the invocation, or the first without a parent here.
+    pub(crate) fn head(&self) -> Option<&Span> {
+        self.spans.get(self.head)
+    }
+
+    /// The spans of the records of its batch.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Span> {
+        self.spans.iter().filter(|span| span.is_record())
+    }
+}

@@ -1,0 +1,11 @@
+//! What the table looks like: its definition, and the keys of its items.
+
+mod key;
+mod table;
+
+pub use key::Partition;
+pub(crate) use key::{sort, until};
+pub(crate) use table::create;
+pub use table::{PARTITION_KEY, SORT_KEY, TTL};
+
+pub(crate) use key::bounded;

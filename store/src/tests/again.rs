@@ -1,0 +1,63 @@
+//! What is written again changes nothing.
+
+use super::*;
+use crate::testing::{Told as _, invocation, otlp, span};
+
+fn request() -> ExportTraceServiceRequest {
+    let failed = invocation(1, 1, "r-1").attribute("user.id", "u-1").failed("Broken", "it is broken");
+    otlp("f", [failed, span(1, 2, Some(1))])
+}
+
+#[tokio::test]
+async fn the_same_writer_and_another_one_of_its_name_write_the_same() {
+    let table = Table::new().await;
+    let writer = table.writer();
+    let first = write(&writer, request()).await;
+    let items = table.items().await;
+    assert_eq!(items.len(), first.items);
+    assert_eq!(write(&writer, request()).await, first);
+    assert_eq!(table.items().await, items);
+    // As after a restart, or who reads the same file in twice.
+    assert_eq!(table.write(request()).await, first);
+    assert_eq!(table.items().await, items);
+    let twice = ExportTraceServiceRequest {
+        resource_spans: [request().resource_spans, request().resource_spans].concat(),
+    };
+    table.write(twice).await;
+    assert_eq!(table.items().await, items, "one key twice in one batch");
+    let functions = table.reader().functions(LAST_HOUR).await.unwrap().found;
+    assert_eq!((functions[0].runs, functions[0].failures), (1, 1));
+}
+
+#[tokio::test]
+async fn a_retry_has_the_request_id_and_is_a_run_of_its_own() {
+    let table = Table::new().await;
+    let writer = table.writer();
+    write(&writer, request()).await;
+    write(&writer, otlp("f", [invocation(1, 9, "r-1").at(NOW + 60, 1)])).await;
+    let runs = table.reader().runs("f", LAST_HOUR, &Default::default(), 10).await.unwrap().found;
+    assert_eq!(runs.iter().map(|run| run.failed()).collect::<Vec<_>>(), [false, true]);
+    let transaction = table.reader().transaction(&trace(1)).await.unwrap().found;
+    assert_eq!((transaction.runs.len(), transaction.spans.len()), (2, 3));
+    let functions = table.reader().functions(LAST_HOUR).await.unwrap().found;
+    assert_eq!((functions[0].runs, functions[0].failures), (2, 1));
+}
+
+#[tokio::test]
+async fn totals_of_several_sandboxes_add_up() {
+    let table = Table::new().await;
+    for (sandbox, id) in [("a", 1), ("b", 2), ("c", 3)] {
+        let writer = table.store.writer(sandbox, Options::default());
+        write(&writer, otlp("f", [invocation(id, id, &format!("r-{id}"))])).await;
+    }
+    let functions = table.reader().functions(LAST_HOUR).await.unwrap().found;
+    assert_eq!(functions.iter().map(|row| (row.function.as_str(), row.runs)).collect::<Vec<_>>(), [("f", 3)]);
+}
+
+#[tokio::test]
+async fn the_table_is_made_once() {
+    let table = Table::new().await;
+    table.write(request()).await;
+    table.store.create_table().await.unwrap();
+    assert!(!table.items().await.is_empty());
+}

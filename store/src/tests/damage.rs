@@ -1,0 +1,61 @@
+//! Items that are torn, or none of ours.
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::*;
+use crate::Filter;
+use crate::testing::{invocation, otlp};
+
+async fn put(table: &Table, item: Item) {
+    table.client.put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn are_told_beside_what_can_be_read() {
+    let table = Table::new().await;
+    table.write(otlp("f", [invocation(1, 1, "r-1")])).await;
+    // Each item again, with a key beside its own, in every way that it may be wrong.
+    for item in table.items().await {
+        let beside = |n: u32, mut wrong: Item| {
+            let sort = format!("{}{n}", item["sk"].as_s().unwrap());
+            wrong.insert("pk".into(), item["pk"].clone());
+            wrong.insert("sk".into(), AttributeValue::S(sort));
+            wrong
+        };
+        put(&table, beside(1, Item::new())).await;
+        let foreign = item.keys().map(|name| (name.clone(), AttributeValue::Bool(true)));
+        put(&table, beside(2, foreign.collect())).await;
+        let bytes = |value: &AttributeValue| match value {
+            AttributeValue::B(_) => AttributeValue::B(Blob::new(b"torn")),
+            other => other.clone(),
+        };
+        let torn: Item = item.iter().map(|(name, value)| (name.clone(), bytes(value))).collect();
+        if torn != item {
+            put(&table, beside(3, torn)).await;
+        }
+    }
+    let reader = table.reader();
+    let runs = reader.runs("f", LAST_HOUR, &Filter::default(), 10).await.unwrap();
+    assert_eq!((runs.found.len(), runs.damaged.len()), (1, 2), "{:?}", runs.damaged);
+    assert!(runs.damaged[0].key.starts_with("runs#"), "{:?}", runs.damaged);
+    let transaction = reader.transaction(&trace(1)).await.unwrap();
+    assert_eq!(
+        (transaction.found.spans.len(), transaction.found.runs.len()),
+        (0, 1),
+        "one of two that say they are part 0"
+    );
+    assert!(transaction.damaged.len() >= 4, "{:?}", transaction.damaged);
+    let functions = reader.functions(LAST_HOUR).await.unwrap();
+    assert_eq!((functions.found.len(), functions.damaged.len()), (1, 3), "{:?}", functions.damaged);
+    reader.find("r-1", &["user.id"]).await.unwrap();
+    reader.impact("f", LAST_HOUR).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_otlp_is_refused_and_an_empty_request_writes_nothing() {
+    let table = Table::new().await;
+    let refused = table.writer().write(b"\xff\xff", at(NOW), soon()).await;
+    assert!(matches!(refused, Err(crate::Error::Spans(_))), "{refused:?}");
+    assert_eq!(table.writer().write(b"", at(NOW), soon()).await.unwrap(), Written::default());
+}

@@ -1,0 +1,92 @@
+//! What a failing function breaks.
+
+use super::*;
+use crate::testing::{Told as _, invocation, otlp};
+
+fn run(id: u64, entry: &str, user: &str, minute: u64) -> opentelemetry_proto::tonic::trace::v1::Span {
+    invocation(id, id, &format!("r-{id}"))
+        .child_of(999)
+        .attribute("throughline.source", "sqs email")
+        .attribute("throughline.entry", entry)
+        .attribute("throughline.build_id", if minute < 30 { "old" } else { "new" })
+        .attribute("user.id", user)
+        .attribute("account.id", "acme")
+        .at(NOW - 3_600_000 + minute * 60_000, 1)
+}
+
+#[tokio::test]
+async fn for_whom_since_when_and_by_which_build() {
+    let table = Table::new().await;
+    let writer = table.writer();
+    let (orders, bot) = ("http POST /orders", "schedule lunchbot");
+    let mut spans: Vec<_> = (0..30).map(|n| run(n + 1, orders, &format!("u-{}", n % 7), n)).collect();
+    spans.extend((30..40).map(|n| {
+        run(n + 1, orders, &format!("u-{}", n % 3), n)
+            .failed("SmtpRejected", &format!("550 sender {n} unverified"))
+    }));
+    spans.push(
+        run(41, bot, "robot", 45).attribute("user.test", "true").failed("Timeout", "timed out after 3.00 s"),
+    );
+    // The second try of what failed in minute 30.
+    spans.push(invocation(31, 100, "r-31").attribute("throughline.source", "sqs email").at(NOW - 60_000, 1));
+    write(&writer, otlp("email-sender", spans)).await;
+
+    let answer = table.reader().impact("email-sender", LAST_HOUR).await.unwrap();
+    let impact = answer.found;
+    assert_eq!((impact.runs, impact.failures), (42, 11));
+    assert_eq!(impact.since, Some(NOW - 30 * 60_000));
+    assert_eq!(
+        (impact.users, impact.users_estimated, impact.test_failures, impact.accounts),
+        (3, false, 1, 1)
+    );
+    let entries: Vec<_> = impact
+        .entries
+        .iter()
+        .map(|hit| (hit.entry.as_str(), hit.failures, hit.runs, hit.users, hit.ended_well))
+        .collect();
+    assert_eq!(entries, [(orders, 10, 40, 3, 1), (bot, 1, 1, 0, 0)]);
+    let errors: Vec<_> = impact.errors.iter().map(|group| (group.error.kind.as_str(), group.count)).collect();
+    assert_eq!(errors, [("SmtpRejected", 10), ("Timeout", 1)], "numbers in messages don't part them");
+    assert_eq!(impact.errors[0].example.trace_id, trace(40));
+    assert_eq!(impact.errors[0].builds.iter().collect::<Vec<_>>(), ["new"]);
+    let top: Vec<_> = impact.top_users.iter().map(|hit| (hit.user.as_str(), hit.failures)).collect();
+    assert_eq!(top, [("u-0", 4), ("u-1", 3), ("u-2", 3)]);
+    let builds: Vec<_> =
+        impact.builds.iter().map(|build| (build.build.as_str(), build.runs, build.failures)).collect();
+    assert_eq!(builds, [("", 1, 0), ("new", 11, 11), ("old", 30, 0)]);
+    assert_eq!((impact.looked_at, impact.ended_well), (11, 1));
+    let hours = LAST_HOUR.hours().count() as u64;
+    assert_eq!(answer.requests, 2 * hours * 16 + impact.looked_at);
+
+    let well = table.reader().impact("nobody", LAST_HOUR).await.unwrap();
+    assert_eq!((well.found.failures, well.found.since), (0, None));
+}
+
+#[tokio::test]
+async fn each_failed_record_of_a_batch_counts_for_its_user() {
+    let table = Table::new().await;
+    let record = |trace, id, user: &str| {
+        crate::testing::span(trace, id, Some(999))
+            .attribute("throughline.source", "sqs email")
+            .attribute("user.id", user)
+            .link(9, 90)
+    };
+    let batch =
+        invocation(9, 90, "r-9").attribute("throughline.source", "sqs email").link(1, 999).link(2, 999);
+    let spans = [
+        batch,
+        record(1, 91, "u-1").failed("Broken", "b"),
+        record(2, 92, "u-2"),
+        record(3, 93, "u-3").failed("Broken", "b"),
+    ];
+    table.write(otlp("email-sender", spans)).await;
+    let failures =
+        table.reader().failures("email-sender", LAST_HOUR, &Default::default(), 9).await.unwrap().found;
+    let mut users: Vec<_> =
+        failures.iter().map(|card| (card.user.as_deref().unwrap(), card.trace_id.clone())).collect();
+    users.sort_unstable();
+    assert_eq!(users, [("u-1", trace(1)), ("u-3", trace(3))]);
+    let row = &table.reader().functions(LAST_HOUR).await.unwrap().found[0];
+    assert_eq!((row.runs, row.failures, row.errors["Broken"]), (1, 1, 2));
+    assert_eq!(table.reader().map(LAST_HOUR).await.unwrap().found[0].calls, 3, "records, not batches");
+}

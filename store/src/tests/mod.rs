@@ -1,0 +1,96 @@
+//! The store against the embedded DynamoDB, over HTTP as in the cloud.
+
+mod again;
+mod damage;
+mod expiry;
+mod impact;
+mod joined;
+mod large;
+mod lists;
+mod shop;
+mod template;
+mod throttled;
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::Client;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::item::Item;
+use crate::testing::NOW;
+use crate::time::Window;
+use crate::{Options, Reader, Store, Writer, Written};
+
+const TABLE: &str = "traces";
+/// The hour before now.
+const LAST_HOUR: Window = Window { from: NOW - 3_600_000, to: NOW + 1000 };
+
+/// A new table, and the process that serves it.
+struct Table {
+    client: Client,
+    store: Store,
+    _server: JoinSet<()>,
+}
+
+impl Table {
+    async fn new() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let mut server = JoinSet::new();
+        server.spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
+        let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .region("us-east-1")
+            .endpoint_url(endpoint)
+            .credentials_provider(Credentials::for_tests());
+        let client = Client::new(&config.load().await);
+        let store = Store::new(client.clone(), TABLE);
+        store.create_table().await.unwrap();
+        Self { client, store, _server: server }
+    }
+
+    fn writer(&self) -> Writer {
+        self.store.writer("sandbox", Options::default())
+    }
+
+    async fn write(&self, request: ExportTraceServiceRequest) -> Written {
+        write(&self.writer(), request).await
+    }
+
+    fn reader(&self) -> Reader {
+        self.store.reader(at(NOW))
+    }
+
+    /// All that is in it.
+    async fn items(&self) -> Vec<Item> {
+        let mut pages = self.client.scan().table_name(TABLE).into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(item.unwrap());
+        }
+        let key = |item: &Item| (item["pk"].as_s().unwrap().clone(), item["sk"].as_s().unwrap().clone());
+        items.sort_by_key(key);
+        items
+    }
+}
+
+async fn write(writer: &Writer, request: ExportTraceServiceRequest) -> Written {
+    writer.write_request(request, at(NOW), soon()).await.unwrap()
+}
+
+fn at(millis: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(millis)
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(300)
+}
+
+/// The id of a trace of the tests.
+fn trace(id: u64) -> String {
+    format!("{id:032x}")
+}

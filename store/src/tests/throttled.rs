@@ -1,0 +1,135 @@
+//! A table that has no capacity, or does not answer.
+
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::Error;
+use crate::testing::{invocation, otlp};
+
+/// What the table answers to its n-th request.
+type Answer = fn(usize, &Value) -> Option<(u16, Value)>;
+
+/// A table in the place of the service. Without an answer it says nothing for ever.
+#[derive(Clone, Debug)]
+struct Fake {
+    answer: Answer,
+    requests: Arc<Mutex<Vec<Value>>>,
+}
+
+impl HttpConnector for Fake {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
+        let mut requests = self.requests.lock().unwrap();
+        let answer = (self.answer)(requests.len(), &body);
+        requests.push(body);
+        match answer {
+            None => HttpConnectorFuture::new(std::future::pending()),
+            Some((status, body)) => HttpConnectorFuture::ready(Ok(HttpResponse::new(
+                StatusCode::try_from(status).unwrap(),
+                SdkBody::from(body.to_string()),
+            ))),
+        }
+    }
+}
+
+impl HttpClient for Fake {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+/// Writes one run until a deadline, and how many items each request had.
+async fn written(answer: Answer) -> (Result<Written, Error>, Vec<usize>) {
+    let fake = Fake { answer, requests: Arc::default() };
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::for_tests())
+        .http_client(fake.clone());
+    let store = Store::new(Client::from_conf(config.build()), TABLE);
+    let writer = store.writer("sandbox", Options::default());
+    let runs = (1..=20).map(|id| invocation(id, id, &format!("r-{id}")));
+    let written =
+        writer.write_request(otlp("f", runs), at(NOW), Instant::now() + Duration::from_secs(10)).await;
+    let requests = fake.requests.lock().unwrap();
+    (written, requests.iter().map(|request| items(request).len()).collect())
+}
+
+fn items(request: &Value) -> &Vec<Value> {
+    request["RequestItems"][TABLE].as_array().unwrap()
+}
+
+fn refusal(code: &str) -> Value {
+    json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "no" })
+}
+
+const ALL: fn(usize, &Value) -> Option<(u16, Value)> = |_, _| Some((200, json!({ "UnprocessedItems": {} })));
+
+#[tokio::test(start_paused = true)]
+async fn items_go_25_at_a_time() {
+    let (written, requests) = written(ALL).await;
+    // The spans of 20 runs; then trace, runs and begun of each, and their totals.
+    assert_eq!(requests, [20, 25, 25, 11]);
+    assert_eq!(written.unwrap().items, requests.iter().sum::<usize>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn unprocessed_items_are_written_again() {
+    let (written, requests) = written(|_, request| {
+        // Half of each request, until there is one item.
+        let items = items(request);
+        let left = &items[items.len().div_ceil(2)..];
+        let left = if left.is_empty() { json!({}) } else { json!({ TABLE: left }) };
+        Some((200, json!({ "UnprocessedItems": left })))
+    })
+    .await;
+    assert_eq!(written.unwrap().requests, requests.len());
+    assert_eq!(requests[..5], [20, 10, 5, 2, 1]);
+    assert!(requests.len() > 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttles_and_outages_are_waited_for() {
+    for code in ["ProvisionedThroughputExceededException", "ThrottlingException", "InternalServerError"] {
+        assert!(crate::write::TRANSIENT.contains(&code));
+    }
+    let (written, requests) = written(|n, _| match n {
+        0 => Some((400, refusal("ProvisionedThroughputExceededException"))),
+        1 => Some((400, refusal("ThrottlingException"))),
+        2 => Some((500, refusal("InternalServerError"))),
+        3 => Some((503, json!({}))),
+        _ => ALL(0, &Value::Null),
+    })
+    .await;
+    assert_eq!(written.unwrap().items, 81);
+    assert_eq!(requests, [20, 20, 20, 20, 20, 25, 25, 11]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_not_asked_again() {
+    let (written, requests) = written(|_, _| Some((400, refusal("AccessDeniedException")))).await;
+    assert!(matches!(written, Err(Error::Aws(ref why)) if why == "AccessDeniedException: no"), "{written:?}");
+    assert_eq!(requests.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_holds() {
+    let begun = Instant::now();
+    let (throttled, requests) =
+        written(|_, request| Some((200, json!({ "UnprocessedItems": { TABLE: items(request) } })))).await;
+    assert!(matches!(throttled, Err(Error::Throttled { left: 20 })), "{throttled:?}");
+    assert!(requests.len() > 5);
+    let (silent, _) = written(|_, _| None).await;
+    assert!(matches!(silent, Err(Error::Deadline)), "{silent:?}");
+    assert!(begun.elapsed() <= Duration::from_secs(21), "each within its ten seconds");
+}

@@ -1,0 +1,182 @@
+//! What is counted.
+
+use std::collections::BTreeMap;
+
+use super::{Histogram, Sketch};
+use crate::run::{Card, Run};
+use crate::span::{Kind, Span};
+
+/// The longest name of a node or of a type of error that is counted under its own.
+const MAX_NAME: usize = 128;
+/// How many flows, edges and types of error are counted apart. What comes then is counted as [`OTHER`].
+const MAX_APART: usize = 64;
+/// The name of all that is not counted apart.
+pub(crate) const OTHER: &str = "(other)";
+
+/// What the runs of one function came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// By entry point and build.
+    pub flows: BTreeMap<(String, String), Flow>,
+    /// By who called and who was called.
+    pub edges: BTreeMap<(String, String), Edge>,
+}
+
+/// The runs of one function that came from one entry point, with one build.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Flow {
+    /// How many there were.
+    pub runs: u64,
+    /// How many of them failed, or a record in them.
+    pub failures: u64,
+    /// How many of them a transaction began with.
+    pub begun: u64,
+    /// How many of them were the first of their sandbox.
+    pub cold_starts: u64,
+    /// How long they took.
+    pub durations: Histogram,
+    /// How often they failed, by type.
+    pub errors: BTreeMap<String, u64>,
+    /// The users that failures hit, test users aside.
+    pub users_hit: Sketch,
+}
+
+/// Calls from one node of the map to another.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Edge {
+    /// How many there were.
+    pub calls: u64,
+    /// How many of them failed.
+    pub errors: u64,
+    /// How long they took, as the caller saw it. Of a message to its receiver it is the time in the queue.
+    pub durations: Histogram,
+}
+
+impl Totals {
+    /// Counts a run. `cards` are its own and those of its records.
+    pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card]) {
+        let name = |text: &Option<String>| cut(text.as_deref().unwrap_or_default());
+        let flow = apart(&mut self.flows, (name(&head.entry), name(&head.build)));
+        flow.runs += 1;
+        flow.failures += u64::from(!failures.is_empty());
+        flow.begun += u64::from(head.began);
+        flow.cold_starts += u64::from(head.cold_start);
+        flow.durations.record(head.duration);
+        for failure in failures {
+            let kind = failure.error.as_ref().map_or(OTHER, |error| &error.kind);
+            *of_errors(&mut flow.errors, kind) += 1;
+            if let Some(user) = failure.user.as_deref().filter(|_| !failure.test_user) {
+                flow.users_hit.insert(user);
+            }
+        }
+        let has_records = run.records().next().is_some();
+        for span in &run.spans {
+            // A batch came as its records did.
+            if !(has_records && span.span_id == head.span_id) {
+                self.count_edges(span);
+            }
+        }
+    }
+
+    fn count_edges(&mut self, span: &Span) {
+        let function = cut(&span.function);
+        if let Some(source) = span.source() {
+            // From the last service before the function to the first: `sqs payments < sns orders`.
+            let mut to = function;
+            for (at, service) in source.split(" < ").enumerate() {
+                let edge = apart(&mut self.edges, (cut(service), to));
+                edge.calls += 1;
+                if at == 0 {
+                    edge.errors += u64::from(span.error().is_some());
+                    let queued =
+                        span.attribute("throughline.queue_time_ms").and_then(|ms| ms.parse::<u64>().ok());
+                    queued.into_iter().for_each(|ms| edge.durations.record(ms.saturating_mul(1000)));
+                }
+                to = cut(service);
+            }
+        } else if let Some(callee) = callee(span) {
+            let edge = apart(&mut self.edges, (function, cut(&callee)));
+            edge.calls += 1;
+            edge.errors += u64::from(span.error().is_some());
+            edge.durations.record(span.end.saturating_sub(span.start) / 1000);
+        }
+    }
+
+    /// Adds what others have counted.
+    pub fn merge(&mut self, other: &Self) {
+        for (key, flow) in &other.flows {
+            self.flows.entry(key.clone()).or_default().merge(flow);
+        }
+        for (key, edge) in &other.edges {
+            self.edges.entry(key.clone()).or_default().merge(edge);
+        }
+    }
+
+    /// All flows together.
+    #[must_use]
+    pub fn sum(&self) -> Flow {
+        let mut sum = Flow::default();
+        self.flows.values().for_each(|flow| sum.merge(flow));
+        sum
+    }
+}
+
+impl Flow {
+    /// Adds another.
+    pub fn merge(&mut self, other: &Self) {
+        self.runs = self.runs.saturating_add(other.runs);
+        self.failures = self.failures.saturating_add(other.failures);
+        self.begun = self.begun.saturating_add(other.begun);
+        self.cold_starts = self.cold_starts.saturating_add(other.cold_starts);
+        self.durations.merge(&other.durations);
+        self.users_hit.merge(&other.users_hit);
+        for (kind, count) in &other.errors {
+            let ours = self.errors.entry(kind.clone()).or_default();
+            *ours = ours.saturating_add(*count);
+        }
+    }
+}
+
+impl Edge {
+    /// Adds another.
+    pub fn merge(&mut self, other: &Self) {
+        self.calls = self.calls.saturating_add(other.calls);
+        self.errors = self.errors.saturating_add(other.errors);
+        self.durations.merge(&other.durations);
+    }
+}
+
+/// What a span of a client calls, named as `throughline.source` names what triggers a function.
+fn callee(span: &Span) -> Option<String> {
+    if !matches!(span.kind, Kind::Client | Kind::Producer) {
+        return None;
+    }
+    let named = |kind: &str, name| Some(format!("{kind} {}", span.attribute(name)?));
+    let messaging = span.attribute("messaging.system").and_then(|system| {
+        // As the semantic conventions write them, and as sources do.
+        let kind = system.strip_prefix("aws_").or_else(|| system.strip_prefix("aws.")).unwrap_or(system);
+        named(kind, "messaging.destination.name")
+    });
+    messaging
+        .or_else(|| span.attribute("faas.invoked_name").map(str::to_owned))
+        .or_else(|| {
+            let system = span.attribute("db.system.name")?;
+            named(system.strip_prefix("aws.").unwrap_or(system), "db.collection.name")
+        })
+        .or_else(|| span.attribute("rpc.method")?.split_once('/').map(|(service, _)| service.to_owned()))
+        .or_else(|| named("http", "server.address"))
+}
+
+fn apart<T: Default>(map: &mut BTreeMap<(String, String), T>, key: (String, String)) -> &mut T {
+    let full = map.len() >= MAX_APART && !map.contains_key(&key);
+    map.entry(if full { (OTHER.to_owned(), OTHER.to_owned()) } else { key }).or_default()
+}
+
+fn of_errors<'a>(map: &'a mut BTreeMap<String, u64>, kind: &str) -> &'a mut u64 {
+    let full = map.len() >= MAX_APART && !map.contains_key(kind);
+    map.entry(if full { OTHER.to_owned() } else { cut(kind) }).or_default()
+}
+
+fn cut(text: &str) -> String {
+    text.get(..text.floor_char_boundary(MAX_NAME)).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,16 @@
+//! What the runs of a function came to in an hour: rates, flows and edges.
+//!
+//! Each sandbox counts what it did itself and puts its own running totals, so a repeated write changes nothing. An answer
+//! adds up those of all sandboxes.
+
+mod flow;
+mod histogram;
+mod running;
+mod sketch;
+mod wire;
+
+pub use flow::{Edge, Flow, Totals};
+pub use histogram::Histogram;
+pub(crate) use running::Running;
+pub use sketch::Sketch;
+pub(crate) use wire::{read, write};

@@ -1,0 +1,174 @@
+//! Totals in a few hundred bytes: Protocol Buffers, each histogram with the steps from one bucket to the next.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+
+use super::{Edge, Flow, Histogram, Sketch, Totals};
+
+#[derive(Clone, PartialEq, Message)]
+struct TotalsMessage {
+    #[prost(message, repeated, tag = "1")]
+    flows: Vec<FlowMessage>,
+    #[prost(message, repeated, tag = "2")]
+    edges: Vec<EdgeMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct FlowMessage {
+    #[prost(string, tag = "1")]
+    entry: String,
+    #[prost(string, tag = "2")]
+    build: String,
+    #[prost(uint64, tag = "3")]
+    runs: u64,
+    #[prost(uint64, tag = "4")]
+    failures: u64,
+    #[prost(uint64, tag = "5")]
+    begun: u64,
+    #[prost(uint64, tag = "6")]
+    cold_starts: u64,
+    #[prost(message, optional, tag = "7")]
+    durations: Option<HistogramMessage>,
+    #[prost(btree_map = "string, uint64", tag = "8")]
+    errors: BTreeMap<String, u64>,
+    /// Registers and ranks in turn: two bytes each, register × 64 + rank.
+    #[prost(bytes = "vec", tag = "9")]
+    users_hit: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct EdgeMessage {
+    #[prost(string, tag = "1")]
+    from: String,
+    #[prost(string, tag = "2")]
+    to: String,
+    #[prost(uint64, tag = "3")]
+    calls: u64,
+    #[prost(uint64, tag = "4")]
+    errors: u64,
+    #[prost(message, optional, tag = "5")]
+    durations: Option<HistogramMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct HistogramMessage {
+    #[prost(uint32, repeated, tag = "1")]
+    steps: Vec<u32>,
+    #[prost(uint64, repeated, tag = "2")]
+    counts: Vec<u64>,
+}
+
+/// The totals as bytes.
+pub(crate) fn write(totals: &Totals) -> Vec<u8> {
+    let flows = totals.flows.iter().map(|((entry, build), flow)| FlowMessage {
+        entry: entry.clone(),
+        build: build.clone(),
+        runs: flow.runs,
+        failures: flow.failures,
+        begun: flow.begun,
+        cold_starts: flow.cold_starts,
+        durations: Some(histogram(&flow.durations)),
+        errors: flow.errors.clone(),
+        users_hit: sketch(&flow.users_hit),
+    });
+    let edges = totals.edges.iter().map(|((from, to), edge)| EdgeMessage {
+        from: from.clone(),
+        to: to.clone(),
+        calls: edge.calls,
+        errors: edge.errors,
+        durations: Some(histogram(&edge.durations)),
+    });
+    TotalsMessage { flows: flows.collect(), edges: edges.collect() }.encode_to_vec()
+}
+
+/// The totals in some bytes.
+pub(crate) fn read(bytes: &[u8]) -> Result<Totals, prost::DecodeError> {
+    let message = TotalsMessage::decode(bytes)?;
+    let mut totals = Totals::default();
+    for flow in message.flows {
+        totals.flows.entry((flow.entry, flow.build)).or_default().merge(&Flow {
+            runs: flow.runs,
+            failures: flow.failures,
+            begun: flow.begun,
+            cold_starts: flow.cold_starts,
+            durations: flow.durations.map(buckets).unwrap_or_default(),
+            errors: flow.errors,
+            users_hit: ranks(&flow.users_hit),
+        });
+    }
+    for edge in message.edges {
+        totals.edges.entry((edge.from, edge.to)).or_default().merge(&Edge {
+            calls: edge.calls,
+            errors: edge.errors,
+            durations: edge.durations.map(buckets).unwrap_or_default(),
+        });
+    }
+    Ok(totals)
+}
+
+fn histogram(histogram: &Histogram) -> HistogramMessage {
+    let mut last = 0;
+    let steps = histogram.buckets.keys().map(|bucket| bucket - std::mem::replace(&mut last, *bucket));
+    HistogramMessage { steps: steps.collect(), counts: histogram.buckets.values().copied().collect() }
+}
+
+fn buckets(message: HistogramMessage) -> Histogram {
+    let mut bucket = 0_u32;
+    let buckets = message.steps.into_iter().zip(message.counts).map(|(step, count)| {
+        bucket = bucket.saturating_add(step);
+        (bucket, count)
+    });
+    Histogram { buckets: buckets.collect() }
+}
+
+fn sketch(sketch: &Sketch) -> Vec<u8> {
+    let pair = |(register, rank): (&u16, &u8)| (register << 6 | u16::from(*rank)).to_be_bytes();
+    sketch.ranks.iter().flat_map(pair).collect()
+}
+
+fn ranks(bytes: &[u8]) -> Sketch {
+    let mut sketch = Sketch::default();
+    for pair in bytes.chunks_exact(2) {
+        let pair = pair.iter().fold(0_u16, |pair, byte| pair << 8 | u16::from(*byte));
+        sketch.set(pair >> 6, (pair & 63) as u8);
+    }
+    sketch
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn totals_are_read_as_they_were_written(
+            runs in prop::collection::vec(("[a-c]", "[ab]", any::<u64>(), "[a-z]{0,3}", any::<bool>()), 0..20)
+        ) {
+            let mut totals = Totals::default();
+            for (entry, build, micros, user, failed) in runs {
+                let flow = totals.flows.entry((entry.clone(), build.clone())).or_default();
+                flow.runs += 1;
+                flow.durations.record(micros);
+                if failed {
+                    flow.failures += 1;
+                    *flow.errors.entry(user.clone()).or_default() += 1;
+                    flow.users_hit.insert(&user);
+                }
+                let edge = totals.edges.entry((build, entry)).or_default();
+                edge.calls += 1;
+                edge.durations.record(micros / 2);
+            }
+            prop_assert_eq!(read(&write(&totals)).unwrap(), totals);
+        }
+
+        #[test]
+        fn any_bytes_are_totals_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(totals) = read(&bytes) {
+                prop_assert_eq!(read(&write(&totals)).unwrap(), totals);
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Writing: from OTLP to items in the table.
+
+mod batch;
+mod plan;
+mod retry;
+
+#[cfg(test)]
+pub(crate) use crate::item::write_units as write_units_of;
+#[cfg(test)]
+pub(crate) use retry::TRANSIENT;
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
+use tokio::time::Instant;
+
+use crate::Error;
+use crate::hash::shard;
+use crate::item::{Item, Place};
+use crate::run::group;
+use crate::schema::{Partition, bounded};
+use crate::time::{HOUR, millis};
+use crate::totals::{self, Running};
+
+/// How many runs are written before what they came to is.
+const RUNS_AT_ONCE: usize = 100;
+
+/// What is written, and how long it stays.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long items stay: 14 days by default.
+    pub retention: Duration,
+    /// The members of the baggage that runs are found by; the user's id by default. Each costs a write for each run.
+    pub baggage: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { retention: Duration::from_secs(14 * 24 * 3600), baggage: vec!["user.id".to_owned()] }
+    }
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Written {
+    /// How many runs were written.
+    pub runs: usize,
+    /// In how many items.
+    pub items: usize,
+    /// What they cost, in write request units.
+    pub units: u64,
+    /// How many requests it took.
+    pub requests: usize,
+    /// How many ids and traces a run had beyond those that it is found by.
+    pub left_out: usize,
+    /// How many runs are told of without their spans, which are more than 64 MiB.
+    pub too_large: usize,
+}
+
+/// Writes the spans of one process into the table.
+///
+/// Everything that is written may be written again, and changes nothing then: a write that failed is repeated as it was.
+#[derive(Debug)]
+pub struct Writer {
+    client: Client,
+    table: String,
+    sandbox: String,
+    options: Options,
+    running: Mutex<Running>,
+}
+
+impl Writer {
+    /// A writer into `table`. `sandbox` names this process: no other may have the same name, or both would keep
+    /// their totals in one item. Who reads in the same file twice gives the same name, and all is counted once.
+    #[must_use]
+    pub fn new(client: Client, table: impl Into<String>, sandbox: &str, options: Options) -> Self {
+        let sandbox = bounded(sandbox).into_owned();
+        Self { client, table: table.into(), sandbox, options, running: Mutex::default() }
+    }
+
+    /// Writes a request of OTLP, in Protocol Buffers, until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, when the table refuses it, or when not all was written by the deadline: then it is to be written
+    /// again as a whole.
+    pub async fn write(&self, otlp: &[u8], now: SystemTime, deadline: Instant) -> Result<Written, Error> {
+        let request =
+            ExportTraceServiceRequest::decode(otlp).map_err(|error| Error::Spans(error.to_string()))?;
+        self.write_request(request, now, deadline).await
+    }
+
+    /// The same of a request that was decoded already.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Writer::write`].
+    pub async fn write_request(
+        &self,
+        request: ExportTraceServiceRequest,
+        now: SystemTime,
+        deadline: Instant,
+    ) -> Result<Written, Error> {
+        let (now, retention) =
+            (millis(now), u64::try_from(self.options.retention.as_millis()).unwrap_or(u64::MAX));
+        let mut written = Written::default();
+        for runs in group(request).chunks(RUNS_AT_ONCE) {
+            let (mut spans, mut index) = (Vec::new(), Vec::new());
+            for run in runs {
+                let plan = plan::plan(run, &self.options.baggage, now, retention)?;
+                let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+                running.count(run, &plan.head, &plan.failures);
+                written.too_large += usize::from(plan.spans.is_empty());
+                spans.extend(plan.spans);
+                index.extend(plan.index);
+                written.runs += 1;
+                written.left_out += plan.left_out;
+            }
+            index.extend(self.totals(retention));
+            // First what the others point to.
+            for items in [spans, index] {
+                let batch = batch::write(&self.client, &self.table, items, deadline).await?;
+                written.items += batch.items;
+                written.units += batch.units;
+                written.requests += batch.requests;
+            }
+        }
+        Ok(written)
+    }
+
+    /// The items of the totals that have changed.
+    fn totals(&self, retention: u64) -> Vec<Item> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let items = running.changed().map(|(hour, function, generation, totals)| {
+            let sandbox = format!("{}-{generation}", self.sandbox);
+            let shard = shard([sandbox.as_bytes()]);
+            let sort = format!("{}#{sandbox}", bounded(function));
+            // As long as the last run that it counts.
+            let expires = ((hour + 1) * HOUR).saturating_add(retention) / 1000;
+            let place = Place { partition: Partition::Totals { hour, shard }, sort, expires };
+            place.holding(Item::from([
+                ("function".to_owned(), AttributeValue::S(function.to_owned())),
+                ("totals".to_owned(), AttributeValue::B(Blob::new(totals::write(totals)))),
+            ]))
+        });
+        items.collect()
+    }
+
+    /// The keys of the baggage that runs are found by.
+    #[must_use]
+    pub fn baggage(&self) -> BTreeSet<&str> {
+        self.options.baggage.iter().map(String::as_str).collect()
+    }
+}

@@ -1,0 +1,136 @@
+//! Which items a run becomes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::Error;
+use crate::hash::shard;
+use crate::item::{Item, Place, Pointer, pack};
+use crate::run::{Card, Run, baggage, names};
+use crate::schema::{Partition, bounded, sort};
+use crate::time::{HOUR, believable};
+
+/// How many traces, ids, failed records and members of the baggage one run is found by, of each. A batch may have 10,000
+/// records. All of them are in its spans.
+const MAX_INDEXED: usize = 100;
+
+/// The items of a run.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) head: Card,
+    pub(super) failures: Vec<Card>,
+    pub(super) spans: Vec<Item>,
+    /// By which it is found.
+    pub(super) index: Vec<Item>,
+    pub(super) left_out: usize,
+}
+
+/// Which items a run becomes. `now` and `retention` in milliseconds.
+pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Result<Plan, Error> {
+    let Some(head_span) = run.head() else { return Err(Error::Spans("a run without spans".to_owned())) };
+    let head = Card::new(run, head_span, now, retention);
+    let records: Vec<Card> = run.records().map(|span| Card::new(run, span, now, retention)).collect();
+    let at = believable(head_span.start, now, retention);
+    let place = Placing { run, head: &head, at, expires: at.saturating_add(retention) / 1000 };
+
+    let spans = pack(run)?.into_iter().map(|(sort, item)| {
+        let partition = Partition::Spans(bounded(&run.request).into_owned());
+        Place { partition, sort, expires: place.expires }.holding(item)
+    });
+    let spans = spans.collect();
+    let mut index = Vec::new();
+    let mut left_out = 0;
+    let mut few = |count: usize| {
+        left_out += count.saturating_sub(MAX_INDEXED);
+        MAX_INDEXED
+    };
+
+    let traces = traces(run, &head, &records);
+    for (trace, card) in traces.iter().take(few(traces.len())) {
+        index.push(place.by_time(Partition::Trace(trace.clone())).item(card)?);
+    }
+    let (hour, shard_of_run) = (at / HOUR, place.shard());
+    let function = head.function.clone();
+    let runs = Partition::Runs { hour, shard: shard_of_run, function: function.clone() };
+    index.push(place.by_time(runs).item(&head)?);
+    if head.began {
+        index.push(place.by_time(Partition::Begun { hour, shard: shard_of_run }).item(&head)?);
+    }
+
+    // A failed record says for whom. Where none has failed, the run has.
+    let mut failures: Vec<Card> = records.into_iter().filter(Card::failed).collect();
+    if failures.is_empty() && head.failed() {
+        failures.push(head.clone());
+    }
+    for failure in failures.iter().take(few(failures.len())) {
+        let partition = Partition::Failures { hour, shard: shard_of_run, function: function.clone() };
+        let span = failure.record.as_ref().unwrap_or(&failure.span_id);
+        let place = Place { partition, sort: sort(at, &run.request, span), expires: place.expires };
+        index.push(place.item(failure)?);
+    }
+
+    let names = names(run);
+    for (id, names) in names.iter().take(few(names.len())) {
+        let trace = names.iter().next().map_or(&head.trace_id, |(_, trace)| trace);
+        let names = names.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
+        let pointer = Pointer { names: names.into_iter().collect(), ..place.pointer(trace) };
+        index.push(place.by_time(Partition::Id(bounded(id).into_owned())).item(&pointer)?);
+    }
+    let members = baggage(run, keys);
+    for (key, value, trace) in members.iter().take(few(members.len())) {
+        let (key, value) = (key.clone(), value.clone());
+        let partition = Partition::Baggage { shard: shard_of_run, key, value };
+        index.push(place.by_time(partition).item(&place.pointer(trace))?);
+    }
+    Ok(Plan { head, failures, spans, index, left_out })
+}
+
+/// Where the items of a run are.
+struct Placing<'a> {
+    run: &'a Run,
+    head: &'a Card,
+    at: u64,
+    expires: u64,
+}
+
+impl Placing<'_> {
+    fn by_time(&self, partition: Partition) -> Place {
+        let sort = sort(self.at, &self.run.request, &self.head.span_id);
+        Place { partition, sort, expires: self.expires }
+    }
+
+    fn shard(&self) -> u8 {
+        shard([self.run.request.as_bytes(), self.head.span_id.as_bytes()])
+    }
+
+    fn pointer(&self, trace: &str) -> Pointer {
+        Pointer {
+            request_id: self.head.request_id.clone(),
+            span_id: self.head.span_id.clone(),
+            trace_id: trace.to_owned(),
+            function: self.head.function.clone(),
+            at: self.at,
+            failed: self.head.failed(),
+            names: Vec::new(),
+        }
+    }
+}
+
+/// The traces that a run has to do with, and what is told of it in each: the run itself in its own, in others the record
+/// that is part of them, a failed one first.
+fn traces(run: &Run, head: &Card, records: &[Card]) -> BTreeMap<String, Card> {
+    let key = |trace: &str| bounded(trace).into_owned();
+    let mut traces = BTreeMap::from([(head.trace_id.clone(), head.clone())]);
+    for record in records.iter().filter(|record| record.trace_id != head.trace_id) {
+        let told = traces.entry(record.trace_id.clone()).or_insert_with(|| record.clone());
+        if !told.failed() && record.failed() {
+            told.clone_from(record);
+        }
+    }
+    for span in &run.spans {
+        traces.entry(key(&span.trace_id)).or_insert_with(|| head.clone());
+        for link in &span.links {
+            traces.entry(key(&link.trace_id)).or_insert_with(|| head.clone());
+        }
+    }
+    traces
+}
