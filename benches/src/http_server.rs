@@ -1,11 +1,12 @@
 //! The smallest HTTP server that a measured process can talk to.
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Collected, Full};
 use hyper::body::Incoming;
@@ -16,6 +17,9 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
+
+/// How gzip begins (RFC 1952); no export request does.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Answers on loopback until it is dropped.
 #[derive(Debug)]
@@ -61,11 +65,24 @@ impl HttpServer {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let mut spans = Vec::new();
         for body in taken.iter() {
-            let request = ExportTraceServiceRequest::decode(body.clone())?;
+            let request = {
+                let mut plain = Vec::new();
+                if body.starts_with(&GZIP) {
+                    GzDecoder::new(&**body).read_to_end(&mut plain)?;
+                } else {
+                    plain.extend_from_slice(body);
+                }
+                ExportTraceServiceRequest::decode(plain.as_slice())?
+            };
             let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
             spans.extend(scopes.flat_map(|scope| scope.spans));
         }
         Ok(spans)
+    }
+
+    /// How many requests came.
+    pub(crate) fn requests(&self) -> usize {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// An OTLP backend that takes everything.

@@ -7,6 +7,7 @@
 mod contender;
 mod cpu;
 mod event;
+mod extension;
 mod http_server;
 mod instructions;
 mod latency;
@@ -80,10 +81,12 @@ enum What {
     Outage,
     /// Size of the binaries
     Size,
+    /// The extension beside others; needs `taskset`
+    Extension,
 }
 
 impl What {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Parts,
         Self::Peers,
         Self::Instructions,
@@ -93,6 +96,7 @@ impl What {
         Self::Memory,
         Self::Outage,
         Self::Size,
+        Self::Extension,
     ];
 }
 
@@ -106,6 +110,8 @@ struct Programs {
     extension: PathBuf,
     lite: PathBuf,
     tower: PathBuf,
+    floor: PathBuf,
+    peer_extension: PathBuf,
 }
 
 #[tokio::main]
@@ -184,6 +190,10 @@ impl Options {
             }
             What::Outage => report.outage = outage::measure(programs, self.invocations, progress).await?,
             What::Size => report.size = size::measure(programs)?,
+            What::Extension => {
+                report.extension =
+                    extension::measure(programs, self.starts, self.invocations, progress).await?;
+            }
         }
         Ok(())
     }
@@ -201,7 +211,10 @@ impl Programs {
         cargo(workspace, &target, &["--package", "throughline-extension", "--profile", "layer"]).await?;
         // Others have a folder of their own, so that neither build throws the other's dependencies away.
         let of_peers = target.join("peers");
-        cargo(&workspace.join("benches/peers"), &of_peers, &["--release", "--locked"]).await?;
+        let peers = workspace.join("benches/peers");
+        cargo(&peers, &of_peers, &["--release", "--locked", "--bin", "bench-lite", "--bin", "bench-tower"])
+            .await?;
+        cargo(&peers, &of_peers, &["--profile", "layer", "--locked", "--bin", "bench-extension"]).await?;
         Ok(Self {
             plain,
             wrapped: program("bench-wrapped")?,
@@ -210,6 +223,8 @@ impl Programs {
             extension: target.join("layer/throughline-extension"),
             lite: of_peers.join("release/bench-lite"),
             tower: of_peers.join("release/bench-tower"),
+            floor: program("bench-floor")?,
+            peer_extension: of_peers.join("layer/bench-extension"),
         })
     }
 

@@ -56,7 +56,7 @@ pub(crate) async fn measure(programs: &Programs) -> anyhow::Result<Memory> {
     Ok(Memory { plain, wrapped, extension })
 }
 
-fn resident(pid: Option<u32>) -> anyhow::Result<u64> {
+pub(crate) fn resident(pid: Option<u32>) -> anyhow::Result<u64> {
     let pid = pid.context("a process is gone")?;
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::extension;
 use crate::instructions::Instructions;
 use crate::latency::{Latency, Variant};
 use crate::memory::{Memory, Resident};
@@ -23,6 +24,7 @@ pub(crate) struct Report {
     pub(crate) memory: Option<Memory>,
     pub(crate) outage: Vec<Outage>,
     pub(crate) size: Vec<(&'static str, Bytes)>,
+    pub(crate) extension: Vec<extension::Figures>,
 }
 
 impl Report {
@@ -86,6 +88,7 @@ impl Report {
             "memory": memory,
             "outage": self.outage.iter().map(outage).collect::<Vec<_>>(),
             "size": self.size.iter().map(bytes).collect::<Vec<_>>(),
+            "extension": self.extension.iter().map(extension::Figures::json).collect::<Vec<_>>(),
         })
     }
 }

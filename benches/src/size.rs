@@ -22,7 +22,8 @@ pub(crate) fn measure(programs: &Programs) -> anyhow::Result<Vec<(&'static str, 
     programs.named().into_iter().map(|(name, program)| Ok((name, of(program)?))).collect()
 }
 
-fn of(program: &Path) -> anyhow::Result<Bytes> {
+/// Those of one file.
+pub(crate) fn of(program: &Path) -> anyhow::Result<Bytes> {
     let content = std::fs::read(program).with_context(|| format!("no {}", program.display()))?;
     let mut zip = DeflateEncoder::new(Vec::new(), Compression::best());
     zip.write_all(&content)?;

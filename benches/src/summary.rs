@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::event::Trigger;
+
+use crate::extension::{FLOOR, Figures};
 use crate::report::Report;
 use crate::sending::Counted;
 
@@ -23,7 +25,8 @@ struct Row {
 /// A block of bars for each thing that was measured.
 pub(crate) fn summary(report: &Report) -> String {
     let rows = latency(report).into_iter().chain(instructions(report)).chain(start_and_size(report));
-    let rows = rows.chain(alone(report)).filter(|row| !row.figures.is_empty());
+    let rows =
+        rows.chain(alone(report)).chain(extensions(&report.extension)).filter(|row| !row.figures.is_empty());
     let blocks: String = rows.map(|row| row.draw()).collect();
     if blocks.is_empty() { blocks } else { format!("What each adds to a plain function\n{blocks}") }
 }
@@ -105,6 +108,31 @@ fn alone(report: &Report) -> Vec<Row> {
         rows.push(ours("Beginning an event of one string of 6 MB".to_owned(), "ms", Some(2.5), of.begin_ms));
     }
     rows
+}
+
+/// Ours beside the floor and beside another.
+fn extensions(all: &[Figures]) -> Vec<Row> {
+    let Some(floor) = all.iter().find(|of| of.name == FLOOR) else { return Vec::new() };
+    let row = |what: &str, unit, aim, of: &dyn Fn(&Figures) -> f64| Row {
+        what: format!("Extension: {what}"),
+        unit,
+        aim,
+        figures: all.iter().filter(|it| it.name != FLOOR).map(|it| (it.name.to_owned(), of(it))).collect(),
+    };
+    let (ready, after) = (floor.start.ready.percentile(50), floor.after.response.percentile(50));
+    vec![
+        row("ready, more than the floor, p50", "ms", Some(3.0), &|it| it.start.ready.percentile(50) - ready),
+        row("after the response, more than the floor, p50 (aim when deferred)", "ms", Some(0.1), &|it| {
+            it.after.response.percentile(50) - after
+        }),
+        row("processor time of 1,000 invocations", "ms", None, &|it| it.after.cpu.as_secs_f64() * 1e6),
+        row("memory after the invocations", "MB", Some(8.0), &|it| it.after.resident.after as f64 / 1024.0),
+        row("binary", "MB", Some(5.0), &|it| it.size.plain as f64 / 1e6),
+        row("zipped", "MB", Some(2.2), &|it| it.size.zipped as f64 / 1e6),
+        row("intake and export on one core", "thousand spans/s, aim > 200", None, &|it| {
+            it.spans_a_second.unwrap_or_default() / 1e3
+        }),
+    ]
 }
 
 /// What the functions of `figures` have more than the plain one, which is the first.

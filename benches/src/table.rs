@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::extension::Figures;
 use crate::instructions::Instructions;
 use crate::latency::Latency;
 use crate::memory::Resident;
@@ -61,7 +62,37 @@ pub(crate) fn tables(report: &Report) -> String {
     for (name, Bytes { plain, zipped }) in &report.size {
         row(&mut text, name, 2, &[*plain as f64 / 1e6, *zipped as f64 / 1e6]);
     }
+    extension_tables(&mut text, &report.extension);
     text
+}
+
+fn extension_tables(text: &mut String, extensions: &[Figures]) {
+    if extensions.is_empty() {
+        return;
+    }
+    head(text, "Extensions: start (ms)", &["registered", "p99", "ready", "p99"]);
+    for Figures { name, start, .. } in extensions {
+        let of = [&start.registered, &start.ready].map(|it| [it.percentile(50), it.percentile(99)]);
+        row(text, name, 2, of.as_flattened());
+    }
+    head(text, "Extensions: after the response (ms)", &["p50", "p99", "exports"]);
+    for Figures { name, after, .. } in extensions {
+        row(text, name, 2, &[after.response.percentile(50), after.response.percentile(99), after.requests]);
+    }
+    head(
+        text,
+        "Extensions: cpu, memory, size",
+        &["ms / 1,000", "MB idle", "MB after", "MB binary", "MB zipped"],
+    );
+    for Figures { name, after, size, .. } in extensions {
+        let cpu = after.cpu.as_secs_f64() * 1e6;
+        let (idle, later) = (after.resident.idle as f64 / 1024.0, after.resident.after as f64 / 1024.0);
+        row(text, name, 2, &[cpu, idle, later, size.plain as f64 / 1e6, size.zipped as f64 / 1e6]);
+    }
+    head(text, "Extensions: intake and export on one core", &["spans/s"]);
+    for (name, spans) in extensions.iter().filter_map(|of| Some((of.name, of.spans_a_second?))) {
+        row(text, name, 0, &[spans]);
+    }
 }
 
 fn latency_table(text: &mut String, latency: &Latency) {
