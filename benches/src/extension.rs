@@ -16,6 +16,7 @@ use crate::size::{self, Bytes};
 
 pub(crate) use after::After;
 pub(crate) use start::Start;
+pub(crate) use throughput::Throughput;
 
 /// One way to run an extension.
 #[derive(Debug, Clone)]
@@ -31,8 +32,8 @@ enum Kind {
     Floor,
     /// Ours, with this flush policy.
     Ours(&'static str),
-    /// `opentelemetry-lambda-extension`.
-    Peer,
+    /// `opentelemetry-lambda-extension`, with this `LAMBDA_OTEL_FLUSH_COMPLETION_WAIT`.
+    Peer(&'static str),
 }
 
 /// Figures of one contender.
@@ -42,22 +43,28 @@ pub(crate) struct Figures {
     pub(crate) start: Start,
     pub(crate) after: After,
     pub(crate) size: Bytes,
-    /// Spans a second through intake and export on one core; `None` for the floor.
-    pub(crate) spans_a_second: Option<f64>,
+    /// `None` for the floor, and for what exports nothing before the end of an invocation.
+    pub(crate) throughput: Option<Throughput>,
 }
 
 /// The name of the floor.
 pub(crate) const FLOOR: &str = "does nothing";
 
 impl Contender {
-    fn all(programs: &Programs) -> [Self; 4] {
+    fn all(programs: &Programs) -> [Self; 5] {
         let of = |name, program: &Path, kind| Self { name, program: program.to_path_buf(), kind };
         [
             of(FLOOR, &programs.floor, Kind::Floor),
             of("throughline, end", &programs.extension, Kind::Ours("end")),
             of("throughline, deferred", &programs.extension, Kind::Ours("deferred")),
-            of("opentelemetry-lambda-extension", &programs.peer_extension, Kind::Peer),
+            of("opentelemetry-lambda-ext., end", &programs.peer_extension, Kind::Peer("auto")),
+            of("opentelemetry-lambda-ext., deferred", &programs.peer_extension, Kind::Peer("off")),
         ]
+    }
+
+    /// Whether it waits for the end of an invocation, and must be told it.
+    fn is_told_ends(&self) -> bool {
+        self.kind == Kind::Peer("auto")
     }
 
     /// The variables with which it takes OTLP at `port` and sends it to `backend`.
@@ -69,7 +76,9 @@ impl Contender {
                 ("THROUGHLINE_EXPORT_ENDPOINT", backend.to_owned()),
                 ("THROUGHLINE_FLUSH", policy.to_owned()),
             ],
-            Kind::Peer => vec![
+            Kind::Peer(wait) => vec![
+                ("LAMBDA_OTEL_FLUSH_STRATEGY", "end".to_owned()),
+                ("LAMBDA_OTEL_FLUSH_COMPLETION_WAIT", wait.to_owned()),
                 ("LAMBDA_OTEL_RECEIVER_HTTP_PORT", port.to_string()),
                 ("LAMBDA_OTEL_TELEMETRY_API_LISTENER_PORT", free_port().to_string()),
                 ("LAMBDA_OTEL_EXPORTER_ENDPOINT", backend.to_owned()),
@@ -84,7 +93,7 @@ fn free_port() -> u16 {
     listener.and_then(|listener| listener.local_addr()).map_or(0, |address| address.port())
 }
 
-/// Measures one after the other.
+/// Measures them in turns, but for the throughput.
 pub(crate) async fn measure(
     programs: &Programs,
     starts: u32,
@@ -93,18 +102,15 @@ pub(crate) async fn measure(
 ) -> anyhow::Result<Vec<Figures>> {
     let contenders = Contender::all(programs);
     let starting = start::measure(&contenders, starts, progress).await?;
+    let after = after::measure(&contenders, programs, invocations, progress).await?;
     let mut figures = Vec::new();
-    for (contender, start) in contenders.iter().zip(starting) {
-        figures.push(Figures {
-            name: contender.name,
-            start,
-            after: after::measure(contender, programs, invocations, progress).await?,
-            size: size::of(&contender.program)?,
-            spans_a_second: match contender.kind {
-                Kind::Floor => None,
-                _ => Some(throughput::measure(contender, progress).await?),
-            },
-        });
+    for ((contender, start), after) in contenders.iter().zip(starting).zip(after) {
+        let throughput = match contender.kind {
+            Kind::Floor | Kind::Peer("auto") => None,
+            _ => Some(throughput::measure(contender, progress).await?),
+        };
+        let size = size::of(&contender.program)?;
+        figures.push(Figures { name: contender.name, start, after, size, throughput });
     }
     Ok(figures)
 }
@@ -125,7 +131,8 @@ impl Figures {
             "requests_each": self.after.requests,
             "bytes": self.size.plain,
             "zipped_bytes": self.size.zipped,
-            "spans_a_second": self.spans_a_second,
+            "spans_a_second": self.throughput.as_ref().map(|of| of.spans_a_second),
+            "spans_a_cpu_second": self.throughput.as_ref().map(|of| of.spans_a_cpu_second),
         })
     }
 }

@@ -25,8 +25,8 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 #[derive(Debug)]
 pub(crate) struct HttpServer {
     pub(crate) address: SocketAddr,
-    /// The bodies of all requests, as they came.
-    taken: Arc<Mutex<Vec<Bytes>>>,
+    /// Path and body of all requests, as they came.
+    taken: Arc<Mutex<Vec<(String, Bytes)>>>,
     task: AbortHandle,
 }
 
@@ -39,7 +39,7 @@ impl HttpServer {
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let taken = Arc::<Mutex<Vec<Bytes>>>::default();
+        let taken = Arc::<Mutex<Vec<(String, Bytes)>>>::default();
         let kept = taken.clone();
         let serve = async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -49,7 +49,8 @@ impl HttpServer {
                     async move {
                         let (head, body) = request.into_parts();
                         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
-                        kept.lock().unwrap_or_else(PoisonError::into_inner).push(body);
+                        let taken = (head.uri.path().to_owned(), body);
+                        kept.lock().unwrap_or_else(PoisonError::into_inner).push(taken);
                         Ok::<_, Infallible>(answer(Request::from_parts(head, ())).await)
                     }
                 });
@@ -64,15 +65,13 @@ impl HttpServer {
     pub(crate) fn spans(&self) -> anyhow::Result<Vec<Span>> {
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let mut spans = Vec::new();
-        for body in taken.iter() {
-            let request = {
-                let mut plain = Vec::new();
-                if body.starts_with(&GZIP) {
-                    GzDecoder::new(&**body).read_to_end(&mut plain)?;
-                } else {
-                    plain.extend_from_slice(body);
-                }
-                ExportTraceServiceRequest::decode(plain.as_slice())?
+        for (_, body) in taken.iter().filter(|(path, _)| path.ends_with("/traces")) {
+            let mut inflated = Vec::new();
+            let request = if body.starts_with(&GZIP) {
+                GzDecoder::new(&**body).read_to_end(&mut inflated)?;
+                ExportTraceServiceRequest::decode(inflated.as_slice())?
+            } else {
+                ExportTraceServiceRequest::decode(body.clone())?
             };
             let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
             spans.extend(scopes.flat_map(|scope| scope.spans));

@@ -12,6 +12,11 @@ impl Samples {
         self.0.push(sample);
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
     /// The sample that `percent` of them do not exceed (nearest rank), in milliseconds.
     pub(crate) fn percentile(&self, percent: u32) -> f64 {
         let mut sorted = self.0.clone();

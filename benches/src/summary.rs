@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use crate::event::Trigger;
-
 use crate::extension::{FLOOR, Figures};
 use crate::report::Report;
 use crate::sending::Counted;
@@ -130,7 +129,7 @@ fn extensions(all: &[Figures]) -> Vec<Row> {
         row("binary", "MB", Some(5.0), &|it| it.size.plain as f64 / 1e6),
         row("zipped", "MB", Some(2.2), &|it| it.size.zipped as f64 / 1e6),
         row("intake and export on one core", "thousand spans/s, aim > 200", None, &|it| {
-            it.spans_a_second.unwrap_or_default() / 1e3
+            it.throughput.as_ref().map_or(0.0, |of| of.spans_a_cpu_second / 1e3)
         }),
     ]
 }

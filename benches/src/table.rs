@@ -75,9 +75,10 @@ fn extension_tables(text: &mut String, extensions: &[Figures]) {
         let of = [&start.registered, &start.ready].map(|it| [it.percentile(50), it.percentile(99)]);
         row(text, name, 2, of.as_flattened());
     }
-    head(text, "Extensions: after the response (ms)", &["p50", "p99", "exports"]);
+    head(text, "Extensions: after the response (ms)", &["p50", "p99", "exports", "spans"]);
     for Figures { name, after, .. } in extensions {
-        row(text, name, 2, &[after.response.percentile(50), after.response.percentile(99), after.requests]);
+        let (p50, p99) = (after.response.percentile(50), after.response.percentile(99));
+        row(text, name, 2, &[p50, p99, after.requests, after.spans]);
     }
     head(
         text,
@@ -89,9 +90,9 @@ fn extension_tables(text: &mut String, extensions: &[Figures]) {
         let (idle, later) = (after.resident.idle as f64 / 1024.0, after.resident.after as f64 / 1024.0);
         row(text, name, 2, &[cpu, idle, later, size.plain as f64 / 1e6, size.zipped as f64 / 1e6]);
     }
-    head(text, "Extensions: intake and export on one core", &["spans/s"]);
-    for (name, spans) in extensions.iter().filter_map(|of| Some((of.name, of.spans_a_second?))) {
-        row(text, name, 0, &[spans]);
+    head(text, "Extensions: intake and export on one core", &["spans/s", "of cpu time"]);
+    for (name, of) in extensions.iter().filter_map(|of| Some((of.name, of.throughput.as_ref()?))) {
+        row(text, name, 0, &[of.spans_a_second, of.spans_a_cpu_second]);
     }
 }
 

@@ -3,6 +3,8 @@
 #[path = "../handlers.rs"]
 mod handlers;
 
+use std::time::Duration;
+
 use aws_lambda_events::event::sqs::SqsEvent;
 use handlers::{charge, greet, takes_batches};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -15,6 +17,14 @@ async fn main() -> Result<(), Error> {
         };
         throughline::run(service_fn(handler)).await
     } else {
-        throughline::run(service_fn(greet)).await
+        // What a handler that does something waits for.
+        let wait = std::env::var("BENCH_HANDLER_MS").ok().and_then(|millis| millis.parse().ok());
+        let handler = |event| async move {
+            if let Some(wait) = wait {
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+            }
+            greet(event).await
+        };
+        throughline::run(service_fn(handler)).await
     }
 }
