@@ -26,8 +26,8 @@ const GROWTH: usize = MIB;
 
 /// Spans in a request, and the share of all spans that comes in such. Small requests are what an SDK without a batch
 /// processor sends, one for each span.
-const HABITS: [(usize, usize); 3] = [(1000, 8), (10, 1), (1, 1)];
-const SHARES: usize = 10;
+const HABITS: [(usize, usize); 3] = [(1000, 86), (10, 10), (1, 4)];
+const SHARES: usize = 100;
 
 /// The size of a run: usual, or long.
 fn size(usual: usize, long: usize) -> usize {
@@ -119,7 +119,9 @@ async fn invocations_leave_nothing_behind() {
     assert!(files_late <= files + 2, "{files} open files, then {files_late}");
     let folder = extension.lambda.port_file();
     assert!(names_in(folder.parent().expect("a folder")) < 10);
-    extension.shut_down().await;
+    let summary = extension.shut_down().await;
+    let received = summary["spans"]["received"].as_u64().expect("a count");
+    assert!(received >= (2 * invocations - invocations / 10) as u64, "all were told: {received}");
 }
 
 fn names_in(folder: &Path) -> usize {
@@ -131,10 +133,6 @@ async fn one_invocation(extension: &Extension, number: usize) {
     let request_id = format!("{number:08}-0000-4000-8000-000000000000");
     let nexts = extension.lambda.state().nexts;
     extension.lambda.invoke(&request_id, MINUTE);
-    let start = json!({ "requestId": request_id, "version": "$LATEST" });
-    let metrics =
-        json!({ "durationMs": 12.3, "billedDurationMs": 13, "memorySizeMB": 128, "maxMemoryUsedMB": 60 });
-    extension.lambda.tell(event("platform.start", start)).await;
     match number % 10 {
         // It dies, and its recorder tells it.
         0 => {
@@ -143,9 +141,6 @@ async fn one_invocation(extension: &Extension, number: usize) {
             let folder = extension.lambda.port_file();
             let name = format!("recorder-{number:016x}");
             std::fs::write(folder.with_file_name(name), file.into_bytes()).expect("a folder");
-            let done =
-                json!({ "requestId": request_id, "status": "timeout", "metrics": { "durationMs": 12.3 } });
-            extension.lambda.tell(event("platform.runtimeDone", done)).await;
         }
         // It fails.
         1 => {
@@ -156,18 +151,25 @@ async fn one_invocation(extension: &Extension, number: usize) {
         _ => {
             let spans = [span("inner"), invocation_span(&request_id, "f")];
             assert_eq!(extension.hand_over(&spans).await, 200);
-            let done =
-                json!({ "requestId": request_id, "status": "success", "metrics": { "durationMs": 12.3 } });
-            extension.lambda.tell(event("platform.runtimeDone", done)).await;
         }
     }
-    let report = json!({ "requestId": request_id, "status": "success", "metrics": metrics });
-    extension.lambda.tell(event("platform.report", report)).await;
+    let status = if number % 10 == 0 { "timeout" } else { "success" };
+    let metrics =
+        json!({ "durationMs": 12.3, "billedDurationMs": 13, "memorySizeMB": 128, "maxMemoryUsedMB": 60 });
+    let events = json!([
+        event("platform.start", json!({ "requestId": request_id, "version": "$LATEST" })),
+        event(
+            "platform.runtimeDone",
+            json!({ "requestId": request_id, "status": status, "metrics": metrics })
+        ),
+        event("platform.report", json!({ "requestId": request_id, "status": status, "metrics": metrics })),
+    ]);
+    assert_eq!(extension.lambda.tell(events).await, 200);
     while extension.lambda.state().nexts == nexts {
         tokio::task::yield_now().await;
     }
 }
 
 fn event(kind: &str, record: serde_json::Value) -> serde_json::Value {
-    json!([{ "time": "2026-01-01T00:00:00.000Z", "type": kind, "record": record }])
+    json!({ "time": "2026-01-01T00:00:00.000Z", "type": kind, "record": record })
 }
