@@ -45,8 +45,14 @@ fuzz_target!(|input: &[u8]| {
     let line = json::from_protobuf(signal, bytes).expect("it can be written down");
     assert!(!line.contains(['\n', '\r']));
     let again = json::to_protobuf(signal, line.as_bytes()).expect("and read again");
-    assert_eq!(Request::decode(signal, &again).map(|request| request.encode()), Ok(plain));
+    assert!(again == plain || is_of_profiles(&request), "{line}");
 });
+
+/// Whether there are indices into a table of strings, which only profiles have: they are not written down.
+fn is_of_profiles(request: &Request) -> bool {
+    let text = format!("{request:?}").replace("key_strindex: 0", "");
+    text.contains("key_strindex") || text.contains("StringValueStrindex")
+}
 
 fn sum(one: &Findings, other: &Findings) -> Findings {
     let mut invocations = [one.invocations.clone(), other.invocations.clone()].concat();
