@@ -117,8 +117,10 @@ mod tests {
     #[test]
     fn numbers_are_read_to_the_last_bit() {
         for number in [4.444444444444445e106, 0.1 + 0.2, f64::MIN_POSITIVE] {
-            let json = format!(r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"m","gauge":
-                {{"dataPoints":[{{"asDouble":{number:?}}}]}}}}]}}]}}]}}"#);
+            let json = format!(
+                r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"m","gauge":
+                {{"dataPoints":[{{"asDouble":{number:?}}}]}}}}]}}]}}]}}"#
+            );
             let bytes = to_protobuf(Signal::Metrics, json.as_bytes()).expect("valid");
             assert!(bytes.ends_with(&number.to_le_bytes()), "{number}");
         }

@@ -1,6 +1,6 @@
 //! What members are called whose values are nobody's to see.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aho_corasick::Anchored;
 use aho_corasick::automaton::Automaton as _;
@@ -55,9 +55,20 @@ impl Keys {
 
     fn with(more: Vec<String>) -> Self {
         static OURS: OnceLock<Option<Arc<NFA>>> = OnceLock::new();
-        let automaton =
-            if more.is_empty() { OURS.get_or_init(|| automaton(&[])).clone() } else { automaton(&more) };
-        Self { more, automaton }
+        /// A process has one list, for which several places ask at its start.
+        static LATEST: Mutex<Option<Keys>> = Mutex::new(None);
+        if more.is_empty() {
+            return Self { more, automaton: OURS.get_or_init(|| automaton(&[])).clone() };
+        }
+        Self::known(&mut LATEST.lock().unwrap_or_else(PoisonError::into_inner), more)
+    }
+
+    /// Those of the latest list, if it is the same: to make an automaton takes time.
+    fn known(latest: &mut Option<Self>, more: Vec<String>) -> Self {
+        match latest {
+            Some(keys) if keys.more == more => keys.clone(),
+            _ => latest.insert(Self { automaton: automaton(&more), more }).clone(),
+        }
     }
 
     /// Whether what a member of that name holds is secret.
@@ -142,5 +153,18 @@ mod tests {
         for open in ["", "Keys", "key", "partitionKey", "routeKey", "user", "passenger", "sequenceNumber"] {
             assert!(!keys.are_secret(open), "{open}");
         }
+    }
+
+    #[test]
+    fn a_list_is_made_into_an_automaton_once() {
+        let mut latest = None;
+        let mut keys = |name: &str| Keys::known(&mut latest, vec![name.to_owned()]);
+        let (first, same, other) = (keys("iban"), keys("iban"), keys("taxid"));
+        let is_same = |keys: &Keys| {
+            let both = first.automaton.as_ref().zip(keys.automaton.as_ref());
+            both.is_some_and(|(one, other)| Arc::ptr_eq(one, other))
+        };
+        assert!(is_same(&same) && !is_same(&other));
+        assert!(same.are_secret("IBAN") && other.are_secret("tax-id") && !other.are_secret("iban"));
     }
 }
