@@ -62,7 +62,7 @@ async fn pushed_at(endpoint: &str, budget: &str) -> usize {
         let body = request(&vec![span(&"x".repeat(250)); in_a_request]).encode_to_vec();
         let requests = spans * share / SHARES / in_a_request;
         for number in 0..requests {
-            if number % (requests / 10) == 0 {
+            if number.is_multiple_of(requests / 10) {
                 extension.invocation(&format!("r{pushed}"), "invocation").await;
                 pushed += 1;
             }
@@ -153,7 +153,7 @@ async fn one_invocation(extension: &Extension, number: usize) {
             assert_eq!(extension.hand_over(&spans).await, 200);
         }
     }
-    let status = if number % 10 == 0 { "timeout" } else { "success" };
+    let status = if number.is_multiple_of(10) { "timeout" } else { "success" };
     let metrics =
         json!({ "durationMs": 12.3, "billedDurationMs": 13, "memorySizeMB": 128, "maxMemoryUsedMB": 60 });
     let events = json!([

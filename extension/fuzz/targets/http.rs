@@ -105,10 +105,9 @@ fn talk(shared: &Arc<Shared>, sent: &[u8], size: usize) -> Vec<u16> {
     })
 }
 
-/// Bodies are binary, but none holds a status line.
+/// Bodies are binary, but none holds a status line: `HTTP/1.1 200`.
 fn statuses(answers: &[u8]) -> Vec<u16> {
-    let line = b"HTTP/1.1 ";
-    let found = answers.windows(line.len() + 3).filter(|window| window.starts_with(line));
-    let found = found.filter_map(|window| std::str::from_utf8(&window[line.len()..]).ok()?.parse().ok());
+    let found = answers.windows(12).filter(|window| window.starts_with(b"HTTP/1."));
+    let found = found.filter_map(|window| std::str::from_utf8(&window[9..]).ok()?.parse().ok());
     found.filter(|status| *status != StatusCode::CONTINUE.as_u16()).collect()
 }
