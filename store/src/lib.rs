@@ -17,8 +17,8 @@ pub use error::Error;
 pub use hash::SHARDS;
 pub use item::{Damaged, Pointer};
 pub use query::{
-    Answer, BuildRow, By, EntryHit, ErrorGroup, Filter, Found, FunctionRow, Impact, Join, MAX_PAGES, MapEdge,
-    Reader, Summary, Transaction, UserHit,
+    Answer, BuildRow, By, Cause, EntryHit, ErrorGroup, Filter, Found, FunctionRow, Impact, Join, MAX_PAGES,
+    MapEdge, Reader, Summary, Transaction, Upstream, UserHit,
 };
 pub use run::{Card, Failure, Name, Way};
 pub use store::Store;

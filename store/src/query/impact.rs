@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::ask::Ask;
-use super::{Answer, BuildRow, Effort, Reader};
+use super::cause::cause;
+use super::{Answer, BuildRow, Cause, Effort, Reader};
 use crate::Error;
 use crate::hash::SHARDS;
 use crate::run::{Card, Failure};
@@ -17,6 +18,8 @@ use crate::totals::Totals;
 const MAX_ENDINGS: usize = 100;
 /// How many users are told, and how many groups of errors.
 const MAX_TOLD: usize = 20;
+/// Of how many groups of errors the cause is looked for: each time a transaction is read.
+const MAX_CAUSES: usize = 5;
 
 /// What the failures of a function hit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -81,6 +84,8 @@ pub struct ErrorGroup {
     pub builds: BTreeSet<String>,
     /// The last one as an example.
     pub example: Card,
+    /// What failed before it in that transaction, or below it, if something did; of the five most frequent errors.
+    pub cause: Option<Cause>,
 }
 
 /// A user who was hit.
@@ -99,7 +104,8 @@ pub struct UserHit {
 impl Reader {
     /// What the failures of a function hit.
     ///
-    /// At most 2 × hours × 16 + 50 requests, and 100 for how transactions ended.
+    /// At most 2 × hours × 16 + 50 requests, 100 for how transactions ended, and those of five
+    /// [transactions](Reader::transaction) for the causes.
     ///
     /// # Errors
     ///
@@ -127,7 +133,12 @@ impl Reader {
                 well.insert(failure.trace_id);
             }
         }
-        let impact = Impact { looked_at: count, ..of(&failures, &totals, &well, effort.at_least) };
+        let mut impact = Impact { looked_at: count, ..of(&failures, &totals, &well, effort.at_least) };
+        for group in impact.errors.iter_mut().take(MAX_CAUSES) {
+            let transaction = self.transaction(&group.example.trace_id).await?;
+            effort.requests += transaction.requests;
+            group.cause = cause(&group.example, &transaction.found.spans);
+        }
         Ok(effort.answer(impact))
     }
 }
@@ -206,6 +217,7 @@ fn errors(failures: &[Card]) -> Vec<ErrorGroup> {
             last: card.at(),
             builds: BTreeSet::new(),
             example: card.clone(),
+            cause: None,
         });
         group.count += 1;
         group.first = group.first.min(card.at());

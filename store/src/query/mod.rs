@@ -4,6 +4,7 @@
 //! then says that it is [at least](Answer::at_least) so much. Items that can't be read are told beside it.
 
 mod ask;
+mod cause;
 mod filter;
 mod find;
 mod functions;
@@ -19,6 +20,7 @@ use serde::Serialize;
 
 use crate::item::Damaged;
 
+pub use cause::{Cause, Upstream};
 pub use filter::Filter;
 pub use find::{By, Found};
 pub use functions::{BuildRow, FunctionRow, MapEdge};

@@ -146,13 +146,22 @@ impl Card {
 impl Failure {
     /// Why a span failed, if it did.
     pub(crate) fn of(span: &Span) -> Option<Self> {
-        let message = span.error()?;
+        Some(Self::told(span, span.error()?))
+    }
+
+    /// The last error that a span had and does not say itself, if it had one.
+    pub(crate) fn swallowed(span: &Span) -> Option<Self> {
+        let had = span.attribute("throughline.swallowed_errors").is_some_and(|count| count != "0");
+        had.then(|| Self::told(span, ""))
+    }
+
+    fn told(span: &Span, message: &str) -> Self {
         let exceptions = || span.events.iter().rev().filter(|event| event.name == "exception");
         let told = |name| exceptions().find_map(|event| event.attributes.get(name));
         let kind = span.attribute("error.type").or_else(|| told("exception.type").map(String::as_str));
         let message =
             if message.is_empty() { told("exception.message").map_or("", String::as_str) } else { message };
-        Some(Self { kind: cut(kind.unwrap_or("_OTHER")), message: cut_to(message, MAX_MESSAGE) })
+        Self { kind: cut(kind.unwrap_or("_OTHER")), message: cut_to(message, MAX_MESSAGE) }
     }
 }
 

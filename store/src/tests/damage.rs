@@ -8,7 +8,7 @@ use crate::Filter;
 use crate::testing::{invocation, otlp};
 
 async fn put(table: &Table, item: Item) {
-    table.client.put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
+    table.client.put_item().table_name(&table.name).set_item(Some(item)).send().await.unwrap();
 }
 
 #[tokio::test]

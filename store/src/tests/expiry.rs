@@ -27,7 +27,7 @@ async fn expired_items_are_not_read() {
 #[tokio::test]
 async fn the_table_lets_its_items_expire() {
     let table = Table::new().await;
-    let described = table.client.describe_time_to_live().table_name(TABLE).send().await.unwrap();
+    let described = table.client.describe_time_to_live().table_name(&table.name).send().await.unwrap();
     assert_eq!(described.time_to_live_description().unwrap().attribute_name(), Some("ttl"));
 }
 

@@ -56,7 +56,9 @@ async fn for_whom_since_when_and_by_which_build() {
     assert_eq!(builds, [("", 1, 0), ("new", 11, 11), ("old", 30, 0)]);
     assert_eq!((impact.looked_at, impact.ended_well), (11, 1));
     let hours = LAST_HOUR.hours().count() as u64;
-    assert_eq!(answer.requests, 2 * hours * 16 + impact.looked_at);
+    let causes = 2 * 2;
+    assert_eq!(answer.requests, 2 * hours * 16 + impact.looked_at + causes);
+    assert!(impact.errors.iter().all(|group| group.cause.is_none()), "its own");
 
     let well = table.reader().impact("nobody", LAST_HOUR).await.unwrap();
     assert_eq!((well.found.failures, well.found.since), (0, None));
@@ -89,4 +91,19 @@ async fn each_failed_record_of_a_batch_counts_for_its_user() {
     let row = &table.reader().functions(LAST_HOUR).await.unwrap().found[0];
     assert_eq!((row.runs, row.failures, row.errors["Broken"]), (1, 1, 2));
     assert_eq!(table.reader().map(LAST_HOUR).await.unwrap().found[0].calls, 3, "records, not batches");
+}
+
+#[tokio::test]
+async fn the_cause_may_be_in_another_function() {
+    let table = Table::new().await;
+    let fraud = crate::testing::span(1, 3, Some(1)).failed("FraudCheck", "no score").at(NOW, 1);
+    table.write(otlp("checkout-api", [invocation(1, 1, "r-1").at(NOW, 5), fraud])).await;
+    let mail = invocation(1, 2, "r-2").child_of(1).failed("NoAddress", "nobody to send to").at(NOW + 9, 1);
+    table.write(otlp("email-sender", [mail])).await;
+    let impact = table.reader().impact("email-sender", LAST_HOUR).await.unwrap().found;
+    let cause = impact.errors[0].cause.as_ref().unwrap();
+    assert_eq!(
+        (cause.way, cause.function.as_str(), cause.error.kind.as_str()),
+        (crate::Upstream::Before, "checkout-api", "FraudCheck")
+    );
 }

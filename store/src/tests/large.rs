@@ -31,7 +31,7 @@ async fn without_one_part_are_told_as_damaged() {
     table.write(large()).await;
     let items = table.items().await;
     let part = items.iter().rfind(|item| item["pk"].as_s().unwrap() == "spans#r-1").unwrap();
-    let delete = table.client.delete_item().table_name(TABLE);
+    let delete = table.client.delete_item().table_name(&table.name);
     delete.key("pk", part["pk"].clone()).key("sk", part["sk"].clone()).send().await.unwrap();
     let answer = table.reader().transaction(&trace(1)).await.unwrap();
     assert_eq!((answer.found.runs.len(), answer.found.spans.len()), (1, 0));

@@ -1,4 +1,5 @@
-//! The store against the embedded DynamoDB, over HTTP as in the cloud.
+//! The store against the embedded DynamoDB, over HTTP as in the cloud; against moto where `ROUND_TRIPS_MOTO` names its
+//! endpoint.
 
 mod again;
 mod damage;
@@ -12,6 +13,7 @@ mod template;
 mod throttled;
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
@@ -26,31 +28,42 @@ use crate::testing::NOW;
 use crate::time::Window;
 use crate::{Options, Reader, Store, Writer, Written};
 
-const TABLE: &str = "traces";
+/// Names moto's endpoint, such as `http://127.0.0.1:5000`.
+const MOTO: &str = "ROUND_TRIPS_MOTO";
 /// The hour before now.
 const LAST_HOUR: Window = Window { from: NOW - 3_600_000, to: NOW + 1000 };
 
 /// A new table, and the process that serves it.
 struct Table {
     client: Client,
+    name: String,
     store: Store,
     _server: JoinSet<()>,
 }
 
 impl Table {
     async fn new() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        // In moto all tests share one account.
+        static TABLES: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("traces-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::Relaxed));
         let mut server = JoinSet::new();
-        server.spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
+        let endpoint = match std::env::var(MOTO) {
+            Ok(moto) => moto,
+            Err(_) => {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+                let endpoint = format!("http://{}", listener.local_addr().unwrap());
+                server.spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
+                endpoint
+            }
+        };
         let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
             .region("us-east-1")
             .endpoint_url(endpoint)
             .credentials_provider(Credentials::for_tests());
         let client = Client::new(&config.load().await);
-        let store = Store::new(client.clone(), TABLE);
+        let store = Store::new(client.clone(), &name);
         store.create_table().await.unwrap();
-        Self { client, store, _server: server }
+        Self { client, name, store, _server: server }
     }
 
     fn writer(&self) -> Writer {
@@ -67,7 +80,7 @@ impl Table {
 
     /// All that is in it.
     async fn items(&self) -> Vec<Item> {
-        let mut pages = self.client.scan().table_name(TABLE).into_paginator().items().send();
+        let mut pages = self.client.scan().table_name(&self.name).into_paginator().items().send();
         let mut items = Vec::new();
         while let Some(item) = pages.next().await {
             items.push(item.unwrap());

@@ -6,7 +6,8 @@ use super::*;
 async fn the_template_defines_the_table_that_is_made() {
     let template = include_str!("../../../template.yaml");
     let table = Table::new().await;
-    let described = table.client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
+    let described =
+        table.client.describe_table().table_name(&table.name).send().await.unwrap().table.unwrap();
     let (_, rest) = template.split_once("\n  TraceTable:\n").unwrap();
     let definition: Vec<&str> =
         rest.lines().take_while(|line| line.is_empty() || line.starts_with("    ")).collect();

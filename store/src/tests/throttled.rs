@@ -16,6 +16,8 @@ use super::*;
 use crate::Error;
 use crate::testing::{invocation, otlp};
 
+const TABLE: &str = "traces";
+
 /// What the table answers to its n-th request.
 type Answer = fn(usize, &Value) -> Option<(u16, Value)>;
 

@@ -1,0 +1,159 @@
+//! Where a failure comes from: the span that failed may be the symptom of another.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use serde::Serialize;
+
+use crate::run::{Card, Failure};
+use crate::span::Span;
+
+/// What failed first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// How it stands to the failure.
+    pub way: Upstream,
+    /// Whose span it is.
+    pub function: String,
+    /// The span's trace.
+    pub trace_id: String,
+    /// The span.
+    pub span_id: String,
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub error: Failure,
+}
+
+/// How a cause stands to the failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Upstream {
+    /// Another function failed before, or dropped an error.
+    Before,
+    /// A call failed that it made.
+    Below,
+}
+
+/// The cause of a failure in its transaction, if it isn't its own: the first error of another function that was over
+/// before it began; else the innermost call below it that failed.
+pub(super) fn cause(failure: &Card, spans: &[Span]) -> Option<Cause> {
+    let id = failure.record.as_ref().unwrap_or(&failure.span_id);
+    let failed = spans.iter().find(|span| span.span_id == *id && span.trace_id == failure.trace_id)?;
+    let erring = || spans.iter().filter_map(|span| Some((span, error(span)?)));
+    let before = erring().filter(|(span, _)| span.function != failed.function && span.end <= failed.start);
+    if let Some((span, error)) = before.min_by_key(|(span, _)| span.end) {
+        return Some(told(Upstream::Before, span, error));
+    }
+    let depths = depths(failed, spans);
+    let below = erring().filter_map(|(span, error)| Some((depths.get(&key(span))?, span, error)));
+    let (_, span, error) =
+        below.filter(|(depth, ..)| **depth > 0).max_by_key(|(depth, span, _)| (**depth, span.end))?;
+    Some(told(Upstream::Below, span, error))
+}
+
+fn told(way: Upstream, span: &Span, error: Failure) -> Cause {
+    Cause {
+        way,
+        function: span.function.clone(),
+        trace_id: span.trace_id.clone(),
+        span_id: span.span_id.clone(),
+        name: span.name.clone(),
+        error,
+    }
+}
+
+/// What a span says of an error: that it failed, or that it dropped one.
+fn error(span: &Span) -> Option<Failure> {
+    Failure::of(span).or_else(|| Failure::swallowed(span))
+}
+
+/// How far below `top` each span is.
+fn depths<'a>(top: &'a Span, spans: &'a [Span]) -> BTreeMap<(&'a str, &'a str), u32> {
+    let mut below: BTreeMap<(&str, &str), Vec<&Span>> = BTreeMap::new();
+    for span in spans {
+        if let Some(parent) = &span.parent_id {
+            below.entry((&span.trace_id, parent)).or_default().push(span);
+        }
+    }
+    let mut depths = BTreeMap::from([(key(top), 0)]);
+    let mut next = vec![top];
+    while let Some(span) = next.pop() {
+        let depth = depths.get(&key(span)).copied().unwrap_or_default();
+        for child in below.get(&key(span)).into_iter().flatten() {
+            // Each once: parents may go round in a circle.
+            if let Entry::Vacant(place) = depths.entry(key(child)) {
+                place.insert(depth + 1);
+                next.push(child);
+            }
+        }
+    }
+    depths
+}
+
+fn key(span: &Span) -> (&str, &str) {
+    (&span.trace_id, &span.span_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::span::{Event, Status};
+
+    fn span(id: &str, parent: Option<&str>, function: &str, from: u64, to: u64) -> Span {
+        Span {
+            trace_id: "t".into(),
+            span_id: id.into(),
+            parent_id: parent.map(str::to_owned),
+            function: function.into(),
+            start: from,
+            end: to,
+            ..Span::default()
+        }
+    }
+
+    fn failed(span: Span, why: &str) -> Span {
+        Span { status: Status::Error(why.into()), ..span }
+    }
+
+    fn found(spans: &[Span]) -> Option<(Upstream, String)> {
+        let card = Card { trace_id: "t".into(), span_id: "mail".into(), ..Card::default() };
+        cause(&card, spans).map(|cause| (cause.way, cause.span_id))
+    }
+
+    #[test]
+    fn an_error_before_it_comes_first_then_the_innermost_call() {
+        let mail = failed(span("mail", Some("send"), "mailer", 50, 90), "no");
+        let send = span("send", Some("api"), "api", 10, 20);
+        let call = failed(span("call", Some("mail"), "mailer", 60, 80), "refused");
+        let inner = failed(span("inner", Some("call"), "third", 61, 79), "down");
+        let api = span("api", None, "api", 0, 30);
+        assert_eq!(found(&[mail.clone(), send.clone(), api.clone()]), None, "its own");
+        let spans = [mail.clone(), send.clone(), api.clone(), call.clone(), inner];
+        assert_eq!(found(&spans), Some((Upstream::Below, "inner".into())));
+        let fraud = failed(span("fraud", Some("api"), "api", 5, 9), "score unavailable");
+        let spans = [mail.clone(), send, fraud, api, call];
+        assert_eq!(found(&spans), Some((Upstream::Before, "fraud".into())));
+        let attempt = failed(span("first", Some("send"), "mailer", 30, 40), "no");
+        assert_eq!(found(&[mail.clone(), attempt]), None, "its own attempt before");
+        let circle = [
+            mail,
+            failed(span("a", Some("b"), "x", 60, 61), "a"),
+            failed(span("b", Some("a"), "x", 60, 61), "b"),
+        ];
+        assert_eq!(found(&circle), None);
+    }
+
+    #[test]
+    fn a_dropped_error_is_a_cause() {
+        let mail = failed(span("mail", None, "mailer", 50, 90), "no");
+        let mut api = span("api", None, "api", 0, 30);
+        api.attributes.insert("throughline.swallowed_errors".into(), "1".into());
+        let attributes =
+            [("exception.type".into(), "FraudCheck".into()), ("exception.message".into(), "timeout".into())];
+        api.events.push(Event { name: "exception".into(), time: 9, attributes: attributes.into() });
+        let card = Card { trace_id: "t".into(), span_id: "mail".into(), ..Card::default() };
+        let cause = cause(&card, &[mail, api]).unwrap();
+        assert_eq!((cause.error.kind.as_str(), cause.error.message.as_str()), ("FraudCheck", "timeout"));
+    }
+}
