@@ -107,6 +107,11 @@ impl Accounts {
         self.count(to, signal, |count| count.exported += items);
     }
 
+    /// Items that backends have taken so far.
+    pub fn all_exported(&self) -> u64 {
+        self.destinations.iter().flat_map(|it| &it.counts).map(|count| count.exported).sum()
+    }
+
     /// Written to stdout at SHUTDOWN because the backend could not be reached in time.
     pub fn spilled(&mut self, to: usize, signal: Signal, items: u64) {
         self.count(to, signal, |count| count.spilled += items);

@@ -1,7 +1,7 @@
 //! The life of the extension after its start: events, invocations, SHUTDOWN.
 
 use crate::bad_end::BadEnd;
-use crate::export::{Effort, Exporter};
+use crate::export::{Drained, Effort, Exporter};
 use crate::facts::unix_nanos;
 use crate::flush::{Decision, GaveUp, Pace, Settings, State, Unsent, decide, held_until, shutdown_until};
 use crate::lambda::{Error, Event, Lambda, instant};
@@ -150,7 +150,10 @@ impl Extension {
                     if !self.shared.is_pressing() || until <= now {
                         continue;
                     }
-                    gave_up = gave_up || !self.exporter.drain(&self.shared, until, Effort::Usual).await;
+                    if !gave_up {
+                        let Drained { all, some } = self.exporter.drain(&self.shared, until, Effort::Usual).await;
+                        gave_up = !all && !some;
+                    }
                     self.shared.flushed();
                 }
             }
@@ -189,14 +192,15 @@ impl Extension {
                     () = self.terminated.wait() => return After::Terminated,
                 },
                 Decision::Beside(until) => {
-                    let drained = self.flush(&turn, until).await;
-                    turn.tail &= !drained;
-                    turn.gave_up = (!drained).then_some(GaveUp::Early);
+                    let Drained { all, some } = self.flush(&turn, until).await;
+                    turn.tail &= !all;
+                    // A backend that takes something is asked again: the function hands over faster than that reads.
+                    turn.gave_up = (!all && !some).then_some(GaveUp::Early);
                 }
                 Decision::Flush(until) => {
                     turn.flushing_since.get_or_insert(now);
                     let drained = self.flush(&turn, until).await;
-                    turn.gave_up = (!drained).then_some(GaveUp::AtEnd);
+                    turn.gave_up = (!drained.all).then_some(GaveUp::AtEnd);
                 }
                 Decision::Ahead => {
                     self.ahead = Some(Ahead { request_id: request_id.to_owned(), deadline });
@@ -211,11 +215,10 @@ impl Extension {
         After::Next
     }
 
-    /// Tells whether nothing is left.
-    async fn flush(&mut self, turn: &Turn<'_>, until: Instant) -> bool {
+    async fn flush(&mut self, turn: &Turn<'_>, until: Instant) -> Drained {
         let drained = self.exporter.drain(&self.shared, until, Effort::Usual).await;
         self.shared.flushed();
-        self.pace.flushed(turn.invoked.elapsed(), drained);
+        self.pace.flushed(turn.invoked.elapsed(), drained.all);
         drained
     }
 

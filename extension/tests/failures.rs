@@ -2,8 +2,14 @@
 
 mod support;
 
+use bytes::Bytes;
+use http::Response;
+use http_body_util::{BodyExt, Full};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use support::{Backend, Extension, PATIENCE, invocation_span, span};
+use throughline_extension::http::serve;
 use tokio::net::TcpListener;
 
 /// A port on which nobody listens.
@@ -180,4 +186,41 @@ async fn a_full_buffer_drops_the_oldest_and_says_so() {
     let lines = extension.lines();
     let dropped = lines.iter().find(|line| line["reason"] == "buffer-full").expect("a line");
     assert_eq!(dropped["request_ids"][0], "r0");
+}
+
+/// Takes 100 ms for each request.
+async fn slow_backend(requests: Arc<AtomicUsize>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(serve(listener, move |request| {
+        let requests = Arc::clone(&requests);
+        async move {
+            let _ = request.into_body().collect().await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            requests.fetch_add(1, Ordering::Relaxed);
+            Response::new(Full::new(Bytes::new()))
+        }
+    }));
+    url
+}
+
+#[tokio::test]
+async fn a_backend_that_is_slower_than_the_function_is_asked_again_within_an_invocation() {
+    let requests = Arc::<AtomicUsize>::default();
+    let endpoint = slow_backend(Arc::clone(&requests)).await;
+    let extension = Extension::start(&[
+        ("THROUGHLINE_EXPORT_ENDPOINT", &endpoint),
+        ("THROUGHLINE_BUFFER_BYTES", "65536"),
+        ("THROUGHLINE_BUDGET_MS", "1000"),
+    ])
+    .await;
+    extension.lambda.invoke("r0", Duration::from_secs(60));
+    let more = [span(&"x".repeat(10_000))];
+    let twice = async {
+        // More than fit into one budget.
+        while requests.load(Ordering::Relaxed) < 13 {
+            assert_eq!(extension.hand_over(&more).await, 200);
+        }
+    };
+    tokio::time::timeout(PATIENCE, twice).await.expect("the second flush");
 }

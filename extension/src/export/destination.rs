@@ -10,6 +10,7 @@ use crate::config::Export;
 use crate::log::Level;
 use crate::outbox::Outbox;
 use serde_json::json;
+use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// One request to a backend: under the 5 MB that the strictest is known to take.
@@ -60,9 +61,11 @@ impl Destination {
             return;
         }
         let mut limit = BATCH;
-        let mut failures = 0;
+        let (mut failures, mut took) = (0, Duration::ZERO);
         loop {
-            if Instant::now() >= until {
+            // A request that would be cut off in the middle would be sent twice.
+            let begun = Instant::now();
+            if begun + took >= until {
                 return;
             }
             let Some(batch) = outbox.take(limit) else { return };
@@ -74,7 +77,7 @@ impl Destination {
                         if breaker.succeeded() {
                             outbox.log(Level::Info, "export works again", json!({}));
                         }
-                        (limit, failures) = (BATCH, 0);
+                        (limit, failures, took) = (BATCH, 0, begun.elapsed());
                         continue;
                     }
                     Outcome::Refused { divisible: true, .. } if batch.entries.len() > 1 => {

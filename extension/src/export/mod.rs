@@ -62,6 +62,15 @@ pub enum Effort {
     LastChance,
 }
 
+/// What came of a flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Nothing waits.
+    pub all: bool,
+    /// A backend took something.
+    pub some: bool,
+}
+
 /// Sends batches to where the configuration says.
 #[derive(Debug)]
 pub struct Exporter {
@@ -80,11 +89,13 @@ impl Exporter {
 
     /// Sends to all destinations at the same time until nothing waits, `until` is reached, or each that is left
     /// fails and a retry would not fit. Whatever was not taken is in its queue again and no request is on its way
-    /// any more when this returns. It must be awaited to its end. Tells whether nothing waits.
-    pub async fn drain(&mut self, shared: &Shared, until: Instant, effort: Effort) -> bool {
+    /// any more when this returns. It must be awaited to its end.
+    pub async fn drain(&mut self, shared: &Shared, until: Instant, effort: Effort) -> Drained {
+        let before = shared.lock().accounts.all_exported();
         let destinations = self.destinations.iter_mut().enumerate();
         all(destinations.map(|(to, destination)| destination.drain(shared.outbox(to), until, effort))).await;
-        shared.lock().queued() == 0
+        let inner = shared.lock();
+        Drained { all: inner.queued() == 0, some: inner.accounts.all_exported() > before }
     }
 
     /// Writes what is left to stdout, once, whoever missed it; what is still left at `until` is dropped.
