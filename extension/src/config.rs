@@ -40,7 +40,7 @@ pub struct Config {
     pub ample: bool,
     /// `THROUGHLINE_EXPORT_*`: the destinations, at least one.
     pub exports: Vec<Export>,
-    /// `THROUGHLINE_PHASES`, `THROUGHLINE_METRICS`, and which function this is.
+    /// `THROUGHLINE_PHASES`, `THROUGHLINE_METRICS`, `THROUGHLINE_LOGS`, and which function this is.
     pub facts: crate::facts::Settings,
     /// Lambda Managed Instances: no INVOKE events and no freeze.
     pub managed_instances: bool,
@@ -65,7 +65,7 @@ pub struct Notice {
 pub fn parse(env: &HashMap<String, String>, collector: bool) -> (Config, Vec<Notice>) {
     let port = if collector { LISTEN + 1 } else { LISTEN };
     let mut reader = Reader { env, port, notices: Vec::new() };
-    let config = Config {
+    let mut config = Config {
         enabled: reader.enabled(),
         listen: reader.listen(),
         buffer_bytes: reader.number("THROUGHLINE_BUFFER_BYTES", BUFFER_BYTES, BUFFER_RANGE) as usize,
@@ -73,10 +73,12 @@ pub fn parse(env: &HashMap<String, String>, collector: bool) -> (Config, Vec<Not
         flush: reader.flush(),
         ample: is_ample(reader.value("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|size| size.parse().ok())),
         exports: reader.exports(),
-        facts: reader.facts(),
+        facts: crate::facts::Settings::default(),
         managed_instances: env.get("AWS_LAMBDA_INITIALIZATION_TYPE").map(String::as_str)
             == Some("lambda-managed-instances"),
     };
+    // They go by where there is to send to.
+    config.facts = reader.facts(&config.exports, config.managed_instances);
     reader.slips();
     (config, reader.notices)
 }

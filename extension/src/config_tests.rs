@@ -63,6 +63,22 @@ fn metrics_are_told_if_it_is_said_how_they_count() {
 }
 
 #[test]
+fn logs_are_told_to_those_who_take_them() {
+    for (endpoint, value, logs, warnings) in [
+        ("https://api.example.com", "on", true, 0),
+        ("https://api.example.com", "off", false, 0),
+        ("https://api.example.com", "yes", false, 1),
+        ("https://api.example.com/v1/traces", "on", false, 1),
+        ("stdout", "on", false, 1),
+        ("stdout,https://api.example.com", "ON", true, 0),
+    ] {
+        let (config, notices) =
+            read(&[("THROUGHLINE_EXPORT_ENDPOINT", endpoint), ("THROUGHLINE_LOGS", value)]);
+        assert_eq!((config.facts.logs, notices.len()), (logs, warnings), "{endpoint} {value}: {notices:?}");
+    }
+}
+
+#[test]
 fn good_values_are_taken_without_a_word() {
     let (config, notices) = read(&[
         ("THROUGHLINE_ENABLED", "FALSE"),

@@ -150,13 +150,15 @@ impl Lambda {
         .await
     }
 
-    /// Subscribes to platform events, to be sent to `port` of the sandbox.
-    pub async fn subscribe(&self, port: u16) -> Subscription {
+    /// Subscribes to platform events, and to the function's `logs`, to be sent to `port` of the sandbox.
+    pub async fn subscribe(&self, port: u16, logs: bool) -> Subscription {
+        // Never to the extensions': what is written here would come back.
+        let types = if logs { &["platform", "function"][..] } else { &["platform"] };
         let mut refused = String::new();
         for schema in SCHEMAS {
             let body = json!({
                 "schemaVersion": schema,
-                "types": ["platform"],
+                "types": types,
                 "buffering": { "maxItems": 1000, "maxBytes": 262_144, "timeoutMs": BUFFERING_MS },
                 "destination": { "protocol": "HTTP", "URI": format!("http://sandbox.localdomain:{port}") },
             });

@@ -34,7 +34,7 @@ pub async fn start(api: &str, name: &str, tmp: &Path, mut config: Config) -> Res
     let names: Vec<String> = config.exports.iter().map(ToString::to_string).collect();
     let spool = Spool::new(tmp, api, config.buffer_bytes, &names);
     let shared = Arc::new(Shared::with_destinations(config.buffer_bytes, config.enabled, names));
-    config.facts.metrics_to = config.exports.iter().map(Export::takes_metrics).collect();
+    config.facts.takers = config.exports.iter().map(Export::takers).collect();
     shared.lock().facts = Facts::new(config.facts.clone(), unix_nanos(SystemTime::now()));
     // Before the function can run: what is in the folder now is of a sandbox that was reset.
     shared.resume(spool);
@@ -47,8 +47,11 @@ pub async fn start(api: &str, name: &str, tmp: &Path, mut config: Config) -> Res
 
     let quiet = !config.enabled || config.managed_instances;
     let lambda = Lambda::register(api, name, if quiet { Events::ShutdownOnly } else { Events::All }).await?;
-    let subscription =
-        if config.enabled { subscribe(&lambda, &shared).await } else { Subscription::NotSupported };
+    let subscription = if config.enabled {
+        subscribe(&lambda, &shared, config.facts.logs).await
+    } else {
+        Subscription::NotSupported
+    };
     if let Subscription::Refused(why) = &subscription {
         log::line(Level::Warn, "no telemetry from the platform; going on without", json!({ "reason": why }));
     }
@@ -99,7 +102,7 @@ fn tell_port(tmp: &Path, api: &str, port: u16) -> Option<(Sandbox, u16)> {
         .ok()
 }
 
-async fn subscribe(lambda: &Lambda, shared: &Arc<Shared>) -> Subscription {
+async fn subscribe(lambda: &Lambda, shared: &Arc<Shared>, logs: bool) -> Subscription {
     let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     let address = telemetry::address_in(&hosts);
     let bound =
@@ -110,7 +113,7 @@ async fn subscribe(lambda: &Lambda, shared: &Arc<Shared>) -> Subscription {
             if address.is_none() {
                 tokio::spawn(listen_where_looked_up(port, Arc::clone(shared)));
             }
-            lambda.subscribe(port).await
+            lambda.subscribe(port, logs).await
         }
         Err(error) => Subscription::Refused(error.to_string()),
     }

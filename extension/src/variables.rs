@@ -34,6 +34,7 @@ pub const VARIABLES: &[Variable] = &[
     variable("THROUGHLINE_FLUSH", "adaptive", "what may wait: end, deferred, interval=20s, adaptive"),
     variable("THROUGHLINE_PHASES", "cold-starts", "whose phases become spans: cold-starts, all, off"),
     variable("THROUGHLINE_METRICS", "off", "metrics of the function, once a minute: delta, cumulative, off"),
+    variable("THROUGHLINE_LOGS", "off", "on: the lines of the function become log records with trace ids"),
     variable("THROUGHLINE_ENABLED", "true", "false: take everything, keep nothing"),
 ];
 

@@ -4,6 +4,7 @@ mod support;
 
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -159,4 +160,38 @@ async fn metrics_go_where_metrics_are_taken_once_at_shutdown() {
     let counted = [&row(0)["received"], &row(0)["exported"], &row(0)["kept"]];
     assert_eq!(counted.map(serde_json::Value::as_u64), [Some(9), Some(9), Some(0)]);
     assert!(row(1).is_null(), "{summary}");
+}
+
+#[tokio::test]
+async fn lines_of_the_function_arrive_in_the_trace_of_its_invocation() {
+    let backend = Backend::start(&[]).await;
+    let variables = [("THROUGHLINE_EXPORT_ENDPOINT", backend.url()), ("THROUGHLINE_LOGS", "on".into())];
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let mut extension = Extension::start(&variables).await;
+    assert_eq!(extension.lambda.state().subscriptions[0]["types"], json!(["platform", "function"]));
+    let line = |record: serde_json::Value| json!({ "time": "2026-01-01T00:00:01.500Z", "type": "function", "record": record });
+    let other = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let lines = [
+        line(json!("before it\n")),
+        begun("r1", 1),
+        line(json!("just text\n")),
+        line(json!({ "level": "WARN", "message": "in a trace of its own", "trace_id": other })),
+    ];
+    assert_eq!(extension.lambda.tell(json!(lines)).await, 200);
+    extension.invocation("r1", "its own").await;
+    let summary = extension.shut_down().await;
+    let own = backend.span("its own");
+    let mut records = Vec::new();
+    for (path, bytes) in &backend.state().others {
+        assert_eq!(path, "/v1/logs");
+        let request = ExportLogsServiceRequest::decode(bytes.as_slice()).expect("OTLP");
+        records.extend(request.resource_logs[0].scope_logs[0].log_records.clone());
+    }
+    let traces: Vec<_> = records.iter().map(|record| record.trace_id.clone()).collect();
+    let other: Vec<u8> =
+        (0..16).map(|at| u8::from_str_radix(&other[2 * at..2 * at + 2], 16).expect("hex")).collect();
+    assert_eq!(traces, [vec![], own.trace_id, other]);
+    assert_eq!(records[2].severity_text, "WARN");
+    let counted = &summary["log_records"];
+    assert_eq!((&counted["received"], &counted["exported"]), (&3.into(), &3.into()));
 }

@@ -64,12 +64,13 @@ impl fmt::Display for Export {
 }
 
 impl Export {
-    /// Whether it takes metrics, as far as its name tells.
-    pub fn takes_metrics(&self) -> bool {
+    /// What the extension itself tells goes there, by [`Signal::index`](crate::otlp::Signal::index), as far as its name tells
+    /// what it takes. To stdout go no log records: lines that the function wrote there are there.
+    pub fn takers(&self) -> [bool; 3] {
         match self {
-            Export::Stdout => true,
-            Export::Otlp { endpoint, .. } => !endpoint.is_of_traces(),
-            Export::Aws(_) => false,
+            Export::Stdout => [true, true, false],
+            Export::Otlp { endpoint, .. } => [true, !endpoint.is_of_traces(), !endpoint.is_of_traces()],
+            Export::Aws(_) => [true, false, true],
         }
     }
 }

@@ -33,7 +33,7 @@ fn several_destinations_have_headers_and_protocols_in_common_and_of_their_own() 
 }
 
 #[test]
-fn metrics_that_nobody_sent_are_for_those_who_take_some() {
+fn metrics_and_logs_that_nobody_sent_are_for_those_who_take_some() {
     let (config, notices) = read(&[
         ("THROUGHLINE_EXPORT_ENDPOINT", "http://one,https://two/v1/traces,stdout,aws"),
         ("AWS_REGION", "eu-west-1"),
@@ -43,8 +43,8 @@ fn metrics_that_nobody_sent_are_for_those_who_take_some() {
         ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
     ]);
     assert_eq!(notices, []);
-    let takes: Vec<bool> = config.exports.iter().map(Export::takes_metrics).collect();
-    assert_eq!(takes, [true, false, true, false]);
+    let takers: Vec<_> = config.exports.iter().map(|export| export.takers()[1..].to_vec()).collect();
+    assert_eq!(takers, [[true, true], [false, false], [true, false], [false, true]]);
 }
 
 #[test]

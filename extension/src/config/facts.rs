@@ -1,19 +1,48 @@
-//! What is told of the platform's facts: `THROUGHLINE_PHASES`, `THROUGHLINE_METRICS`.
+//! What is told of the platform's facts: `THROUGHLINE_PHASES`, `THROUGHLINE_METRICS`, `THROUGHLINE_LOGS`.
 
-use super::Reader;
+use super::{Export, Reader};
 use crate::facts::{FunctionInfo, Phases, Settings, Temporality};
+use crate::otlp::Signal;
 
 const PHASES: &str = "THROUGHLINE_PHASES";
 const METRICS: &str = "THROUGHLINE_METRICS";
+const LOGS: &str = "THROUGHLINE_LOGS";
 
 // === impl Reader ===
 
 impl Reader<'_> {
     /// What is told, and of which function.
-    pub(super) fn facts(&mut self) -> Settings {
-        let function = FunctionInfo::of(self.env);
-        // Which destinations take metrics is known once they stand.
-        Settings { function, phases: self.phases(), metrics: self.metrics(), metrics_to: Vec::new() }
+    pub(super) fn facts(&mut self, exports: &[Export], concurrent: bool) -> Settings {
+        let takers: Vec<_> = exports.iter().map(Export::takers).collect();
+        let takes = |signal: Signal| takers.iter().any(|takes| takes[signal.index()]);
+        let (mut metrics, mut logs) = (self.metrics(), self.logs());
+        if metrics.is_some() && !takes(Signal::Metrics) {
+            self.warn(METRICS, "", "is set, but no destination takes metrics; off is used");
+            metrics = None;
+        }
+        if logs && !takes(Signal::Logs) {
+            self.warn(LOGS, "", "is set, but no destination takes log records; off is used");
+            logs = false;
+        }
+        Settings {
+            function: FunctionInfo::of(self.env),
+            phases: self.phases(),
+            metrics,
+            logs,
+            concurrent,
+            takers,
+        }
+    }
+
+    fn logs(&mut self) -> bool {
+        match self.value(LOGS).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("off") => false,
+            Some("on") => true,
+            Some(other) => {
+                self.warn(LOGS, other, "is neither on nor off; off is used");
+                false
+            }
+        }
     }
 
     fn phases(&mut self) -> Phases {

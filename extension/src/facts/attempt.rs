@@ -1,6 +1,7 @@
 //! One attempt at a request: what is known of it, how it ended, and the spans for that.
 
 use super::event::{End, Phase, millis};
+use super::logs::Fate;
 use super::spans::{Place, attribute, fail, id, phase, span, text};
 use super::xray::XRay;
 use super::{FunctionInfo, Last};
@@ -148,6 +149,16 @@ impl Attempt {
         let trace_id = self.trace.or(self.xray.map(|xray| xray.trace_id)).unwrap_or_else(own);
         let parent = self.xray.filter(|xray| xray.trace_id == trace_id).and_then(|xray| xray.parent);
         Place { trace_id, parent: parent.unwrap_or_default() }
+    }
+
+    /// What is known of its trace; nothing more will be, if it is `over`.
+    pub(super) fn fate(&self, over: bool) -> Fate {
+        let xray = self.xray.map(|xray| xray.trace_id);
+        match self.span.as_ref().map(|span| span.trace_id).or(self.trace) {
+            Some(trace_id) => Fate::Known(trace_id),
+            None if over => xray.map_or(Fate::Unknown, Fate::Known),
+            None => Fate::Waits(xray),
+        }
     }
 
     /// Whether its phases can be told: the platform has said all, or says no more; and only in a transaction that has

@@ -3,6 +3,7 @@
 //! Each is read by itself, so that one of an unknown shape costs the others nothing; and nothing that is optional costs an
 //! event its place.
 
+use super::logs::Line;
 use crate::bad_end::BadEnd;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -38,6 +39,8 @@ pub enum Fact {
     Done(String, End),
     /// `platform.report`.
     Report(String, End),
+    /// `function`: a line that it logged.
+    Line(Box<Line>),
 }
 
 /// How something ended.
@@ -94,7 +97,10 @@ pub fn read(batch: &[u8]) -> Vec<Event> {
     events
         .filter_map(|event| {
             let time = event.time.as_deref().and_then(unix_nanos).unwrap_or_default();
-            let fact = fact(&event.r#type, event.record)?;
+            let fact = match event.r#type.as_str() {
+                "function" => Fact::Line(Box::new(Line::read(time, event.record.get())?)),
+                kind => fact(kind, event.record)?,
+            };
             Some(Event { time, fact })
         })
         .collect()
@@ -225,10 +231,13 @@ mod tests {
         ]"#;
         let told: Vec<_> = read(batch).into_iter().map(|event| (event.time, event.fact)).collect();
         assert_eq!(told[0], (1_000_000_000, Fact::Start("a".into(), Some("Root=1".into()))));
-        let done = told[1..].iter().map(|(_, fact)| match fact {
-            Fact::Done(id, end) => (id.as_str(), end.is_success(), end.bad_end().is_some()),
-            other => panic!("{other:?}"),
-        });
+        let lines = told.iter().filter(|(_, fact)| matches!(fact, Fact::Line(_)));
+        assert_eq!(lines.count(), 2);
+        let done =
+            told[1..].iter().filter(|(_, fact)| !matches!(fact, Fact::Line(_))).map(|(_, fact)| match fact {
+                Fact::Done(id, end) => (id.as_str(), end.is_success(), end.bad_end().is_some()),
+                other => panic!("{other:?}"),
+            });
         assert_eq!(done.collect::<Vec<_>>(), [("a", true, false), ("b", false, true), ("d", false, false)]);
     }
 

@@ -6,7 +6,9 @@
 mod attempt;
 pub mod event;
 mod function;
+pub mod logs;
 mod metrics;
+mod settings;
 pub mod spans;
 mod telling;
 pub mod xray;
@@ -15,7 +17,9 @@ use crate::accounts::Accounts;
 use crate::otlp::InvocationSpan;
 use attempt::{Attempt, Init};
 use event::{Event, Fact};
+use logs::{Fate, Lines};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use std::collections::VecDeque;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -23,36 +27,12 @@ use throughline_recorder::Failure;
 
 pub use function::FunctionInfo;
 pub use metrics::{Metrics, Temporality};
+pub use settings::{Phases, Settings};
 
 /// Attempts remembered; a managed instance has so many at once.
 const REMEMBERED: usize = 64;
 /// By how much INVOKE may be read after the end of a quick invocation. Lambda's retries come a minute later.
 const READ_LATE: u64 = 1_000_000_000;
-
-/// Of which invocations the phases are told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Phases {
-    /// Of none.
-    Off,
-    /// Of those that began with an init, where they explain what the invocation's own span can't show.
-    #[default]
-    ColdStarts,
-    /// Of each.
-    All,
-}
-
-/// What is told.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Settings {
-    /// The function.
-    pub function: FunctionInfo,
-    /// Of which invocations the phases are told.
-    pub phases: Phases,
-    /// Whether metrics are told, and how they count.
-    pub metrics: Option<Temporality>,
-    /// Which destinations take metrics that nobody has sent.
-    pub metrics_to: Vec<bool>,
-}
 
 /// What is known of the latest attempts.
 #[derive(Debug, Default)]
@@ -62,6 +42,9 @@ pub struct Facts {
     attempts: VecDeque<Attempt>,
     init: Option<Init>,
     metrics: Option<Metrics>,
+    lines: Lines,
+    /// The request that the platform has begun last: lines that say nothing are about that.
+    under_way: Option<String>,
     /// Something is known that was not when it was last asked what is due.
     news: bool,
     /// The function has sent a span.
@@ -131,7 +114,14 @@ impl Facts {
         match &event.fact {
             Fact::InitStart => Init::started(&mut self.init, event.time),
             Fact::InitEnd(end) => Init::ended(&mut self.init, event.time, end),
+            Fact::Line(line) if self.settings.logs => {
+                self.lines.push((**line).clone(), self.under_way.as_deref());
+            }
+            Fact::Line(_) => {}
             Fact::Start(request_id, header) => {
+                if self.settings.logs && !self.settings.concurrent {
+                    self.under_way = Some(request_id.clone());
+                }
                 let is_earlier =
                     |attempt: &Attempt| attempt.platform_began.is_some_and(|began| began < event.time);
                 let attempt = self.at(request_id, is_earlier);
@@ -240,6 +230,25 @@ impl Facts {
     ) -> Option<(ExportMetricsServiceRequest, u64)> {
         let metrics = self.metrics.as_mut().filter(|metrics| last || metrics.are_due(now))?;
         metrics.tell(&self.settings.function, accounts.tallies(), now)
+    }
+
+    /// The lines whose trace is known, or that can't wait for it; all, if nothing will follow.
+    pub fn lines_due(&mut self, all: bool) -> Vec<LogRecord> {
+        if self.lines.is_empty() {
+            return Vec::new();
+        }
+        let Self { attempts, lines, sends_spans, settings, .. } = self;
+        lines.take(all, |request_id| {
+            let Some(at) = attempts.iter().rposition(|attempt| attempt.request_id == request_id) else {
+                return Fate::Unknown;
+            };
+            let attempt = &attempts[at];
+            // Its own span may come after the platform's word, if it sends any.
+            let over = attempt.closed
+                || (!settings.concurrent && at + 1 < attempts.len())
+                || (attempt.done.is_some() && (settings.concurrent || !*sends_spans));
+            attempt.fate(over)
+        })
     }
 
     fn latest(&mut self, request_id: &str) -> Option<&mut Attempt> {

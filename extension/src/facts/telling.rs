@@ -1,7 +1,7 @@
 //! What the facts have to do with the shared state: the platform's word comes in, and what is due is kept.
 
 use super::event::{Event, Fact};
-use super::{Account, Last, spans};
+use super::{Account, Last, logs, spans};
 use crate::buffer::Entry;
 use crate::ends::Outcome;
 use crate::log::{self, Level};
@@ -36,6 +36,7 @@ impl Shared {
     pub fn tell_facts(&self, last: Option<(&str, u64)>) {
         let mut inner = self.lock();
         let current = inner.current.clone();
+        let is_last = last.is_some();
         let last = last.map(|(reason, time)| Last { reason, time, current: current.as_deref() });
         for Account { request_id, spans, failure } in inner.facts.due(last) {
             if let Some(failure) = failure {
@@ -51,6 +52,26 @@ impl Shared {
             let request_id = Some(request_id.into());
             self.keep(&mut inner, Entry::new(Signal::Traces, bytes, items, request_id));
         }
+        self.tell_lines(&mut inner, is_last);
+    }
+
+    /// Keeps the function's lines whose trace is known; all of them, if nothing will follow.
+    fn tell_lines(&self, inner: &mut Inner, all: bool) {
+        let records = inner.facts.lines_due(all);
+        if records.is_empty() {
+            return;
+        }
+        let items = records.len() as u64;
+        let bytes = logs::request(&inner.facts.settings.function, records).encode_to_vec().into();
+        let request_id = inner.current.clone();
+        self.keep_own(inner, Entry::new(Signal::Logs, bytes, items, request_id));
+    }
+
+    /// Keeps what nobody has sent for those who take such.
+    fn keep_own(&self, inner: &mut Inner, entry: Entry) {
+        let (signal, all) = (entry.signal, 0..inner.queues.len());
+        let takers: Vec<bool> = all.map(|to| inner.facts.settings.takes(to, signal)).collect();
+        self.keep_for(inner, entry, |to| takers[to]);
     }
 
     /// Keeps the metrics, if it is time for them, for the destinations that take some; if it is the `last` time, in any
@@ -59,9 +80,7 @@ impl Shared {
         let mut inner = self.lock();
         let Inner { facts, accounts, .. } = &mut *inner;
         let Some((request, items)) = facts.metrics_due(accounts, now, last) else { return };
-        let takes = facts.settings.metrics_to.clone();
-        let bytes = request.encode_to_vec().into();
-        let entry = Entry::new(Signal::Metrics, bytes, items, None);
-        self.keep_for(&mut inner, entry, |to| takes.get(to) == Some(&true));
+        let entry = Entry::new(Signal::Metrics, request.encode_to_vec().into(), items, None);
+        self.keep_own(&mut inner, entry);
     }
 }
