@@ -23,7 +23,7 @@ pub use query::{
 pub use run::{Card, Failure, Name, Way};
 pub use store::Store;
 pub use totals::{Edge, Flow, Histogram, Sketch, Totals};
-pub use write::{Options, Writer, Written};
+pub use write::{Options, Rebuilt, Writer, Written};
 
 #[cfg(test)]
 mod testing;

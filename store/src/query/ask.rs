@@ -1,9 +1,11 @@
 //! Partitions, page by page.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use tokio::time::timeout;
 
 use super::{Effort, Reader};
 use crate::Error;
@@ -11,6 +13,8 @@ use crate::item::{Item, expired};
 use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, until};
 use crate::time::Window;
 
+/// How long a page is waited for, with the client's own retries.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How many requests are under way at once.
 const AT_ONCE: usize = 16;
 
@@ -111,7 +115,8 @@ impl Reader {
                 .expression_attribute_names("#s", SORT_KEY)
                 .expression_attribute_values(":a", AttributeValue::S(prefix.clone())),
         };
-        let answer = query.send().await.map_err(Error::aws)?;
+        let answer =
+            timeout(PATIENCE, query.send()).await.map_err(|_| Error::Deadline)?.map_err(Error::aws)?;
         let next = answer.last_evaluated_key.map(|after| Ask { after: Some(after), ..ask });
         let items = answer.items.unwrap_or_default();
         Ok(Page { items: items.into_iter().filter(|item| !expired(item, self.now)).collect(), next })

@@ -61,3 +61,35 @@ async fn the_table_is_made_once() {
     table.store.create_table().await.unwrap();
     assert!(!table.items().await.is_empty());
 }
+
+#[tokio::test]
+async fn totals_are_counted_anew_from_the_spans() {
+    let table = Table::new().await;
+    let earlier = NOW - 2 * 3_600_000;
+    let runs = (1..=20).map(|id| {
+        let run =
+            invocation(id, id, &format!("r-{id}")).attribute("throughline.source", "sqs q").at(earlier, id);
+        if id % 4 == 0 { run.attribute("user.id", &format!("u-{id}")).failed("Broken", "b") } else { run }
+    });
+    let request = otlp("f", runs);
+    let writer = table.writer();
+    write(&writer, request.clone()).await;
+    write(&writer, otlp("g", [invocation(90, 90, "r-90")])).await;
+    let window = Window::new(NOW - 5 * 3_600_000, NOW);
+    let reader = table.reader();
+    let answers = async || (reader.functions(window).await.unwrap(), reader.map(window).await.unwrap());
+    let before = answers().await;
+    // Read in once more, but under another name: everything counts twice.
+    write(&table.store.writer("other", Options::default()), request).await;
+    assert_eq!(answers().await.0.found[0].runs, 40);
+    let rebuilt = writer.rebuild_totals(window, at(NOW), soon()).await.unwrap();
+    assert_eq!(
+        (rebuilt.runs, rebuilt.items, rebuilt.removed, rebuilt.damaged),
+        (20, 1, 2, 0),
+        "not of this hour"
+    );
+    assert_eq!(answers().await, before);
+    let again = writer.rebuild_totals(window, at(NOW), soon()).await.unwrap();
+    assert_eq!((again.runs, again.removed), (20, 0));
+    assert_eq!(answers().await, before);
+}

@@ -50,15 +50,19 @@ impl HttpClient for Fake {
     }
 }
 
-/// Writes one run until a deadline, and how many items each request had.
-async fn written(answer: Answer) -> (Result<Written, Error>, Vec<usize>) {
-    let fake = Fake { answer, requests: Arc::default() };
+fn store(fake: &Fake) -> Store {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::for_tests())
         .http_client(fake.clone());
-    let store = Store::new(Client::from_conf(config.build()), TABLE);
+    Store::new(Client::from_conf(config.build()), TABLE)
+}
+
+/// Writes twenty runs until a deadline, and how many items each request had.
+async fn written(answer: Answer) -> (Result<Written, Error>, Vec<usize>) {
+    let fake = Fake { answer, requests: Arc::default() };
+    let store = store(&fake);
     let writer = store.writer("sandbox", Options::default());
     let runs = (1..=20).map(|id| invocation(id, id, &format!("r-{id}")));
     let written =
@@ -134,4 +138,17 @@ async fn the_deadline_holds() {
     let (silent, _) = written(|_, _| None).await;
     assert!(matches!(silent, Err(Error::Deadline)), "{silent:?}");
     assert!(begun.elapsed() <= Duration::from_secs(21), "each within its ten seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_has_an_end() {
+    for (answer, patience) in
+        [((|_, _| None) as Answer, 11), ((|_, _| Some((400, refusal("ThrottlingException")))) as Answer, 11)]
+    {
+        let store = store(&Fake { answer, requests: Arc::default() });
+        let begun = Instant::now();
+        let answer = store.reader(at(NOW)).transaction(&trace(1)).await;
+        assert!(matches!(answer, Err(Error::Deadline | Error::Aws(_))), "{answer:?}");
+        assert!(begun.elapsed() < Duration::from_secs(patience));
+    }
 }

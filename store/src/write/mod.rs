@@ -2,7 +2,10 @@
 
 mod batch;
 mod plan;
+mod rebuild;
 mod retry;
+
+pub use rebuild::Rebuilt;
 
 #[cfg(test)]
 pub(crate) use crate::item::write_units as write_units_of;
@@ -26,7 +29,7 @@ use crate::item::{Item, Place};
 use crate::run::group;
 use crate::schema::{Partition, bounded};
 use crate::time::{HOUR, millis};
-use crate::totals::{self, Running};
+use crate::totals::{self, Running, Totals};
 
 /// How many runs are written before what they came to is.
 const RUNS_AT_ONCE: usize = 100;
@@ -139,18 +142,14 @@ impl Writer {
     fn totals(&self, retention: u64) -> Vec<Item> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let items = running.changed().map(|(hour, function, generation, totals)| {
-            let sandbox = format!("{}-{generation}", self.sandbox);
-            let shard = shard([sandbox.as_bytes()]);
-            let sort = format!("{}#{sandbox}", bounded(function));
-            // As long as the last run that it counts.
-            let expires = ((hour + 1) * HOUR).saturating_add(retention) / 1000;
-            let place = Place { partition: Partition::Totals { hour, shard }, sort, expires };
-            place.holding(Item::from([
-                ("function".to_owned(), AttributeValue::S(function.to_owned())),
-                ("totals".to_owned(), AttributeValue::B(Blob::new(totals::write(totals)))),
-            ]))
+            item_of_totals(hour, function, &format!("{}-{generation}", self.sandbox), totals, retention)
         });
         items.collect()
+    }
+
+    /// In milliseconds.
+    fn retention(&self) -> u64 {
+        u64::try_from(self.options.retention.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// The keys of the baggage that runs are found by.
@@ -158,4 +157,17 @@ impl Writer {
     pub fn baggage(&self) -> BTreeSet<&str> {
         self.options.baggage.iter().map(String::as_str).collect()
     }
+}
+
+/// The item of what one sandbox counted of a function in an hour.
+fn item_of_totals(hour: u64, function: &str, sandbox: &str, totals: &Totals, retention: u64) -> Item {
+    let shard = shard([sandbox.as_bytes()]);
+    let sort = format!("{}#{sandbox}", bounded(function));
+    // As long as the last run that it counts.
+    let expires = ((hour + 1) * HOUR).saturating_add(retention) / 1000;
+    let place = Place { partition: Partition::Totals { hour, shard }, sort, expires };
+    place.holding(Item::from([
+        ("function".to_owned(), AttributeValue::S(function.to_owned())),
+        ("totals".to_owned(), AttributeValue::B(Blob::new(totals::write(totals)))),
+    ]))
 }

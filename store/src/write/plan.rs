@@ -7,11 +7,31 @@ use crate::hash::shard;
 use crate::item::{Item, Place, Pointer, pack};
 use crate::run::{Card, Run, baggage, names};
 use crate::schema::{Partition, bounded, sort};
-use crate::time::{HOUR, believable};
+use crate::time::HOUR;
 
 /// How many traces, ids, failed records and members of the baggage one run is found by, of each. A batch may have 10,000
 /// records. All of them are in its spans.
 const MAX_INDEXED: usize = 100;
+
+/// The card of a run, and those of its records.
+pub(super) struct Cards {
+    pub(super) head: Card,
+    pub(super) records: Vec<Card>,
+}
+
+impl Cards {
+    pub(super) fn of(run: &Run, now: u64, retention: u64) -> Option<Self> {
+        let card = |span: &_| Card::new(run, span, now, retention);
+        Some(Self { head: card(run.head()?), records: run.records().map(card).collect() })
+    }
+}
+
+/// What failed of a run. A failed record says for whom; where none has failed, the run has, if it did.
+pub(super) fn failures(head: &Card, records: &[Card]) -> Vec<Card> {
+    let failures: Vec<Card> = records.iter().filter(|record| record.failed()).cloned().collect();
+    let alone = failures.is_empty() && head.failed();
+    if alone { vec![head.clone()] } else { failures }
+}
 
 /// The items of a run.
 #[derive(Debug)]
@@ -26,10 +46,11 @@ pub(super) struct Plan {
 
 /// Which items a run becomes. `now` and `retention` in milliseconds.
 pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Result<Plan, Error> {
-    let Some(head_span) = run.head() else { return Err(Error::Spans("a run without spans".to_owned())) };
-    let head = Card::new(run, head_span, now, retention);
-    let records: Vec<Card> = run.records().map(|span| Card::new(run, span, now, retention)).collect();
-    let at = believable(head_span.start, now, retention);
+    let Some(Cards { head, records }) = Cards::of(run, now, retention) else {
+        return Err(Error::Spans("a run without spans".to_owned()));
+    };
+    let failures = failures(&head, &records);
+    let at = head.at();
     let place = Placing { run, head: &head, at, expires: at.saturating_add(retention) / 1000 };
 
     let spans = pack(run)?.into_iter().map(|(sort, item)| {
@@ -56,11 +77,6 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
         index.push(place.by_time(Partition::Begun { hour, shard: shard_of_run }).item(&head)?);
     }
 
-    // A failed record says for whom. Where none has failed, the run has.
-    let mut failures: Vec<Card> = records.into_iter().filter(Card::failed).collect();
-    if failures.is_empty() && head.failed() {
-        failures.push(head.clone());
-    }
     for failure in failures.iter().take(few(failures.len())) {
         let partition = Partition::Failures { hour, shard: shard_of_run, function: function.clone() };
         let span = failure.record.as_ref().unwrap_or(&failure.span_id);

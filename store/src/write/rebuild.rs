@@ -1,0 +1,151 @@
+//! Totals, counted anew from the spans: where sandboxes died before they wrote theirs, or spans were counted twice.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use tokio::time::Instant;
+
+use super::plan::{Cards, failures};
+use super::{Writer, batch, item_of_totals};
+use crate::Error;
+use crate::hash::SHARDS;
+use crate::item::{Item, expired, text, unpack};
+use crate::run::group;
+use crate::schema::{PARTITION_KEY, Partition, SORT_KEY};
+use crate::time::{HOUR, Window, millis};
+use crate::totals::Totals;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+
+/// The name of the sandbox that stands for all.
+const REBUILT: &str = "rebuilt";
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rebuilt {
+    /// How many runs were counted.
+    pub runs: u64,
+    /// How many items of totals were written.
+    pub items: u64,
+    /// How many that were there before were removed.
+    pub removed: u64,
+    /// How many runs could not be read.
+    pub damaged: u64,
+}
+
+type Counted = BTreeMap<(u64, String), Totals>;
+
+impl Writer {
+    /// Counts the runs of some hours anew and replaces what the sandboxes had counted. Only of hours that are over, for
+    /// the sandboxes of this one would go on with what they had. It reads the whole table, and holds the totals of all
+    /// functions in these hours.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read or written, or the deadline is there. Then it is to be done again.
+    pub async fn rebuild_totals(
+        &self,
+        window: Window,
+        now: SystemTime,
+        deadline: Instant,
+    ) -> Result<Rebuilt, Error> {
+        let now = millis(now);
+        let over = now / HOUR * HOUR;
+        let window = Window { to: window.to.min(over.saturating_sub(1)), ..window };
+        let mut rebuilt = Rebuilt::default();
+        let counted = self.count_anew(window, now, &mut rebuilt).await?;
+        let retention = self.retention();
+        let items = counted
+            .iter()
+            .map(|((hour, function), totals)| item_of_totals(*hour, function, REBUILT, totals, retention));
+        // First what is right: who asks meanwhile is told too much rather than too little.
+        rebuilt.items =
+            batch::write(&self.client, &self.table, items.collect(), deadline).await?.items as u64;
+        for hour in window.hours() {
+            for shard in 0..SHARDS {
+                rebuilt.removed += self.remove_others(Partition::Totals { hour, shard }, deadline).await?;
+            }
+        }
+        Ok(rebuilt)
+    }
+
+    async fn count_anew(&self, window: Window, now: u64, rebuilt: &mut Rebuilt) -> Result<Counted, Error> {
+        let mut counted = Counted::new();
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .filter_expression("begins_with(#p, :p)")
+            .expression_attribute_names("#p", PARTITION_KEY)
+            .expression_attribute_values(":p", AttributeValue::S("spans#".to_owned()));
+        let mut items = scan.into_paginator().items().send();
+        // The items of one partition come one after another.
+        let mut run: Vec<Item> = Vec::new();
+        while let Some(item) = items.next().await {
+            let item = item.map_err(Error::aws)?;
+            let same =
+                run.first().is_none_or(|first| text(first, PARTITION_KEY) == text(&item, PARTITION_KEY));
+            if !same {
+                self.count_run(&std::mem::take(&mut run), window, now, &mut counted, rebuilt);
+            }
+            run.extend(Some(item).filter(|item| !expired(item, now)));
+        }
+        self.count_run(&run, window, now, &mut counted, rebuilt);
+        Ok(counted)
+    }
+
+    fn count_run(
+        &self,
+        items: &[Item],
+        window: Window,
+        now: u64,
+        counted: &mut Counted,
+        rebuilt: &mut Rebuilt,
+    ) {
+        let (resource_spans, damaged) = unpack(items);
+        rebuilt.damaged += damaged.len() as u64;
+        for run in group(ExportTraceServiceRequest { resource_spans }) {
+            let Some(Cards { head, records }) = Cards::of(&run, now, self.retention()) else { continue };
+            if window.hours().any(|hour| hour == head.at() / HOUR) {
+                let totals = counted.entry((head.at() / HOUR, head.function.clone())).or_default();
+                totals.count(&run, &head, &failures(&head, &records));
+                rebuilt.runs += 1;
+            }
+        }
+    }
+
+    async fn remove_others(&self, partition: Partition, deadline: Instant) -> Result<u64, Error> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#p = :p")
+            .projection_expression("#p, #s")
+            .expression_attribute_names("#p", PARTITION_KEY)
+            .expression_attribute_names("#s", SORT_KEY)
+            .expression_attribute_values(":p", AttributeValue::S(partition.to_string()));
+        let mut items = query.into_paginator().items().send();
+        let mut removed = 0;
+        while let Some(mut item) = items.next().await.transpose().map_err(Error::aws)? {
+            let is_rebuilt = text(&item, SORT_KEY).is_some_and(|sort| sort.ends_with(&format!("#{REBUILT}")));
+            if is_rebuilt {
+                continue;
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::Deadline);
+            }
+            item.retain(|name, _| name == PARTITION_KEY || name == SORT_KEY);
+            self.client
+                .delete_item()
+                .table_name(&self.table)
+                .set_key(Some(item))
+                .send()
+                .await
+                .map_err(Error::aws)?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+}
