@@ -36,7 +36,7 @@ const DIGEST: &str = "digest";
 /// The items of a run's spans, without partition and expiry: each with its sort key. None if the spans are more than 64
 /// MiB.
 pub(crate) fn pack(run: &Run) -> Result<Vec<(String, Item)>, Error> {
-    let whole = ExportTraceServiceRequest { resource_spans: vec![run.otlp.clone()] }.encode_to_vec();
+    let whole = ExportTraceServiceRequest { resource_spans: run.otlp.clone() }.encode_to_vec();
     if whole.len() > MAX_BYTES {
         return Ok(Vec::new());
     }

@@ -16,7 +16,7 @@ use crate::time::Window;
 /// How long a page is waited for, with the client's own retries.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many requests are under way at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 32;
 
 /// What is asked of one partition.
 #[derive(Clone, Debug)]

@@ -24,6 +24,8 @@ pub struct FunctionRow {
     pub failures: u64,
     /// How often in a new sandbox.
     pub cold_starts: u64,
+    /// The most memory that a run used, in bytes; 0 if the platform told of none.
+    pub memory: u64,
     /// How long half of its runs took at most, in microseconds.
     pub p50: Option<u64>,
     /// How long 95 of a hundred took at most.
@@ -138,9 +140,9 @@ fn read(item: &Item) -> Result<(String, Totals), Damaged> {
 }
 
 fn row(function: String, totals: &Totals) -> FunctionRow {
-    let Flow { runs, failures, cold_starts, durations, errors, .. } = totals.sum();
+    let Flow { runs, failures, cold_starts, memory, durations, errors, .. } = totals.sum();
     let (p50, p95) = quantiles(&durations);
-    FunctionRow { function, runs, failures, cold_starts, p50, p95, errors, builds: builds(totals) }
+    FunctionRow { function, runs, failures, cold_starts, memory, p50, p95, errors, builds: builds(totals) }
 }
 
 pub(super) fn builds(totals: &Totals) -> Vec<BuildRow> {

@@ -157,7 +157,7 @@ fn summary(first: Card, cards: &[Card]) -> Summary {
     let last = cards.iter().map(end).max().unwrap_or_else(|| end(&first));
     Summary {
         duration: last.saturating_sub(start.saturating_mul(1000)),
-        runs: cards.len() as u64,
+        runs: cards.iter().filter(|card| card.part_of.is_none()).count() as u64,
         failures: cards.iter().filter(|card| card.failed()).count() as u64,
         functions: cards.iter().map(|card| card.function.clone()).collect(),
         first,

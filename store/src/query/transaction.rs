@@ -217,7 +217,7 @@ impl Gathering {
         };
         let mut spans: Vec<Span> = self.spans.values().filter(|span| kept(span)).cloned().collect();
         spans.sort_by(|a, b| (a.start, &a.span_id).cmp(&(b.start, &b.span_id)));
-        let mut runs: Vec<Card> = self.cards.into_values().collect();
+        let mut runs: Vec<Card> = self.cards.into_values().filter(|card| card.part_of.is_none()).collect();
         runs.sort_by(|a, b| (a.start, &a.span_id).cmp(&(b.start, &b.span_id)));
         self.senders.retain(|sender| !traces.contains(sender.as_str()));
         let senders = self.senders.into_iter().collect();

@@ -41,6 +41,12 @@ pub struct Card {
     /// The record whose card this is, if it isn't the run's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
+    /// The span of whose run this is only a part, that came by itself: it does not count as a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<String>,
+    /// How much memory it used, in bytes, as far as the platform told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
@@ -100,6 +106,9 @@ impl Card {
         let head = run.head().unwrap_or(span);
         let number = |name| span.attribute(name).and_then(|text| text.parse().ok());
         let of_run = |name| span.attribute(name).or_else(|| head.attribute(name)).map(cut);
+        let part_of = run.part_of().map(|(_, parent)| key(parent));
+        // A call in a part of a run is no verdict on the run.
+        let own = Failure::of(span).filter(|_| part_of.is_none());
         let start = span.start / 1_000_000;
         let at = believable(span.start, now, retention);
         Self {
@@ -113,7 +122,9 @@ impl Card {
             began: run.began(head),
             cold_start: head.attribute("faas.coldstart") == Some("true"),
             record: (span.span_id != head.span_id).then(|| key(&span.span_id)),
-            error: Failure::of(span),
+            part_of,
+            error: own.or_else(|| run.verdict.clone().filter(|_| span.span_id == head.span_id)),
+            memory: head.attribute("faas.mem_usage").and_then(|bytes| bytes.parse().ok()),
             swallowed: number("throughline.swallowed_errors"),
             source: Some(span.source().map_or_else(|| cut(&span.name), cut)),
             entry: of_run("throughline.entry"),
@@ -176,7 +187,7 @@ impl Run {
 
     /// What the resource says of the version, where no build is said.
     fn version(&self) -> Option<String> {
-        let attributes = &self.otlp.resource.as_ref()?.attributes;
+        let attributes = &self.otlp.first()?.resource.as_ref()?.attributes;
         let version =
             attributes.iter().find(|pair| pair.key == "service.version" || pair.key == "faas.version")?;
         let value = version.value.as_ref()?.value.as_ref()?;

@@ -8,12 +8,29 @@ use std::collections::HashMap;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 
-use super::{REQUEST, Run};
+use super::{Failure, REQUEST, Run};
 use crate::span::{Span, function};
+
+/// The scope of spans that the extension makes from what the platform told.
+const EXTENSION: &str = "throughline-extension";
 
 /// The runs of a request.
 pub(crate) fn group(request: ExportTraceServiceRequest) -> Vec<Run> {
-    request.resource_spans.into_iter().flat_map(of_resource).collect()
+    let (parts, mut runs): (Vec<Run>, Vec<Run>) =
+        request.resource_spans.into_iter().flat_map(of_resource).partition(Run::is_part);
+    let mut spans: HashMap<(String, String), usize> = HashMap::new();
+    for (at, run) in runs.iter().enumerate() {
+        spans.extend(run.spans.iter().map(|span| ((span.trace_id.clone(), span.span_id.clone()), at)));
+    }
+    for part in parts {
+        let above =
+            part.part_of().and_then(|(trace, parent)| spans.get(&(trace.to_owned(), parent.to_owned())));
+        match above.and_then(|at| runs.get_mut(*at)) {
+            Some(run) => run.add(part),
+            None => runs.push(part),
+        }
+    }
+    runs
 }
 
 /// Whose a span is.
@@ -105,14 +122,27 @@ fn run(request: String, members: &[usize], resource: &ResourceSpans, spans: &[Sp
     let roots = spans.iter().enumerate().filter(|(_, span)| is_root(span));
     let first = roots.min_by_key(|(_, span)| span.start).map_or(0, |(at, _)| at);
     let head = spans.iter().position(|span| span.attributes.contains_key(REQUEST)).unwrap_or(first);
-    Run { request, otlp, spans, head }
+    let verdict = verdict(&otlp);
+    Run { request, otlp: vec![otlp], spans, head, verdict }
+}
+
+/// What the extension tells of a failure after which the invocation's own span says nothing.
+fn verdict(otlp: &ResourceSpans) -> Option<Failure> {
+    let told = otlp
+        .scope_spans
+        .iter()
+        .filter(|scope| scope.scope.as_ref().is_some_and(|scope| scope.name == EXTENSION));
+    told.flat_map(|scope| &scope.spans).find_map(|span| Failure::of(&Span::new(span.clone(), String::new())))
 }
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+    use opentelemetry_proto::tonic::trace::v1::Span;
+    use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{EXTENSION, ExportTraceServiceRequest, Run, group};
     use crate::testing::{Told as _, invocation, otlp, span};
 
     fn ids(runs: &[Run]) -> Vec<(String, Vec<String>)> {
@@ -156,8 +186,9 @@ mod tests {
         );
         assert_eq!(runs[1].records().count(), 1);
         assert_eq!(runs[2].head().unwrap().span_id, short(7));
-        let otlp_spans =
-            |run: &Run| run.otlp.scope_spans.iter().map(|scope| scope.spans.len()).sum::<usize>();
+        let otlp_spans = |run: &Run| {
+            run.otlp.iter().flat_map(|otlp| &otlp.scope_spans).map(|scope| scope.spans.len()).sum::<usize>()
+        };
         assert_eq!(runs.iter().map(otlp_spans).collect::<Vec<_>>(), [3, 3, 2]);
     }
 
@@ -165,6 +196,39 @@ mod tests {
     fn a_retry_is_a_run_of_its_own() {
         let runs = group(otlp("f", [invocation(1, 1, "r-1"), span(1, 2, Some(1)), invocation(1, 3, "r-1")]));
         assert_eq!(ids(&runs), [("r-1".into(), vec![short(1), short(2)]), ("r-1".into(), vec![short(3)])]);
+    }
+
+    /// What the extension tells of an invocation comes in a request of its own, or in one with it.
+    #[test]
+    fn what_the_platform_told_is_part_of_the_run() {
+        let told = |parent| {
+            let mut told = otlp("f", [span(1, 7, Some(parent)).failed("Runtime.ExitError", "exit status 1")]);
+            told.resource_spans[0].scope_spans[0].scope =
+                Some(InstrumentationScope { name: EXTENSION.into(), ..InstrumentationScope::default() });
+            told.resource_spans.remove(0)
+        };
+        let mut request = otlp("f", [invocation(1, 1, "r-1")]);
+        request.resource_spans.insert(0, told(1));
+        let runs = group(request);
+        assert_eq!(ids(&runs), [("r-1".into(), vec![short(1), short(7)])]);
+        assert_eq!(runs[0].verdict.as_ref().unwrap().kind, "Runtime.ExitError");
+        let alone = group(ExportTraceServiceRequest { resource_spans: vec![told(1)] });
+        assert!(alone[0].is_part() && alone[0].verdict.is_some());
+    }
+
+    #[test]
+    fn who_is_called_begins_a_run_and_what_comes_later_is_part_of_one() {
+        let called = |kind: SpanKind| Span { kind: kind as i32, ..span(1, 2, Some(9)) };
+        for (span, is_part) in [
+            (called(SpanKind::Server), false),
+            (called(SpanKind::Consumer), false),
+            (called(SpanKind::Client), true),
+            (span(1, 2, Some(9)), true),
+            (span(1, 2, None), false),
+            (invocation(1, 2, "r").child_of(9), false),
+        ] {
+            assert_eq!(group(otlp("service", [span.clone()]))[0].is_part(), is_part, "{span:?}");
+        }
     }
 
     proptest! {

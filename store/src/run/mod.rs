@@ -14,7 +14,7 @@ pub(crate) use group::group;
 pub use names::{Name, Way};
 pub(crate) use names::{baggage, list, names, normal, tail};
 
-use crate::span::Span;
+use crate::span::{Kind, Span};
 
 /// The attribute of the one span of an invocation that stands for it.
 const REQUEST: &str = "faas.invocation_id";
@@ -25,17 +25,44 @@ pub(crate) struct Run {
     /// The request id; of what is no function's, the trace's id with `trace:` before it.
     pub(crate) request: String,
     /// The resource and its spans, as they came.
-    pub(crate) otlp: ResourceSpans,
+    pub(crate) otlp: Vec<ResourceSpans>,
     /// The same, as they are read.
     pub(crate) spans: Vec<Span>,
     /// Which of them stands for the run.
     head: usize,
+    /// How it failed, as the platform told, if its own span does not.
+    verdict: Option<Failure>,
 }
 
 impl Run {
     /// The span that stands for the run: that of the invocation, or the first without a parent here.
     pub(crate) fn head(&self) -> Option<&Span> {
         self.spans.get(self.head)
+    }
+
+    /// Whether this is only a part of a run, which came before or after the rest: nobody was called here, and nothing
+    /// began. So are the phases of an invocation, and what other SDKs export before a request is done.
+    pub(crate) fn is_part(&self) -> bool {
+        let begins = |span: &Span| {
+            let called = matches!(span.kind, Kind::Server | Kind::Consumer) || span.source().is_some();
+            called || span.parent_id.is_none() || span.invocation_id().is_some()
+        };
+        !self.spans.iter().any(begins)
+    }
+
+    /// Trace and id of the span of which this is a part.
+    pub(crate) fn part_of(&self) -> Option<(&str, &str)> {
+        let head = self.head()?;
+        self.is_part()
+            .then_some(())
+            .and(head.parent_id.as_deref().map(|parent| (head.trace_id.as_str(), parent)))
+    }
+
+    /// Adds a part.
+    fn add(&mut self, part: Self) {
+        self.otlp.extend(part.otlp);
+        self.spans.extend(part.spans);
+        self.verdict = self.verdict.take().or(part.verdict);
     }
 
     /// The spans of the records of its batch.

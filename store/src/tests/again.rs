@@ -1,5 +1,7 @@
 //! What is written again changes nothing.
 
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+
 use super::*;
 use crate::testing::{Told as _, invocation, otlp, span};
 
@@ -41,6 +43,37 @@ async fn a_retry_has_the_request_id_and_is_a_run_of_its_own() {
     assert_eq!((transaction.runs.len(), transaction.spans.len()), (2, 3));
     let functions = table.reader().functions(LAST_HOUR).await.unwrap().found;
     assert_eq!((functions[0].runs, functions[0].failures), (2, 1));
+}
+
+#[tokio::test]
+async fn a_part_that_comes_later_does_not_count() {
+    let table = Table::new().await;
+    let writer = table.writer();
+    write(&writer, otlp("f", [invocation(1, 1, "r-1").attribute("faas.mem_usage", "5000000")])).await;
+    let call = span(1, 3, Some(2)).failed("Refused", "by somebody");
+    write(&writer, otlp("f", [span(1, 2, Some(1)), call])).await;
+    let reader = table.reader();
+    let row = reader.functions(LAST_HOUR).await.unwrap().found.remove(0);
+    assert_eq!((row.runs, row.failures, row.memory), (1, 0, 5_000_000));
+    assert_eq!(reader.runs("f", LAST_HOUR, &Default::default(), 9).await.unwrap().found.len(), 1);
+    assert_eq!(reader.failures("f", LAST_HOUR, &Default::default(), 9).await.unwrap().found, []);
+    let transaction = reader.transaction(&trace(1)).await.unwrap().found;
+    assert_eq!((transaction.runs.len(), transaction.spans.len()), (1, 3));
+}
+
+#[tokio::test]
+async fn what_the_platform_tells_later_is_a_failure() {
+    let table = Table::new().await;
+    let writer = table.writer();
+    write(&writer, otlp("f", [invocation(1, 1, "r-1")])).await;
+    let mut told = otlp("f", [span(1, 2, Some(1)).failed("Function.ResponseSizeTooLarge", "too large")]);
+    told.resource_spans[0].scope_spans[0].scope =
+        Some(InstrumentationScope { name: "throughline-extension".into(), ..Default::default() });
+    write(&writer, told).await;
+    let row = table.reader().functions(LAST_HOUR).await.unwrap().found.remove(0);
+    assert_eq!((row.runs, row.failures), (1, 1));
+    let failures = table.reader().failures("f", LAST_HOUR, &Default::default(), 9).await.unwrap().found;
+    assert_eq!(failures[0].error.as_ref().unwrap().kind, "Function.ResponseSizeTooLarge");
 }
 
 #[tokio::test]

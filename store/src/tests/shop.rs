@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+
 use super::*;
 use crate::run::group;
 use crate::testing::Told as _;
@@ -112,5 +114,20 @@ async fn so_does_one_that_failed() {
         let writer = table.store.writer("fresh", Options::default());
         let written = writer.write_request(request, at(THEN), soon()).await.unwrap();
         assert!(records > 1 || written.units <= 12, "{written:?}");
+    }
+}
+
+/// Units are computed from sizes; the embedded DynamoDB computes them too. moto says 1 of everything.
+#[tokio::test]
+async fn units_are_those_that_dynamodb_tells() {
+    let table = shop().await;
+    if std::env::var(MOTO).is_ok() {
+        return;
+    }
+    for item in table.items().await {
+        let put = table.client.put_item().table_name(&table.name).set_item(Some(item.clone()));
+        let told = put.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await.unwrap();
+        let told = told.consumed_capacity().unwrap().capacity_units().unwrap();
+        assert_eq!(told, write_units_of(&item) as f64, "{item:?}");
     }
 }

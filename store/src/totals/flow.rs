@@ -33,6 +33,8 @@ pub struct Flow {
     pub begun: u64,
     /// How many of them were the first of their sandbox.
     pub cold_starts: u64,
+    /// The most memory that one of them used, in bytes, as far as the platform told.
+    pub memory: u64,
     /// How long they took.
     pub durations: Histogram,
     /// How often they failed, by type.
@@ -56,18 +58,10 @@ impl Totals {
     /// Counts a run. `cards` are its own and those of its records.
     pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card]) {
         let name = |text: &Option<String>| cut(text.as_deref().unwrap_or_default());
-        let flow = apart(&mut self.flows, (name(&head.entry), name(&head.build)));
-        flow.runs += 1;
-        flow.failures += u64::from(!failures.is_empty());
-        flow.begun += u64::from(head.began);
-        flow.cold_starts += u64::from(head.cold_start);
-        flow.durations.record(head.duration);
-        for failure in failures {
-            let kind = failure.error.as_ref().map_or(OTHER, |error| &error.kind);
-            *of_errors(&mut flow.errors, kind) += 1;
-            if let Some(user) = failure.user.as_deref().filter(|_| !failure.test_user) {
-                flow.users_hit.insert(user);
-            }
+        // Of a part of a run nothing is counted but how the run ended, and its calls.
+        if head.part_of.is_none() || head.failed() {
+            let flow = apart(&mut self.flows, (name(&head.entry), name(&head.build)));
+            flow.count(head, failures);
         }
         let has_records = run.records().next().is_some();
         for span in &run.spans {
@@ -122,12 +116,31 @@ impl Totals {
 }
 
 impl Flow {
+    fn count(&mut self, head: &Card, failures: &[Card]) {
+        if head.part_of.is_none() {
+            self.runs += 1;
+            self.durations.record(head.duration);
+        }
+        self.failures += u64::from(!failures.is_empty());
+        self.begun += u64::from(head.began);
+        self.cold_starts += u64::from(head.cold_start);
+        self.memory = self.memory.max(head.memory.unwrap_or_default());
+        for failure in failures {
+            let kind = failure.error.as_ref().map_or(OTHER, |error| &error.kind);
+            *of_errors(&mut self.errors, kind) += 1;
+            if let Some(user) = failure.user.as_deref().filter(|_| !failure.test_user) {
+                self.users_hit.insert(user);
+            }
+        }
+    }
+
     /// Adds another.
     pub fn merge(&mut self, other: &Self) {
         self.runs = self.runs.saturating_add(other.runs);
         self.failures = self.failures.saturating_add(other.failures);
         self.begun = self.begun.saturating_add(other.begun);
         self.cold_starts = self.cold_starts.saturating_add(other.cold_starts);
+        self.memory = self.memory.max(other.memory);
         self.durations.merge(&other.durations);
         self.users_hit.merge(&other.users_hit);
         for (kind, count) in &other.errors {

@@ -35,6 +35,8 @@ struct FlowMessage {
     /// Registers and ranks in turn: two bytes each, register × 64 + rank.
     #[prost(bytes = "vec", tag = "9")]
     users_hit: Vec<u8>,
+    #[prost(uint64, tag = "10")]
+    memory: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -68,6 +70,7 @@ pub(crate) fn write(totals: &Totals) -> Vec<u8> {
         failures: flow.failures,
         begun: flow.begun,
         cold_starts: flow.cold_starts,
+        memory: flow.memory,
         durations: Some(histogram(&flow.durations)),
         errors: flow.errors.clone(),
         users_hit: sketch(&flow.users_hit),
@@ -92,6 +95,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Totals, prost::DecodeError> {
             failures: flow.failures,
             begun: flow.begun,
             cold_starts: flow.cold_starts,
+            memory: flow.memory,
             durations: flow.durations.map(buckets).unwrap_or_default(),
             errors: flow.errors,
             users_hit: ranks(&flow.users_hit),

@@ -71,8 +71,10 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
     }
     let (hour, shard_of_run) = (at / HOUR, place.shard());
     let function = head.function.clone();
-    let runs = Partition::Runs { hour, shard: shard_of_run, function: function.clone() };
-    index.push(place.by_time(runs).item(&head)?);
+    if head.part_of.is_none() {
+        let runs = Partition::Runs { hour, shard: shard_of_run, function: function.clone() };
+        index.push(place.by_time(runs).item(&head)?);
+    }
     if head.began {
         index.push(place.by_time(Partition::Begun { hour, shard: shard_of_run }).item(&head)?);
     }
