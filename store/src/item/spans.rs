@@ -82,6 +82,12 @@ pub(crate) fn unpack(items: &[Item]) -> (Vec<ResourceSpans>, Vec<Damaged>) {
     (spans, damaged)
 }
 
+/// How many bytes the spans in these items are, as far as they say.
+pub(crate) fn unpacked_bytes(items: &[Item]) -> u64 {
+    let first = items.iter().filter(|item| number(item, PART) == Some(0));
+    first.filter_map(|item| number(item, BYTES)).fold(0, u64::saturating_add)
+}
+
 fn join(items: &[&Item], digest: &str) -> Result<ExportTraceServiceRequest, String> {
     let first = items.first().ok_or("no spans")?;
     let parts = number(first, PARTS).ok_or("it says not of how many parts it is")?;

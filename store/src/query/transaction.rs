@@ -14,7 +14,7 @@ use super::ask::Ask;
 use super::joins::{self, Lookup};
 use super::{Answer, Effort, Reader};
 use crate::Error;
-use crate::item::{by_partition, unpack};
+use crate::item::{Item, by_partition, unpack, unpacked_bytes};
 use crate::run::Card;
 use crate::schema::{Partition, bounded};
 use crate::span::Span;
@@ -23,6 +23,10 @@ use crate::span::Span;
 const MAX_TRACES: usize = 32;
 /// The most runs of one transaction.
 const MAX_RUNS: usize = 500;
+/// The most spans of one transaction, in bytes.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// Of how many runs the spans are read at once.
+const RUNS_AT_ONCE: usize = 32;
 /// The most ids that are looked up to join others to it.
 const MAX_LOOKUPS: usize = 64;
 
@@ -60,6 +64,8 @@ struct Gathering {
     cards: BTreeMap<(String, String), Card>,
     spans: BTreeMap<(String, String), Span>,
     otlp: Vec<ResourceSpans>,
+    /// Of the spans, before they were compressed.
+    bytes: u64,
     joins: BTreeSet<Join>,
     senders: BTreeSet<String>,
     asked: BTreeSet<String>,
@@ -68,7 +74,7 @@ struct Gathering {
 impl Reader {
     /// The transaction of which the trace with this id is part; without runs if nothing is known of it.
     ///
-    /// At most 32 requests for its traces, one for each of its 500 runs, 64 for its ids, and 50.
+    /// At most 32 requests for its traces, one for each of its 500 runs, 64 for its ids, and 50; and 64 MiB of spans.
     ///
     /// # Errors
     ///
@@ -142,19 +148,17 @@ impl Reader {
                 requests.insert(card.request_id);
             }
         }
-        let asks = requests.iter().map(|request| Ask::all(Partition::Spans(bounded(request).into_owned())));
-        let items = self.all(asks.collect(), effort).await?;
-        for partition in by_partition(items).into_values() {
-            let (resources, damaged) = unpack(&partition);
-            effort.damaged.extend(damaged);
-            for resource in resources {
-                let request = ExportTraceServiceRequest { resource_spans: vec![resource.clone()] };
-                let mut is_new = false;
-                for span in Span::from_otlp(request) {
-                    let key = (span.trace_id.clone(), span.span_id.clone());
-                    is_new |= gathering.spans.insert(key, span).is_none();
+        let requests: Vec<String> = requests.into_iter().collect();
+        for some in requests.chunks(RUNS_AT_ONCE) {
+            let asks = some.iter().map(|request| Ask::all(Partition::Spans(bounded(request).into_owned())));
+            let items = self.all(asks.collect(), effort).await?;
+            for partition in by_partition(items).into_values() {
+                gathering.bytes = gathering.bytes.saturating_add(unpacked_bytes(&partition));
+                if gathering.bytes > MAX_BYTES {
+                    effort.at_least = true;
+                    return Ok(());
                 }
-                gathering.otlp.extend(is_new.then_some(resource));
+                gathering.add_spans(&partition, effort);
             }
         }
         Ok(())
@@ -167,6 +171,20 @@ impl Reader {
 }
 
 impl Gathering {
+    fn add_spans(&mut self, items: &[Item], effort: &mut Effort) {
+        let (resources, damaged) = unpack(items);
+        effort.damaged.extend(damaged);
+        for resource in resources {
+            let request = ExportTraceServiceRequest { resource_spans: vec![resource.clone()] };
+            let mut is_new = false;
+            for span in Span::from_otlp(request) {
+                let key = (span.trace_id.clone(), span.span_id.clone());
+                is_new |= self.spans.insert(key, span).is_none();
+            }
+            self.otlp.extend(is_new.then_some(resource));
+        }
+    }
+
     fn is_ours(&self, trace: &str) -> bool {
         self.traces.iter().any(|ours| ours == trace)
     }

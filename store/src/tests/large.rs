@@ -77,3 +77,14 @@ async fn too_large_ones_are_told_without_their_spans_and_hold_nobody_up() {
     assert_eq!(runs.len(), 2);
     assert_eq!(table.reader().transaction(&trace(1)).await.unwrap().found.spans.len(), 0);
 }
+
+#[tokio::test]
+async fn of_a_transaction_at_most_so_much_is_read() {
+    let table = Table::new().await;
+    let event = "x".repeat(40 << 20);
+    let run = |id: u64| invocation(1, id, &format!("r-{id}")).attribute("throughline.event", &event);
+    table.write(otlp("f", [run(1), run(2)])).await;
+    let answer = table.reader().transaction(&trace(1)).await.unwrap();
+    assert!(answer.at_least && answer.damaged.is_empty());
+    assert_eq!((answer.found.runs.len(), answer.found.spans.len()), (2, 1));
+}

@@ -152,3 +152,48 @@ fn traces(run: &Run, head: &Card, records: &[Card]) -> BTreeMap<String, Card> {
     }
     traces
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::trace::v1::Span;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::item::{size, text};
+    use crate::run::group;
+    use crate::schema::{PARTITION_KEY, SORT_KEY};
+    use crate::testing::{NOW, Told as _, otlp, span};
+
+    /// A span that says anything of itself, under the names that mean something here.
+    fn any_span() -> impl Strategy<Value = Span> {
+        let name = "faas\\.invocation_id|throughline\\.(source|entry|join\\.in|join\\.out|build_id|queue_time_ms)|\
+                    correlation\\.id|user\\.id|messaging\\.message\\.id|error\\.type";
+        let value = prop_oneof![".{0,9}", "[a-z]{1,3}:[a-z]{0,3}", "[x:]{300,900}", "[0-9]{1,25}"];
+        let attributes = prop::collection::vec((name, value), 0..8);
+        let ids = (prop::collection::vec(any::<u8>(), 0..20), 0..4_u64, 0..6_i32, any::<u64>());
+        (ids, attributes, any::<bool>()).prop_map(|((trace_id, id, kind, start), attributes, failed)| {
+            let any = attributes
+                .into_iter()
+                .fold(span(1, id, Some(0)), |span, (key, value)| span.attribute(&key, &value));
+            let any = if failed { any.failed("Broken", "it is broken").link(7, id) } else { any };
+            Span { trace_id, kind, start_time_unix_nano: start, end_time_unix_nano: 5, ..any }
+        })
+    }
+
+    proptest! {
+        /// DynamoDB takes keys of 2,048 and 1,024 bytes and items of 400 KB.
+        #[test]
+        fn whatever_spans_say_their_items_fit(spans in prop::collection::vec(any_span(), 0..8)) {
+            for run in group(otlp("f", spans)) {
+                let plan = plan(&run, &["user.id".to_owned()], NOW, HOUR).unwrap();
+                prop_assert!(!plan.spans.is_empty());
+                for item in plan.spans.iter().chain(&plan.index) {
+                    let (partition, sort) = (text(item, PARTITION_KEY).unwrap(), text(item, SORT_KEY).unwrap());
+                    prop_assert!(partition.parse::<Partition>().is_ok(), "{}", partition);
+                    prop_assert!(partition.len() <= 2048 && (1..=1024).contains(&sort.len()), "{}", sort);
+                    prop_assert!(size(item) <= 400 * 1024);
+                }
+            }
+        }
+    }
+}
