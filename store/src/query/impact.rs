@@ -4,19 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::ask::Ask;
 use super::cause::cause;
-use super::{Answer, BuildRow, Cause, Effort, Reader};
+use super::errors::grouped;
+use super::{Answer, BuildRow, Effort, ErrorGroup, Reader};
 use crate::Error;
-use crate::hash::SHARDS;
-use crate::run::{Card, Failure};
-use crate::schema::{Partition, bounded};
+use crate::run::Card;
 use crate::time::Window;
 use crate::totals::Totals;
 
 /// How many transactions are looked at for how they ended, the newest.
 const MAX_ENDINGS: usize = 100;
-/// How many users are told, and how many groups of errors.
+/// How many users are told.
 const MAX_TOLD: usize = 20;
 /// Of how many groups of errors the cause is looked for: each time a transaction is read.
 const MAX_CAUSES: usize = 5;
@@ -69,25 +67,6 @@ pub struct EntryHit {
     pub ended_well: u64,
 }
 
-/// Failures that say the same.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ErrorGroup {
-    /// What they say; the message is that of the first.
-    pub error: Failure,
-    /// How many there are.
-    pub count: u64,
-    /// The first, in milliseconds since 1970.
-    pub first: u64,
-    /// The last.
-    pub last: u64,
-    /// The builds that had it.
-    pub builds: BTreeSet<String>,
-    /// The last one as an example.
-    pub example: Card,
-    /// What failed before it in that transaction, or below it, if something did; of the five most frequent errors.
-    pub cause: Option<Cause>,
-}
-
 /// A user who was hit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct UserHit {
@@ -114,14 +93,7 @@ impl Reader {
         let mut effort = Effort::default();
         let totals =
             self.totals(window, Some(function), &mut effort).await?.remove(function).unwrap_or_default();
-        let name = bounded(function).into_owned();
-        let shards = window.hours().flat_map(|hour| (0..SHARDS).map(move |shard| (hour, shard)));
-        let asks = shards.map(|(hour, shard)| {
-            Ask::within(Partition::Failures { hour, shard, function: name.clone() }, window)
-        });
-        let items = self.all(asks.collect(), &mut effort).await?;
-        let mut failures: Vec<Card> = effort.read(items);
-        failures.sort_by(|a, b| (a.at(), &a.span_id).cmp(&(b.at(), &b.span_id)));
+        let failures = self.all_failures(function, window, &mut effort).await?;
 
         let mut seen = BTreeSet::new();
         let newest = failures.iter().rev().filter(|failure| seen.insert(failure.trace_id.clone()));
@@ -162,7 +134,7 @@ fn of(failures: &[Card], totals: &Totals, well: &BTreeSet<String>, incomplete: b
         failures: failures.len() as u64,
         since: failures.first().map(Card::at),
         entries: entries(failures, totals, well),
-        errors: errors(failures),
+        errors: grouped(failures),
         users: if incomplete { estimate.max(users.len() as u64) } else { users.len() as u64 },
         users_estimated: incomplete,
         test_failures: failures.iter().filter(|card| card.test_user).count() as u64,
@@ -201,36 +173,6 @@ fn entries(failures: &[Card], totals: &Totals, well: &BTreeSet<String>) -> Vec<E
         .collect();
     entries.sort_by(|a, b| b.failures.cmp(&a.failures).then_with(|| a.entry.cmp(&b.entry)));
     entries
-}
-
-/// By type and by what messages have in common: numbers and ids in them differ.
-fn errors(failures: &[Card]) -> Vec<ErrorGroup> {
-    let mut groups: BTreeMap<(String, String), ErrorGroup> = BTreeMap::new();
-    for card in failures {
-        let Some(error) = &card.error else { continue };
-        let alike: String =
-            error.message.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).collect();
-        let group = groups.entry((error.kind.clone(), alike)).or_insert_with(|| ErrorGroup {
-            error: error.clone(),
-            count: 0,
-            first: card.at(),
-            last: card.at(),
-            builds: BTreeSet::new(),
-            example: card.clone(),
-            cause: None,
-        });
-        group.count += 1;
-        group.first = group.first.min(card.at());
-        group.builds.extend(card.build.clone());
-        if card.at() >= group.last {
-            group.last = card.at();
-            group.example = card.clone();
-        }
-    }
-    let mut groups: Vec<ErrorGroup> = groups.into_values().collect();
-    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
-    groups.truncate(MAX_TOLD);
-    groups
 }
 
 fn top_users(failures: &[Card]) -> Vec<UserHit> {

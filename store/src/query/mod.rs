@@ -5,6 +5,7 @@
 
 mod ask;
 mod cause;
+mod errors;
 mod filter;
 mod find;
 mod functions;
@@ -21,10 +22,11 @@ use serde::Serialize;
 use crate::item::Damaged;
 
 pub use cause::{Cause, Upstream};
+pub use errors::ErrorGroup;
 pub use filter::Filter;
 pub use find::{By, Found};
 pub use functions::{BuildRow, FunctionRow, MapEdge};
-pub use impact::{EntryHit, ErrorGroup, Impact, UserHit};
+pub use impact::{EntryHit, Impact, UserHit};
 pub use lists::Summary;
 pub use transaction::{Join, Transaction};
 

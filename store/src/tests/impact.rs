@@ -107,3 +107,22 @@ async fn the_cause_may_be_in_another_function() {
         (crate::Upstream::Before, "checkout-api", "FraudCheck")
     );
 }
+
+#[tokio::test]
+async fn what_fails_in_all_functions() {
+    let table = Table::new().await;
+    for (function, count) in [("a", 2_u64), ("b", 3), ("c", 0)] {
+        let runs = (0..4_u64).map(|n| {
+            let id = n + 10 * u64::from(function.as_bytes()[0]);
+            let run = invocation(id, id, &format!("r-{id}"));
+            if n < count { run.failed("Broken", &format!("{function} is broken, {n}")) } else { run }
+        });
+        table.write(otlp(function, runs)).await;
+    }
+    let answer = table.reader().errors(LAST_HOUR).await.unwrap();
+    let groups: Vec<_> =
+        answer.found.iter().map(|group| (group.example.function.as_str(), group.count)).collect();
+    assert_eq!(groups, [("b", 3), ("a", 2)]);
+    assert_eq!(answer.requests, 3 * 16 * LAST_HOUR.hours().count() as u64);
+    assert!(!answer.at_least);
+}

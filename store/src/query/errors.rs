@@ -1,0 +1,110 @@
+//! Errors, those that say the same together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::ask::Ask;
+use super::{Answer, Cause, Effort, Reader};
+use crate::Error;
+use crate::hash::SHARDS;
+use crate::run::{Card, Failure};
+use crate::schema::{Partition, bounded};
+use crate::time::Window;
+
+/// How many groups are told.
+const MAX_TOLD: usize = 20;
+/// Of how many functions the failures are read, those with the most.
+const MAX_FUNCTIONS: usize = 10;
+
+/// Failures that say the same.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ErrorGroup {
+    /// What they say; the message is that of the first.
+    pub error: Failure,
+    /// How many there are.
+    pub count: u64,
+    /// The first, in milliseconds since 1970.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+    /// The builds that had it.
+    pub builds: BTreeSet<String>,
+    /// The last one as an example.
+    pub example: Card,
+    /// What failed before it in that transaction, or below it, if something did; of the five most frequent errors.
+    pub cause: Option<Cause>,
+}
+
+impl Reader {
+    /// What fails, in all functions, the most frequent first. For the causes ask for the [impact](Reader::impact).
+    ///
+    /// At most hours × 16 + 50 requests, and hours × 16 for each of the ten functions that fail most.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read.
+    pub async fn errors(&self, window: Window) -> Result<Answer<Vec<ErrorGroup>>, Error> {
+        let mut effort = Effort::default();
+        let totals = self.totals(window, None, &mut effort).await?;
+        let counted = totals.into_iter().map(|(function, totals)| (totals.sum().failures, function));
+        let mut failing: Vec<(u64, String)> = counted.filter(|(failures, _)| *failures > 0).collect();
+        failing.sort_by(|a, b| b.cmp(a));
+        effort.at_least |= failing.len() > MAX_FUNCTIONS;
+        let mut groups = Vec::new();
+        for (_, function) in failing.iter().take(MAX_FUNCTIONS) {
+            groups.extend(grouped(&self.all_failures(function, window, &mut effort).await?));
+        }
+        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
+        groups.truncate(MAX_TOLD);
+        Ok(effort.answer(groups))
+    }
+
+    /// The failures of a function, by time.
+    pub(super) async fn all_failures(
+        &self,
+        function: &str,
+        window: Window,
+        effort: &mut Effort,
+    ) -> Result<Vec<Card>, Error> {
+        let name = bounded(function).into_owned();
+        let shards = window.hours().flat_map(|hour| (0..SHARDS).map(move |shard| (hour, shard)));
+        let asks = shards.map(|(hour, shard)| {
+            Ask::within(Partition::Failures { hour, shard, function: name.clone() }, window)
+        });
+        let items = self.all(asks.collect(), effort).await?;
+        let mut failures: Vec<Card> = effort.read(items);
+        failures.sort_by(|a, b| (a.at(), &a.span_id).cmp(&(b.at(), &b.span_id)));
+        Ok(failures)
+    }
+}
+
+/// By type and by what messages have in common: numbers and ids in them differ.
+pub(super) fn grouped(failures: &[Card]) -> Vec<ErrorGroup> {
+    let mut groups: BTreeMap<(String, String), ErrorGroup> = BTreeMap::new();
+    for card in failures {
+        let Some(error) = &card.error else { continue };
+        let alike: String =
+            error.message.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).collect();
+        let group = groups.entry((error.kind.clone(), alike)).or_insert_with(|| ErrorGroup {
+            error: error.clone(),
+            count: 0,
+            first: card.at(),
+            last: card.at(),
+            builds: BTreeSet::new(),
+            example: card.clone(),
+            cause: None,
+        });
+        group.count += 1;
+        group.first = group.first.min(card.at());
+        group.builds.extend(card.build.clone());
+        if card.at() >= group.last {
+            group.last = card.at();
+            group.example = card.clone();
+        }
+    }
+    let mut groups: Vec<ErrorGroup> = groups.into_values().collect();
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
+    groups.truncate(MAX_TOLD);
+    groups
+}
