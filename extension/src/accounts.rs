@@ -23,6 +23,7 @@ struct Count {
     received: u64,
     exported: u64,
     spilled: u64,
+    unanswered: u64,
     dropped: BTreeMap<Reason, u64>,
 }
 
@@ -117,6 +118,11 @@ impl Accounts {
         self.count(to, signal, |count| count.spilled += items);
     }
 
+    /// Sent without an answer: the backend may have it, and gets it again. Counted each time, besides all else.
+    pub fn unanswered(&mut self, to: usize, signal: Signal, items: u64) {
+        self.count(to, signal, |count| count.unanswered += items);
+    }
+
     /// Given up.
     pub fn dropped(&mut self, to: usize, signal: Signal, items: u64, reason: Reason) {
         self.count(to, signal, |count| *count.dropped.entry(reason).or_default() += items);
@@ -207,7 +213,7 @@ impl Count {
         json!({
             "received": self.received, "exported": self.exported, "spilled": self.spilled,
             "kept": self.kept(),
-            "dropped": dropped, "dropped_why": why,
+            "dropped": dropped, "dropped_why": why, "unanswered": self.unanswered,
         })
     }
 }
@@ -226,11 +232,13 @@ mod tests {
         accounts.dropped(0, Signal::Traces, 2, Reason::BufferFull);
         accounts.dropped(0, Signal::Traces, 1, Reason::Refused);
         accounts.spilled(0, Signal::Traces, 1);
+        accounts.unanswered(0, Signal::Traces, 5);
         accounts.received(Signal::Logs, 1);
         let expected = json!({
             "spans": {"received": 10, "exported": 4, "spilled": 1, "kept": 2, "dropped": 3,
-                      "dropped_why": {"buffer-full": 2, "refused": 1}},
-            "log_records": {"received": 1, "exported": 0, "spilled": 0, "kept": 1, "dropped": 0, "dropped_why": {}},
+                      "dropped_why": {"buffer-full": 2, "refused": 1}, "unanswered": 5},
+            "log_records": {"received": 1, "exported": 0, "spilled": 0, "kept": 1, "dropped": 0, "dropped_why": {},
+                            "unanswered": 0},
         });
         assert_eq!(accounts.summary(), expected);
         assert_eq!(accounts.name_among_several(0), None);
@@ -244,9 +252,11 @@ mod tests {
         accounts.spilled(1, Signal::Traces, 1);
         let expected = json!({"destinations": [
             {"destination": "one", "spans":
-                {"received": 3, "exported": 3, "spilled": 0, "kept": 0, "dropped": 0, "dropped_why": {}}},
+                {"received": 3, "exported": 3, "spilled": 0, "kept": 0, "dropped": 0, "dropped_why": {},
+                 "unanswered": 0}},
             {"destination": "two", "spans":
-                {"received": 3, "exported": 0, "spilled": 1, "kept": 2, "dropped": 0, "dropped_why": {}}},
+                {"received": 3, "exported": 0, "spilled": 1, "kept": 2, "dropped": 0, "dropped_why": {},
+                 "unanswered": 0}},
         ]});
         assert_eq!(accounts.summary(), expected);
         assert_eq!(accounts.name_among_several(1), Some("two"));

@@ -13,7 +13,7 @@ use crate::terminated::Terminated;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// How long a span that is still due may delay SHUTDOWN: its function was frozen before the hand-over.
 const LAST_SPAN: Duration = Duration::from_millis(300);
@@ -39,6 +39,8 @@ pub struct Extension {
     terminated: Terminated,
     pace: Pace,
     ahead: Option<Ahead>,
+    /// Where nothing freezes: when to try again what is left.
+    again: Option<Instant>,
 }
 
 /// An invocation ahead of whose end the next event was asked for.
@@ -92,7 +94,21 @@ impl Extension {
         recorders: Recorders,
     ) -> Self {
         let (terminated, pace) = (Terminated::new(), Pace::new());
-        Self { lambda, shared, exporter, settings, mode, port_file, recorders, terminated, pace, ahead: None }
+        // At once: an extension that died may have left something.
+        let (ahead, again) = (None, Some(Instant::now()));
+        Self {
+            lambda,
+            shared,
+            exporter,
+            settings,
+            mode,
+            port_file,
+            recorders,
+            terminated,
+            pace,
+            ahead,
+            again,
+        }
     }
 
     /// Handles events until SHUTDOWN, and returns when nothing is left in the buffer.
@@ -126,8 +142,8 @@ impl Extension {
         }
     }
 
-    /// Waits for the next event; `None` is SIGTERM. Where nothing freezes, what arrives is sent meanwhile. Where the
-    /// event was asked for ahead, so is what a function waits for that handed over a failure.
+    /// Waits for the next event; `None` is SIGTERM. Where nothing freezes, what arrives is sent meanwhile, and
+    /// what a backend did not take is sent when it may be asked again. Where the event was asked for ahead, so is what a function waits for that handed over a failure.
     async fn next(&mut self) -> Result<Option<Event>, Error> {
         let unfrozen = self.mode == Mode::Unfrozen;
         let mut gave_up = false;
@@ -138,10 +154,11 @@ impl Extension {
                 biased;
                 event = &mut next => return event.map(Some),
                 () = self.terminated.wait() => return Ok(None),
-                () = self.shared.changed(), if unfrozen => {
+                () = changed_or(&self.shared, self.again), if unfrozen => {
                     self.recorders.tell_bad_ends(&self.shared);
                     self.shared.tell_metrics(unix_nanos(SystemTime::now()), false);
                     self.exporter.drain(&self.shared, Instant::now() + self.settings.budget, Effort::Usual).await;
+                    self.again = self.exporter.next_try(&self.shared);
                 }
                 () = self.shared.changed(), if self.ahead.is_some() => {
                     let (Some(ahead), now) = (&self.ahead, Instant::now()) else { continue };
@@ -299,5 +316,13 @@ impl Extension {
                 () = sleep_until(until) => {}
             }
         }
+    }
+}
+
+/// Waits until something changed, or for this moment.
+async fn changed_or(shared: &Shared, at: Option<Instant>) {
+    match at {
+        Some(at) => _ = timeout_at(at, shared.changed()).await,
+        None => shared.changed().await,
     }
 }

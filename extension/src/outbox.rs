@@ -55,6 +55,13 @@ impl<'a> Outbox<'a> {
         inner.drop_entries(self.to, &dropped, Reason::BufferFull, "the buffer is full");
     }
 
+    /// The batch was sent and no answer came. It stays, and the backend may get it twice.
+    pub fn unanswered(&self, batch: Batch) {
+        batch.entries.iter().for_each(|entry| entry.ticket.unanswered());
+        self.shared.lock().accounts.unanswered(self.to, batch.signal, batch.items());
+        self.put_back(batch);
+    }
+
     /// The backend has the batch, except for `rejected` items.
     pub fn delivered(&self, batch: &Batch, rejected: u64, why: &str) {
         let mut inner = self.shared.lock();

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use support::{Backend, Extension, PATIENCE, invocation_span, span};
+use support::{Backend, Extension, Lambda, PATIENCE, eventually, invocation_span, span};
 use throughline_extension::http::serve;
 use tokio::net::TcpListener;
 
@@ -223,4 +223,39 @@ async fn a_backend_that_is_slower_than_the_function_is_asked_again_within_an_inv
         }
     };
     tokio::time::timeout(PATIENCE, twice).await.expect("the second flush");
+}
+
+#[tokio::test]
+async fn what_a_backend_may_have_taken_without_an_answer_is_counted_apart() {
+    let backend = Backend::start(&[0, 503]).await;
+    let endpoint = backend.url();
+    let variables = [("THROUGHLINE_EXPORT_ENDPOINT", endpoint.as_str()), ("THROUGHLINE_BUDGET_MS", "300")];
+    let mut extension = Extension::start(&variables).await;
+    extension.invocation("r0", "s0").await;
+    extension.invocation("r1", "s1").await;
+    let summary = extension.shut_down().await;
+    assert_eq!(backend.state().spans, names(2));
+    let spans = &summary["spans"];
+    assert_eq!((&spans["exported"], &spans["kept"], &spans["unanswered"]), (&2.into(), &0.into(), &1.into()));
+}
+
+#[tokio::test]
+async fn where_nothing_freezes_a_backend_is_asked_again_when_the_pause_is_over() {
+    let port = unused_port().await;
+    let endpoint = format!("http://127.0.0.1:{port}");
+    // No telemetry, as in AWS's emulator.
+    let lambda = Lambda::start(&[202]).await;
+    let variables = [("THROUGHLINE_EXPORT_ENDPOINT", endpoint.as_str())];
+    let mut extension = Extension::start_at(lambda, &variables).await;
+    for name in names(3) {
+        // The second try in vain opens the breaker.
+        assert_eq!(extension.hand_over(&[span(&name)]).await, 200);
+        eventually("a try", || extension.lines().iter().any(|line| line["level"] == "WARN").then_some(()))
+            .await;
+    }
+    let backend = Backend::on(TcpListener::bind(("127.0.0.1", port)).await.expect("free"), &[]);
+    backend.has(3).await;
+    let summary = extension.shut_down().await;
+    assert_eq!((&summary["spans"]["exported"], &summary["spans"]["unanswered"]), (&3.into(), &0.into()));
+    assert_eq!(backend.state().spans, names(3));
 }

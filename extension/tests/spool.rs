@@ -67,11 +67,12 @@ async fn what_was_on_its_way_is_sent_again_and_said() {
     support::eventually("the request", || (!backend.state().requests.is_empty()).then_some(())).await;
 
     let mut extension = killed_and_started(extension, &variables).await;
-    extension.shut_down().await;
+    let summary = extension.shut_down().await;
     assert_eq!(backend.state().spans, ["s0"]);
     let lines = extension.lines();
     let told = lines.iter().find(|line| line["requests"] == 1).expect("a line");
     assert_eq!(told["maybe_sent"], 1);
+    assert_eq!((&summary["spans"]["exported"], &summary["spans"]["unanswered"]), (&1.into(), &1.into()));
 }
 
 #[tokio::test]

@@ -53,6 +53,11 @@ impl CloudWatch {
         Self { region, keyring: Keyring::new(source), traces, logs }
     }
 
+    /// Whether a request may have arrived although nobody said so; asked once.
+    pub(super) fn take_unanswered(&self) -> bool {
+        [&self.traces, &self.logs].iter().any(|endpoint| endpoint.take_unanswered())
+    }
+
     /// Sends a batch, without what is too large.
     pub(super) async fn send(&mut self, batch: &Batch) -> Outcome {
         let (service, endpoint) = match batch.signal {

@@ -68,6 +68,15 @@ impl Breaker {
         }
     }
 
+    /// When to try again what is left, unless something else comes before.
+    pub(super) fn next_try(&self, now: Moment) -> Instant {
+        match (self.state(now), self.open_until) {
+            (State::Open, Some(then)) => then.steady,
+            (State::Closed, _) => now.steady,
+            _ => now.steady + FIRST_PAUSE,
+        }
+    }
+
     /// A flush came to nothing; the backend may have `asked` for a pause. `random` is from 0 to 1. Tells whether an outage
     /// begins.
     pub(super) fn failed(&mut self, now: Moment, asked: Option<Duration>, random: f64) -> bool {
@@ -139,6 +148,18 @@ mod tests {
         breaker.failed(now, Some(Duration::from_secs(7)), 1.0);
         assert_eq!(breaker.state(after(now, Duration::from_millis(6_999))), State::Open);
         assert_eq!(breaker.state(after(now, Duration::from_secs(7))), State::HalfOpen);
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_tried_when_the_pause_is_over() {
+        let (now, mut breaker) = (start(), Breaker::default());
+        assert_eq!(breaker.next_try(now), now.steady, "there was no time for more");
+        breaker.failed(now, None, 0.0);
+        assert_eq!(breaker.next_try(now), now.steady + FIRST_PAUSE);
+        breaker.failed(now, Some(Duration::from_secs(7)), 0.0);
+        let later = after(now, Duration::from_secs(3));
+        assert_eq!(breaker.next_try(later), now.steady + Duration::from_secs(7));
+        assert_ne!(breaker.state(after(now, Duration::from_secs(7))), State::Open, "and then it may");
     }
 
     #[test]

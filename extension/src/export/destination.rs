@@ -45,6 +45,11 @@ impl Destination {
         Self { backend, breaker: Breaker::default() }
     }
 
+    /// When to try again what is left, unless something else comes before.
+    pub(super) fn next_try(&self) -> Instant {
+        self.breaker.next_try(Moment::now())
+    }
+
     /// Sends one batch, once.
     pub(super) async fn send(&mut self, batch: &Batch) -> Outcome {
         self.backend.send(batch).await
@@ -100,7 +105,11 @@ impl Destination {
                         (why, after, last_chance || breaker.state(Moment::now()) == State::Closed)
                     }
                 };
-            outbox.put_back(batch);
+            if backend.take_unanswered() {
+                outbox.unanswered(batch);
+            } else {
+                outbox.put_back(batch);
+            }
             let pause = retry::pause(retry::FIRST, failures, asked, fastrand::f64());
             let then = Instant::now().checked_add(pause).filter(|then| again && *then < until);
             let Some(then) = then else {
@@ -122,6 +131,15 @@ impl Destination {
 // === impl Backend ===
 
 impl Backend {
+    /// Whether the last request may have arrived although nobody said so; asked once.
+    fn take_unanswered(&self) -> bool {
+        match self {
+            Backend::Stdout => false,
+            Backend::Otlp(backend) => backend.take_unanswered(),
+            Backend::Aws(backend) => backend.take_unanswered(),
+        }
+    }
+
     async fn send(&mut self, batch: &Batch) -> Outcome {
         match self {
             // It is written to as a whole.

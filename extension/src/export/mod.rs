@@ -98,6 +98,13 @@ impl Exporter {
         Drained { all: inner.queued() == 0, some: inner.accounts.all_exported() > before }
     }
 
+    /// When to try again what is left, if nothing comes before that; `None` if nothing is.
+    pub fn next_try(&self, shared: &Shared) -> Option<Instant> {
+        let inner = shared.lock();
+        let left = self.destinations.iter().zip(&inner.queues).filter(|(_, queue)| queue.queued() > 0);
+        left.map(|(destination, _)| destination.next_try()).min()
+    }
+
     /// Writes what is left to stdout, once, whoever missed it; what is still left at `until` is dropped.
     pub fn spill(&self, shared: &Shared, until: Instant) {
         stdout::spill(shared, || Instant::now() >= until);

@@ -17,6 +17,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use prost::Message as _;
 use serde_json::Value;
 use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::SystemTime;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -30,6 +31,8 @@ pub(super) struct OtlpHttp {
     headers: HeaderMap,
     encoding: Encoding,
     tls: Tls,
+    /// A request was sent, and no answer has come.
+    unanswered: AtomicBool,
 }
 
 impl std::fmt::Debug for OtlpHttp {
@@ -94,7 +97,7 @@ impl Signing<'_> {
 impl OtlpHttp {
     /// Connects to nothing yet.
     pub(super) fn new(endpoint: Endpoint, headers: HeaderMap, encoding: Encoding, tls: Tls) -> Self {
-        Self { endpoint, headers, encoding, tls }
+        Self { endpoint, headers, encoding, tls, unanswered: AtomicBool::new(false) }
     }
 
     /// Sends a batch over a connection of its own, which is closed when the returned future ends or is
@@ -123,6 +126,11 @@ impl OtlpHttp {
         })
     }
 
+    /// Whether the last request may have arrived although nobody said so; asked once.
+    pub(super) fn take_unanswered(&self) -> bool {
+        self.unanswered.swap(false, Relaxed)
+    }
+
     async fn post(&self, batch: &Batch, signing: Option<Signing<'_>>) -> Result<Reply, Failure> {
         let address = (self.endpoint.host(), self.endpoint.port());
         let stream = TcpStream::connect(address).await.map_err(Failure::Connect)?;
@@ -130,10 +138,22 @@ impl OtlpHttp {
         // Compressed only now: a backend that is gone costs no more than finding that out.
         let request = self.request(batch, signing).map_err(Failure::Unwritable)?;
         if !self.endpoint.tls() {
-            return talk(stream, request).await;
+            return self.talk(stream, request).await;
         }
         let stream = self.tls.connect(self.endpoint.host(), stream).await.map_err(Failure::Tls)?;
-        talk(stream, request).await
+        self.talk(stream, request).await
+    }
+
+    async fn talk(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Reply, Failure> {
+        self.unanswered.store(true, Relaxed);
+        let reply = exchange(stream, request, MAX_REPLY).await;
+        let reply = reply.map_err(|error| Failure::Http(error.to_string()))?;
+        self.unanswered.store(false, Relaxed);
+        Ok(reply)
     }
 
     fn request(&self, batch: &Batch, signing: Option<Signing<'_>>) -> Result<Request<Full<Bytes>>, String> {
@@ -159,13 +179,6 @@ impl OtlpHttp {
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         Ok(request)
     }
-}
-
-async fn talk(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    request: Request<Full<Bytes>>,
-) -> Result<Reply, Failure> {
-    exchange(stream, request, MAX_REPLY).await.map_err(|error| Failure::Http(error.to_string()))
 }
 
 /// Reads the answer as the OTLP specification has it.

@@ -11,20 +11,22 @@
 //! outlives the process.
 
 mod frame;
+mod left;
 mod resume;
 mod segment;
 
+pub use left::{Left, Missing, Owed};
+
 use crate::config::MOST_DESTINATIONS;
 use crate::log::{self, Level};
-use crate::otlp::{InvocationSpan, Signal, inspect, invocations};
+use crate::otlp::Signal;
 use crate::sandbox::Sandbox;
-use bytes::Bytes;
-use frame::{Frame, State, frames};
+use frame::State;
 use segment::Segment;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// Of a larger buffer no more is spooled than twice this: `/tmp` is the function's.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -66,41 +68,8 @@ struct Claim {
     segment: Arc<Segment>,
     /// Where the state is.
     at: usize,
-}
-
-/// What an extension that died has left.
-#[derive(Debug, Default)]
-pub struct Left {
-    /// What it owed, oldest first.
-    pub requests: Vec<Owed>,
-    /// The invocations of which it had taken the span, delivered or not.
-    pub invocations: Vec<InvocationSpan>,
-}
-
-/// A request that an extension had accepted which died before each destination was done with it.
-#[derive(Debug)]
-pub struct Owed {
-    /// What it carries.
-    pub signal: Signal,
-    /// The encoded request; checked like one that was just received.
-    pub bytes: Bytes,
-    /// Number of spans, metrics or log records.
-    pub items: u64,
-    /// The invocation that it came from, where that is known.
-    pub request_id: Option<Arc<str>>,
-    /// Whom it is owed to, at least one.
-    pub to: Vec<Missing>,
-}
-
-/// A destination that misses a request.
-#[derive(Debug)]
-pub struct Missing {
-    /// Its position.
-    pub to: usize,
-    /// Its claim.
-    pub ticket: Ticket,
-    /// Whether it may have the request nevertheless.
-    pub maybe_sent: bool,
+    /// It was sent before, and no answer came.
+    unanswered: AtomicBool,
 }
 
 // === impl Spool ===
@@ -212,50 +181,6 @@ impl Open {
             }
         }
     }
-
-    /// Adds what a segment says to what is `left`. What no backend would take was not written by us.
-    fn read(&self, segment: &Arc<Segment>, content: &[u8], left: &mut Left) {
-        let head = frame::file_head(&self.destinations);
-        let others = !content.starts_with(&head);
-        for frame in frames(content) {
-            let Ok(found) = inspect(frame.signal, frame.body) else { continue };
-            if frame.signal == Signal::Traces {
-                left.invocations.extend(invocations(frame.body));
-            }
-            let to = self.missing(segment, &frame, others);
-            if !to.is_empty() {
-                left.requests.push(Owed {
-                    signal: frame.signal,
-                    bytes: Bytes::copy_from_slice(frame.body),
-                    items: found.items,
-                    request_id: Some(frame.request_id).filter(|id| !id.is_empty()).map(Into::into),
-                    to,
-                });
-            }
-        }
-        if others {
-            segment.write_head(&head);
-        }
-    }
-
-    /// Whom a request is still to go to. Of a file for `others` the positions say nothing: what any of them misses goes to
-    /// each of ours.
-    fn missing(&self, segment: &Arc<Segment>, frame: &Frame<'_>, others: bool) -> Vec<Missing> {
-        let states = frame.states;
-        let by_any = states.iter().any(|state| *state != State::Done);
-        if others && by_any {
-            for (to, at) in (frame.at..).take(MOST_DESTINATIONS).enumerate() {
-                segment.mark(at, if to < self.destinations.len() { State::Waits } else { State::Done });
-            }
-        }
-        let is_missing = |to: &usize| if others { by_any } else { states[*to] != State::Done };
-        let missing = |to| Missing {
-            to,
-            ticket: Ticket::of(segment, frame.at, to),
-            maybe_sent: !others && states[to] == State::MaybeSent,
-        };
-        (0..self.destinations.len().min(MOST_DESTINATIONS)).filter(is_missing).map(missing).collect()
-    }
 }
 
 // === impl Place ===
@@ -274,7 +199,8 @@ impl Place {
 
 impl Ticket {
     fn of(segment: &Arc<Segment>, frame: usize, to: usize) -> Self {
-        Self(Some(Arc::new(Claim { segment: Arc::clone(segment), at: frame + to })))
+        let unanswered = AtomicBool::new(false);
+        Self(Some(Arc::new(Claim { segment: Arc::clone(segment), at: frame + to, unanswered })))
     }
 
     /// The request is being sent: it may arrive from now on.
@@ -282,9 +208,18 @@ impl Ticket {
         self.mark(State::MaybeSent);
     }
 
-    /// The destination does not have it.
+    /// The destination does not have it, unless it got it before without an answer.
     pub fn stays(&self) {
-        self.mark(State::Waits);
+        if self.0.as_ref().is_some_and(|claim| !claim.unanswered.load(Relaxed)) {
+            self.mark(State::Waits);
+        }
+    }
+
+    /// The request was sent, and no answer came: whatever follows, it may have arrived.
+    pub fn unanswered(&self) {
+        if let Some(claim) = &self.0 {
+            claim.unanswered.store(true, Relaxed);
+        }
     }
 
     fn mark(&self, state: State) {

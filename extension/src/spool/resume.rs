@@ -35,7 +35,12 @@ impl Shared {
             }),
         );
         for Owed { signal, bytes, items, request_id, to } in left.requests {
-            to.iter().for_each(|missing| inner.accounts.received_for(missing.to, signal, items));
+            for missing in &to {
+                inner.accounts.received_for(missing.to, signal, items);
+                if missing.maybe_sent {
+                    inner.accounts.unanswered(missing.to, signal, items);
+                }
+            }
             let entry = Entry::new(signal, bytes, items, request_id);
             inner.queue(&entry, to.into_iter().map(|missing| (missing.to, missing.ticket)));
         }

@@ -42,7 +42,7 @@ pub(super) struct Books<'a> {
 struct Summed(BTreeMap<&'static str, u64>);
 
 impl Summed {
-    const COUNTS: [&'static str; 5] = ["received", "exported", "spilled", "kept", "dropped"];
+    const COUNTS: [&'static str; 6] = ["received", "exported", "spilled", "kept", "dropped", "unanswered"];
 
     fn add(&mut self, summary: &Value) {
         for count in Self::COUNTS {
@@ -110,6 +110,11 @@ impl Books<'_> {
                 faults.push(format!("{said} spans {count} in the summary, not {due}"));
             }
         }
+        // Of a connection that broke nobody here knows how much of a request was read.
+        let unanswered = summed.0.get("unanswered").copied().unwrap_or(0);
+        if unanswered < tally.maybe as u64 {
+            faults.push(format!("{unanswered} spans unanswered in the summary, of {}", tally.maybe));
+        }
     }
 
     fn check_fate(&self, tally: Tally, faults: &mut Vec<String>) {
@@ -167,6 +172,16 @@ mod tests {
         let known = Known { accepted: vec![invocation(1), invocation(2)], ..Known::default() };
         let (tally, faults) = close(&known, summary(2, 2, 0, 0), Fate::Delivered);
         assert_eq!((tally.delivered, faults), (2, vec![]));
+    }
+
+    #[test]
+    fn what_nobody_answered_for_is_to_be_counted() {
+        let known = Known { accepted: vec![invocation(1), invocation(2)], maybe: 2, ..Known::default() };
+        let (_, faults) = close(&known, summary(2, 2, 0, 0), Fate::Delivered);
+        assert_eq!(faults, ["0 spans unanswered in the summary, of 2"]);
+        let counted = summary(2, 2, 0, 0).replace("\"kept\"", "\"unanswered\":2,\"kept\"");
+        let (_, faults) = close(&known, counted, Fate::Delivered);
+        assert_eq!(faults, [""; 0]);
     }
 
     #[test]
