@@ -151,6 +151,7 @@ impl Accounts {
             tallies.push(of("throughline.received", count.received));
             tallies.push(of("throughline.exported", count.exported));
             tallies.push(of("throughline.spilled", count.spilled));
+            tallies.push(of("throughline.unanswered", count.unanswered));
             let dropped = count.dropped.iter();
             tallies.extend(
                 dropped.map(|(why, items)| Tally { reason: Some(*why), ..of("throughline.dropped", *items) }),
@@ -220,7 +221,7 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
-    use super::{Accounts, Reason};
+    use super::{Accounts, Reason, Tally};
     use crate::otlp::Signal;
     use serde_json::json;
 
@@ -242,6 +243,10 @@ mod tests {
         });
         assert_eq!(accounts.summary(), expected);
         assert_eq!(accounts.name_among_several(0), None);
+        let tallies = accounts.tallies();
+        let of_spans = |name| move |tally: &&Tally| tally.name == name && tally.signal == Signal::Traces;
+        let unanswered = tallies.iter().find(of_spans("throughline.unanswered"));
+        assert_eq!(unanswered.map(|tally| tally.count), Some(5));
     }
 
     #[test]
