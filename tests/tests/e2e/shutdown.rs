@@ -1,5 +1,6 @@
 //! SHUTDOWN, orderly or not, while spans are still buffered.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -103,6 +104,8 @@ async fn killed_while_it_keeps(backend: Backend, open: impl FnOnce(&Backend)) {
     assert_eq!(backend.arrived().len(), 0);
     let extension = function.sandbox.pids().extension.and_then(|pid| Pid::from_raw(pid as i32));
     kill_process(extension.unwrap(), Signal::KILL).unwrap();
+    let process = format!("/proc/{}", extension.unwrap().as_raw_nonzero());
+    eventually(|| Path::new(&process).exists().then(|| format!("{process} is there"))).await;
     // The sandbox finds out with the next event, and is reset; the function may have begun with it.
     let crashed = function.sandbox.invoke(command("ok", 2)).await;
     assert_eq!(crashed.outcome.error().unwrap().kind, "Extension.Crash");
