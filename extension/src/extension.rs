@@ -292,7 +292,9 @@ impl Extension {
         self.exporter
             .spill(&self.shared, deadline.checked_sub(SUMMARY).map_or(least, |until| until.max(least)));
         self.shared.lock().spool.close();
-        log::line(Level::Info, "summary", self.shared.lock().accounts.summary());
+        let mut inner = self.shared.lock();
+        inner.tell_overflow();
+        log::line(Level::Info, "summary", inner.accounts.summary());
     }
 
     /// Waits for what is still to come of the last invocation: its span, unless its process is gone, or why that is.

@@ -42,6 +42,7 @@ pub mod log;
 pub mod neighbours;
 pub mod otlp;
 pub mod outbox;
+pub mod overflow;
 pub mod receiver;
 pub mod recorder;
 pub mod sandbox;

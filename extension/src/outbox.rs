@@ -7,6 +7,7 @@ use crate::accounts::Reason;
 use crate::buffer::{Batch, BatchLimit, Entry};
 use crate::log::{self, Level};
 use crate::otlp::Signal;
+use crate::overflow::Lost;
 use crate::shared::{Inner, Shared};
 use crate::spool::Ticket;
 use serde_json::{Value, json};
@@ -52,7 +53,7 @@ impl<'a> Outbox<'a> {
         batch.entries.iter().for_each(|entry| entry.ticket.stays());
         let mut inner = self.shared.lock();
         let dropped = inner.queues[self.to].put_back(batch);
-        inner.drop_entries(self.to, &dropped, Reason::BufferFull, "the buffer is full");
+        inner.overflowed(self.to, &dropped);
     }
 
     /// The batch was sent and no answer came. It stays, and the backend may get it twice.
@@ -158,6 +159,22 @@ impl Inner {
         }
     }
 
+    /// Counts what a full buffer had no room for. It is told when a flush is over.
+    pub(crate) fn overflowed(&mut self, to: usize, entries: &[Entry]) {
+        for entry in entries {
+            self.accounts.dropped(to, entry.signal, entry.items, Reason::BufferFull);
+            self.overflow.add(to, entry);
+        }
+    }
+
+    /// Says what full buffers had no room for.
+    pub(crate) fn tell_overflow(&mut self) {
+        for ((to, signal), Lost { items, request_ids }) in self.overflow.take() {
+            let ids: Vec<&str> = request_ids.iter().map(|id| &**id).collect();
+            self.tell_dropped(to, signal, items, Reason::BufferFull, "the buffer is full", &ids);
+        }
+    }
+
     fn drop_items<'e>(
         &mut self,
         to: usize,
@@ -171,7 +188,13 @@ impl Inner {
             return;
         }
         self.accounts.dropped(to, signal, items, reason);
-        let ids = request_ids(entries);
+        self.tell_dropped(to, signal, items, reason, why, &request_ids(entries));
+    }
+
+    fn tell_dropped(&self, to: usize, signal: Signal, items: u64, reason: Reason, why: &str, ids: &[&str]) {
+        if items == 0 {
+            return;
+        }
         let mut fields = json!({ "dropped": items, "reason": reason.name(), "request_ids": ids });
         name_destination(&mut fields, self.accounts.name_among_several(to));
         log::line(Level::Warn, &format!("dropped {items} {}: {why}", signal.items()), fields);

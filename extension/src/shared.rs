@@ -8,6 +8,7 @@ use crate::ends::Ends;
 use crate::facts::Facts;
 use crate::flush::is_crowded;
 use crate::otlp::{InvocationSpan, Signal, first_trace, invocations, split_within};
+use crate::overflow::Overflow;
 use crate::spool::{Spool, Ticket};
 use crate::told::{Teller, Told};
 use bytes::Bytes;
@@ -48,6 +49,8 @@ pub struct Inner {
     pub facts: Facts,
     /// What became of everything.
     pub accounts: Accounts,
+    /// What full buffers had no room for, until it is told.
+    pub overflow: Overflow,
     /// The request id of the running invocation.
     pub current: Option<Arc<str>>,
     /// What waits to be sent, on disk.
@@ -80,6 +83,7 @@ impl Shared {
             bad_ends: BadEnds::default(),
             facts: Facts::default(),
             accounts: Accounts::new(names),
+            overflow: Overflow::default(),
             current: None,
             spool: Spool::off(),
             urgent: false,
@@ -161,6 +165,7 @@ impl Shared {
     pub fn flushed(&self) {
         let mut inner = self.lock();
         (inner.urgent, inner.held) = (false, false);
+        inner.tell_overflow();
         drop(inner);
         self.sent.notify_waiters();
     }
@@ -232,7 +237,7 @@ impl Inner {
         self.latest += 1;
         for (to, ticket) in to {
             let dropped = self.queues[to].push(Entry { number: self.latest, ticket, ..entry.clone() });
-            self.drop_entries(to, &dropped, Reason::BufferFull, "the buffer is full");
+            self.overflowed(to, &dropped);
         }
     }
 

@@ -16,7 +16,7 @@ pub use split::{largest_item, split, split_within};
 pub use wire::{Findings, Malformed, inspect};
 
 /// One of the three OTLP signals; they travel apart, on paths of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Signal {
     /// Spans, `/v1/traces`.
     Traces,
