@@ -2,7 +2,8 @@
 //!
 //! After a freeze a pooled connection may be dead without knowing it, and an abandoned request may
 //! still be on its way. So no connection is pooled: each lives inside the future of its one exchange.
-//! Dropping that future drops the socket, and what was in flight on it is over.
+//! Dropping that future drops the socket, and what was in flight on it is over. Before the first event
+//! nothing freezes: the calls of the start share one.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -40,6 +41,60 @@ pub struct Reply {
     pub body: Bytes,
 }
 
+/// A connection that several requests take in turn. Only for as long as nothing can freeze.
+#[derive(Debug)]
+pub struct Kept<S: AsyncRead + AsyncWrite + Unpin> {
+    sender: http1::SendRequest<Full<Bytes>>,
+    connection: http1::Connection<TokioIo<S>, Full<Bytes>>,
+    used: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Kept<S> {
+    /// Over `stream`, on which nothing was said yet.
+    ///
+    /// # Errors
+    ///
+    /// None that is known; hyper has the right to one.
+    pub async fn new(stream: S) -> hyper::Result<Self> {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        Ok(Self { sender, connection, used: false })
+    }
+
+    /// Sends `request` and reads the answer, of whose body at most `max_body` bytes. Returns the connection too, unless
+    /// the other side has closed it.
+    ///
+    /// # Errors
+    ///
+    /// If no answer came. Once its head is here the exchange counts, whatever becomes of the body.
+    pub async fn exchange(
+        mut self,
+        request: Request<Full<Bytes>>,
+        max_body: usize,
+    ) -> hyper::Result<(Reply, Option<Self>)> {
+        let (reply, is_open) = {
+            let (sender, used) = (&mut self.sender, self.used);
+            let mut talk = pin!(async move {
+                if used {
+                    sender.ready().await?;
+                }
+                let (parts, body) = sender.send_request(request).await?.into_parts();
+                let body = Limited::new(body, max_body).collect().await;
+                let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+                hyper::Result::Ok(Reply { status: parts.status, headers: parts.headers, body })
+            });
+            tokio::select! {
+                // The request is there before the connection is asked to write.
+                biased;
+                reply = &mut talk => (reply?, true),
+                // The other side closed; what it sent before is still to be read.
+                _ = &mut self.connection => (talk.await?, false),
+            }
+        };
+        self.used = true;
+        Ok((reply, is_open.then_some(self)))
+    }
+}
+
 /// Sends `request` over `stream` and reads the answer, of whose body at most `max_body` bytes.
 ///
 /// # Errors
@@ -49,18 +104,7 @@ pub async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, max_body: usi
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let mut talk = pin!(async move {
-        let (parts, body) = sender.send_request(request).await?.into_parts();
-        let body =
-            Limited::new(body, max_body).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-        Ok(Reply { status: parts.status, headers: parts.headers, body })
-    });
-    tokio::select! {
-        reply = &mut talk => reply,
-        // The other side closed; what it sent before is still to be read.
-        _ = connection => talk.await,
-    }
+    Ok(Kept::new(stream).await?.exchange(request, max_body).await?.0)
 }
 
 /// An open connection of a listener.

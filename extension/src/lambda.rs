@@ -1,6 +1,6 @@
 //! The Extensions API and the subscription to the Telemetry API.
 
-use crate::http::{Reply, exchange};
+use crate::http::{Kept, Reply, exchange};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
@@ -30,6 +30,8 @@ pub struct Lambda {
     api: String,
     name: String,
     id: String,
+    /// The connection of the start. Gone with the first event: from then on the sandbox freezes.
+    kept: Option<Kept<TcpStream>>,
 }
 
 /// What the extension wants to be told.
@@ -118,22 +120,30 @@ impl Error {
 // === impl Lambda ===
 
 impl Lambda {
-    /// Registers at the API of address `api` (`AWS_LAMBDA_RUNTIME_API`). `name` must be the
-    /// executable's file name, or Lambda takes the extension for an internal one, which gets no SHUTDOWN.
+    /// Connects to the API of address `api` (`AWS_LAMBDA_RUNTIME_API`). Where that fails each call tries again. `name` must
+    /// be the executable's file name, or Lambda takes the extension for an internal one, which gets no SHUTDOWN.
+    pub async fn connect(api: &str, name: &str) -> Self {
+        let kept = match TcpStream::connect(api).await {
+            Ok(stream) => Kept::new(stream).await.ok(),
+            Err(_) => None,
+        };
+        Self { api: api.to_owned(), name: name.to_owned(), id: String::new(), kept }
+    }
+
+    /// Registers.
     ///
     /// # Errors
     ///
     /// If the API cannot be reached or refuses.
-    pub async fn register(api: &str, name: &str, events: Events) -> Result<Self, Error> {
-        let mut this = Self { api: api.to_owned(), name: name.to_owned(), id: String::new() };
+    pub async fn register(&mut self, events: Events) -> Result<(), Error> {
         let events = match events {
             Events::All => json!({ "events": ["INVOKE", "SHUTDOWN"] }),
             Events::ShutdownOnly => json!({ "events": ["SHUTDOWN"] }),
         };
-        let reply = retried(|| this.call(Method::POST, REGISTER, events.to_string())).await?;
+        let reply = retried(async || self.call(Method::POST, REGISTER, events.to_string()).await).await?;
         let id = reply.headers.get("lambda-extension-identifier").and_then(|id| id.to_str().ok());
-        this.id = id.ok_or_else(|| unreadable(REGISTER, "no identifier"))?.to_owned();
-        Ok(this)
+        self.id = id.ok_or_else(|| unreadable(REGISTER, "no identifier"))?.to_owned();
+        Ok(())
     }
 
     /// Asks for the next event and waits for it, however long that takes. Lambda may freeze the
@@ -142,16 +152,17 @@ impl Lambda {
     /// # Errors
     ///
     /// If the API cannot be reached after some tries, or refuses.
-    pub async fn next(&self) -> Result<Event, Error> {
-        retried(|| async {
-            let reply = self.call(Method::GET, NEXT, String::new()).await?;
-            serde_json::from_slice(&reply.body).map_err(|error| unreadable(NEXT, error))
+    pub async fn next(&mut self) -> Result<Event, Error> {
+        retried(async || {
+            let reply = self.call(Method::GET, NEXT, String::new()).await;
+            self.kept = None;
+            serde_json::from_slice(&reply?.body).map_err(|error| unreadable(NEXT, error))
         })
         .await
     }
 
     /// Subscribes to platform events, and to the function's `logs`, to be sent to `port` of the sandbox.
-    pub async fn subscribe(&self, port: u16, logs: bool) -> Subscription {
+    pub async fn subscribe(&mut self, port: u16, logs: bool) -> Subscription {
         // Never to the extensions': what is written here would come back.
         let types = if logs { &["platform", "function"][..] } else { &["platform"] };
         let mut refused = String::new();
@@ -173,11 +184,7 @@ impl Lambda {
     }
 
     /// One call; an answer that is not 2xx is an error.
-    async fn call(&self, method: Method, path: &'static str, body: String) -> Result<Reply, Error> {
-        let no_answer = |source: Box<dyn std::error::Error + Send + Sync>| Error::NoAnswer {
-            api: self.api.clone(),
-            source,
-        };
+    async fn call(&mut self, method: Method, path: &'static str, body: String) -> Result<Reply, Error> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -189,19 +196,35 @@ impl Lambda {
         } else {
             request = request.header("lambda-extension-identifier", &self.id);
         }
-        let request = request.body(Full::new(Bytes::from(body))).map_err(|error| no_answer(error.into()))?;
-        let stream = TcpStream::connect(&self.api).await.map_err(|error| no_answer(error.into()))?;
-        let reply = exchange(stream, request, MAX_BODY).await.map_err(|error| no_answer(error.into()))?;
+        let reply = match request.body(Full::new(Bytes::from(body))) {
+            Ok(request) => self.exchange(request).await,
+            Err(error) => Err(error.into()),
+        };
+        let reply = reply.map_err(|source| Error::NoAnswer { api: self.api.clone(), source })?;
         if reply.status.is_success() {
             return Ok(reply);
         }
         let body = String::from_utf8_lossy(&reply.body).chars().take(500).collect();
         Err(Error::Refused { path, status: reply.status, body })
     }
+
+    /// Over the connection of the start, or over a new one: that may have been closed meanwhile.
+    async fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
+        if let Some(kept) = self.kept.take()
+            && let Ok((reply, kept)) = kept.exchange(request.clone(), MAX_BODY).await
+        {
+            self.kept = kept;
+            return Ok(reply);
+        }
+        Ok(exchange(TcpStream::connect(&self.api).await?, request, MAX_BODY).await?)
+    }
 }
 
 /// Repeats a call whose answer did not come or was an error of the server's own.
-async fn retried<T, F: Future<Output = Result<T, Error>>>(mut call: impl FnMut() -> F) -> Result<T, Error> {
+async fn retried<T>(mut call: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
     let mut tried = 0;
     loop {
         tried += 1;
@@ -227,9 +250,50 @@ pub fn instant(deadline_ms: u64, wall: SystemTime, now: Instant) -> Instant {
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, LONGEST, instant};
+    use super::{Event, Events, LONGEST, Lambda, Subscription, instant};
     use std::time::{Duration, UNIX_EPOCH};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
     use tokio::time::Instant;
+
+    /// Answers `each` requests of a connection, then closes it. Returns how many connections three calls take.
+    async fn connections_of_a_start(each: usize) -> usize {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let api = listener.local_addr().expect("bound").to_string();
+        let host = async {
+            let (mut connections, mut answered) = (0, 0);
+            while answered < 3 {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                connections += 1;
+                for _ in 0..each.min(3 - answered) {
+                    // One read has one whole request: they are short.
+                    if stream.read(&mut [0; 4096]).await.expect("a request") == 0 {
+                        break;
+                    }
+                    let body = r#"{"eventType":"SHUTDOWN","deadlineMs":1}"#;
+                    let head = "HTTP/1.1 200 OK\r\nlambda-extension-identifier: x\r\ncontent-length";
+                    let answer = format!("{head}: {}\r\n\r\n{body}", body.len());
+                    stream.write_all(answer.as_bytes()).await.expect("sent");
+                    answered += 1;
+                }
+            }
+            connections
+        };
+        let calls = async {
+            let mut lambda = Lambda::connect(&api, "x").await;
+            lambda.register(Events::All).await.expect("registered");
+            assert_eq!(lambda.subscribe(1, false).await, Subscription::Active);
+            assert!(matches!(lambda.next().await, Ok(Event::Shutdown { .. })));
+            assert!(lambda.kept.is_none(), "nothing is kept over a freeze");
+        };
+        tokio::join!(host, calls).0
+    }
+
+    #[tokio::test]
+    async fn the_calls_of_the_start_share_a_connection_as_long_as_it_lives() {
+        assert_eq!(connections_of_a_start(3).await, 1);
+        assert_eq!(connections_of_a_start(1).await, 3);
+    }
 
     #[test]
     fn deadlines_are_seen_from_now() {

@@ -46,11 +46,16 @@ pub async fn start(api: &str, name: &str, tmp: &Path, mut config: Config) -> Res
     });
 
     let quiet = !config.enabled || config.managed_instances;
-    let lambda = Lambda::register(api, name, if quiet { Events::ShutdownOnly } else { Events::All }).await?;
-    let subscription = if config.enabled {
-        subscribe(&lambda, &shared, config.facts.logs).await
-    } else {
-        Subscription::NotSupported
+    let mut lambda = Lambda::connect(api, name).await;
+    let events = if quiet { Events::ShutdownOnly } else { Events::All };
+    let hears = async { if config.enabled { Some(hear(&shared).await) } else { None } };
+    // Lambda has the request by the time that it starts to listen.
+    let (registered, port) = tokio::join!(lambda.register(events), hears);
+    registered?;
+    let subscription = match port {
+        Some(Ok(port)) => lambda.subscribe(port, config.facts.logs).await,
+        Some(Err(error)) => Subscription::Refused(error.to_string()),
+        None => Subscription::NotSupported,
     };
     if let Subscription::Refused(why) = &subscription {
         log::line(Level::Warn, "no telemetry from the platform; going on without", json!({ "reason": why }));
@@ -102,21 +107,17 @@ fn tell_port(tmp: &Path, api: &str, port: u16) -> Option<(Sandbox, u16)> {
         .ok()
 }
 
-async fn subscribe(lambda: &Lambda, shared: &Arc<Shared>, logs: bool) -> Subscription {
+/// Listens where the platform will tell, and returns the port.
+async fn hear(shared: &Arc<Shared>) -> std::io::Result<u16> {
     let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     let address = telemetry::address_in(&hosts);
-    let bound =
-        telemetry::bind(address).await.and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
-    match bound {
-        Ok((port, listener)) => {
-            tokio::spawn(receiver::telemetry(listener, Arc::clone(shared)));
-            if address.is_none() {
-                tokio::spawn(listen_where_looked_up(port, Arc::clone(shared)));
-            }
-            lambda.subscribe(port, logs).await
-        }
-        Err(error) => Subscription::Refused(error.to_string()),
+    let listener = telemetry::bind(address).await?;
+    let port = listener.local_addr()?.port();
+    tokio::spawn(receiver::telemetry(listener, Arc::clone(shared)));
+    if address.is_none() {
+        tokio::spawn(listen_where_looked_up(port, Arc::clone(shared)));
     }
+    Ok(port)
 }
 
 /// Where no file tells the sandbox's address a name server may. The start does not wait for it.
