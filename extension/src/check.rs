@@ -52,7 +52,8 @@ pub async fn check(env: &HashMap<String, String>, collector: bool, how: How) -> 
     notices.extend(config.refuse_own_listener(([127, 0, 0, 1], config.listen).into()));
     let mut destinations = Vec::new();
     for export in &config.exports {
-        let steps = if how.offline || !config.enabled { Vec::new() } else { probe(export).await };
+        let steps =
+            if how.offline || !config.enabled { Vec::new() } else { probe(export, config.listen).await };
         let name = match export {
             Export::Stdout => "stdout, as lines of OTLP JSON".to_owned(),
             Export::Otlp { .. } | Export::Aws(_) => export.to_string(),

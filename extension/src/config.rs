@@ -99,7 +99,8 @@ impl<'a> Reader<'a> {
         names.sort_unstable();
         for name in names {
             if let Some(variable) = variables::meant(name) {
-                let message = format!("may be meant by {name}, which is no variable and is not read");
+                let message =
+                    format!("is perhaps what {name} was meant to be, which is no variable and is not read");
                 self.warn(variable, "", message);
             }
         }

@@ -89,6 +89,11 @@ impl Endpoint {
         format!("{}{}{query}", self.base, signal.path())
     }
 
+    /// The query, which may hold a key.
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
     /// Whether it was named by the URL of the traces themselves. What functions send goes there all the same; what nobody
     /// has sent does not.
     pub fn is_of_traces(&self) -> bool {

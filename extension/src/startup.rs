@@ -31,6 +31,7 @@ use tokio::net::TcpListener;
 /// than one that is not traced.
 pub async fn start(api: &str, name: &str, tmp: &Path, mut config: Config) -> Result<Extension, Error> {
     let listener = listen(&mut config).await;
+    let own = listener.as_ref().map_or(0, |(port, _)| *port);
     let names: Vec<String> = config.exports.iter().map(ToString::to_string).collect();
     let spool = Spool::new(tmp, api, config.buffer_bytes, &names);
     let shared = Arc::new(Shared::with_destinations(config.buffer_bytes, config.enabled, names));
@@ -66,7 +67,7 @@ pub async fn start(api: &str, name: &str, tmp: &Path, mut config: Config) -> Res
         Subscription::NotSupported => Mode::Unfrozen,
         Subscription::Refused(_) => Mode::EndsAreGuessed,
     };
-    let exporter = Exporter::new(config.exports);
+    let exporter = Exporter::new(config.exports, own);
     let settings = Settings { budget: config.budget, policy: config.flush, ample: config.ample };
     Ok(Extension::new(lambda, shared, exporter, settings, mode, port_file, recorders))
 }
@@ -80,7 +81,14 @@ async fn listen(config: &mut Config) -> Option<(u16, TcpListener)> {
             if let Some(odd) = config.refuse_own_listener(address) {
                 notice(&odd);
             }
-            Some((address.port(), listener))
+            let (asked, port) = (config.listen, address.port());
+            if asked != 0 && asked != port {
+                let message = format!(
+                    "port {asked} is taken, {port} is used: wrapped functions find it, others have to be pointed there"
+                );
+                log::line(Level::Warn, &message, json!({ "variable": "THROUGHLINE_LISTEN" }));
+            }
+            Some((port, listener))
         }
         Err(error) => {
             log::line(

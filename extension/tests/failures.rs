@@ -259,3 +259,35 @@ async fn where_nothing_freezes_a_backend_is_asked_again_when_the_pause_is_over()
     assert_eq!((&summary["spans"]["exported"], &summary["spans"]["unanswered"]), (&3.into(), &0.into()));
     assert_eq!(backend.state().spans, names(3));
 }
+
+#[tokio::test]
+async fn it_does_not_export_to_itself_however_it_is_spelled() {
+    for host in ["127.1", "2130706433", "[::ffff:127.0.0.1]"] {
+        let port = unused_port().await;
+        let mut extension = Extension::start(&[
+            ("THROUGHLINE_LISTEN", &format!("127.0.0.1:{port}")),
+            ("THROUGHLINE_EXPORT_ENDPOINT", &format!("http://{host}:{port}")),
+            ("THROUGHLINE_BUDGET_MS", "250"),
+        ])
+        .await;
+        assert_eq!(extension.port, port);
+        extension.invocation("r0", "s0").await;
+        let summary = extension.shut_down().await;
+        let spans = &summary["spans"];
+        assert_eq!((&spans["received"], &spans["spilled"]), (&1.into(), &1.into()), "{host}");
+        let lines = extension.lines();
+        assert!(lines.iter().any(|line| line.to_string().contains("the extension itself")), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let port = taken.local_addr().expect("bound").port();
+    let mut extension = Extension::start(&[("THROUGHLINE_LISTEN", &format!("127.0.0.1:{port}"))]).await;
+    assert_ne!(extension.port, port);
+    extension.shut_down().await;
+    let told = format!("port {port} is taken, {} is used", extension.port);
+    let lines = extension.lines();
+    assert!(lines.iter().any(|line| line["message"].to_string().contains(&told)), "{lines:?}");
+}

@@ -123,6 +123,11 @@ async fn torn_and_foreign_files_do_no_harm_and_go() {
     extension.shut_down().await;
     assert_eq!(backend.state().spans, ["s0", "s2"]);
     assert_eq!(spool_files(&extension.lambda), 1, "what is no file of ours stays");
+    let lines = extension.lines();
+    let torn = lines.iter().filter(|line| line["message"].to_string().contains("is not whole"));
+    let torn: Vec<_> = torn.map(|line| (line["file"].as_str(), line["whole_bytes"].as_u64())).collect();
+    assert_eq!(torn.len(), 2, "{lines:?}");
+    assert!(torn[0].1 > Some(12) && torn[1] == (Some("spool-0000000000000001"), Some(0)), "{torn:?}");
     fs::remove_dir_all(folder).expect("removed");
 }
 

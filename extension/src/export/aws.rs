@@ -3,9 +3,9 @@
 //! there is none.
 
 use super::Outcome;
+use super::connector::Connector;
 use super::credentials::{Keyring, Source};
-use super::otlp_http::{OtlpHttp, Signing, outcome};
-use super::tls::Tls;
+use super::otlp_http::{OtlpHttp, Signing};
 use crate::buffer::{Batch, Entry};
 use crate::endpoint::Endpoint;
 use crate::intake::Encoding;
@@ -46,10 +46,10 @@ pub(super) struct CloudWatch {
 
 impl CloudWatch {
     /// Connects to nothing yet.
-    pub(super) fn new(aws: Aws, tls: &Tls) -> Self {
+    pub(super) fn new(aws: Aws, connector: &Connector) -> Self {
         let Aws { region, source, traces, logs, headers, encoding } = aws;
-        let traces = OtlpHttp::new(traces, headers.clone(), encoding, tls.clone());
-        let logs = OtlpHttp::new(logs, headers, encoding, tls.clone());
+        let traces = OtlpHttp::new(traces, headers.clone(), encoding, connector.clone());
+        let logs = OtlpHttp::new(logs, headers, encoding, connector.clone());
         Self { region, keyring: Keyring::new(source), traces, logs }
     }
 
@@ -79,7 +79,7 @@ impl CloudWatch {
             Ok(reply) => reply,
             Err(outcome) => return outcome,
         };
-        match outcome(&reply) {
+        match endpoint.outcome(&reply) {
             // The credentials are too old, the clock is wrong, or the role lacks a permission that it may get.
             Outcome::Refused { why, .. } if reply.status.as_u16() == 403 => {
                 self.keyring.forget();

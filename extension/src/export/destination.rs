@@ -2,8 +2,8 @@
 
 use super::aws::CloudWatch;
 use super::breaker::{Breaker, Moment, State};
+use super::connector::Connector;
 use super::otlp_http::OtlpHttp;
-use super::tls::Tls;
 use super::{Effort, Outcome, retry, stdout};
 use crate::buffer::{Batch, BatchLimit};
 use crate::config::Export;
@@ -34,13 +34,13 @@ enum Backend {
 
 impl Destination {
     /// Connects to nothing yet.
-    pub(super) fn new(export: Export, tls: &Tls) -> Self {
+    pub(super) fn new(export: Export, connector: &Connector) -> Self {
         let backend = match export {
             Export::Stdout => Backend::Stdout,
             Export::Otlp { endpoint, headers, encoding } => {
-                Backend::Otlp(OtlpHttp::new(endpoint, headers, encoding, tls.clone()))
+                Backend::Otlp(OtlpHttp::new(endpoint, headers, encoding, connector.clone()))
             }
-            Export::Aws(aws) => Backend::Aws(Box::new(CloudWatch::new(*aws, tls))),
+            Export::Aws(aws) => Backend::Aws(Box::new(CloudWatch::new(*aws, connector))),
         };
         Self { backend, breaker: Breaker::default() }
     }

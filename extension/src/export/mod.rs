@@ -2,14 +2,15 @@
 
 mod aws;
 mod breaker;
+mod connector;
 mod credentials;
 mod destination;
 mod otlp_http;
 mod parts;
 mod probe;
+mod quote;
 mod retry;
 mod stdout;
-mod tls;
 
 pub use aws::Aws;
 pub use credentials::Source;
@@ -17,6 +18,7 @@ pub use probe::{Step, probe};
 
 use crate::config::Export;
 use crate::shared::Shared;
+use connector::Connector;
 use destination::Destination;
 use std::future::poll_fn;
 use std::task::Poll;
@@ -81,9 +83,10 @@ pub struct Exporter {
 
 impl Exporter {
     /// Connects to nothing yet. The destinations are those of the [`Shared`] that it will drain, in their order.
-    pub fn new(exports: Vec<Export>) -> Self {
-        let tls = tls::Tls::default();
-        let destination = |export| Destination::new(export, &tls);
+    /// Nothing is sent to `own`, the port of 127.0.0.1 where OTLP is taken.
+    pub fn new(exports: Vec<Export>, own: u16) -> Self {
+        let connector = Connector::new(own);
+        let destination = |export| Destination::new(export, &connector);
         Self { destinations: exports.into_iter().map(destination).collect() }
     }
 

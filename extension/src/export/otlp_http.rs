@@ -1,7 +1,7 @@
 //! OTLP/HTTP, protobuf or JSON, with gzip.
 
-use super::tls::Tls;
-use super::{Outcome, retry};
+use super::connector::Connector;
+use super::{Outcome, quote, retry};
 use crate::buffer::Batch;
 use crate::endpoint::Endpoint;
 use crate::http::{Reply, exchange};
@@ -20,7 +20,6 @@ use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::SystemTime;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 
 /// Of a backend's answer no more is read.
 const MAX_REPLY: usize = 64 * 1024;
@@ -30,7 +29,7 @@ pub(super) struct OtlpHttp {
     endpoint: Endpoint,
     headers: HeaderMap,
     encoding: Encoding,
-    tls: Tls,
+    connector: Connector,
     /// A request was sent, and no answer has come.
     unanswered: AtomicBool,
 }
@@ -96,15 +95,20 @@ impl Signing<'_> {
 
 impl OtlpHttp {
     /// Connects to nothing yet.
-    pub(super) fn new(endpoint: Endpoint, headers: HeaderMap, encoding: Encoding, tls: Tls) -> Self {
-        Self { endpoint, headers, encoding, tls, unanswered: AtomicBool::new(false) }
+    pub(super) fn new(
+        endpoint: Endpoint,
+        headers: HeaderMap,
+        encoding: Encoding,
+        connector: Connector,
+    ) -> Self {
+        Self { endpoint, headers, encoding, connector, unanswered: AtomicBool::new(false) }
     }
 
     /// Sends a batch over a connection of its own, which is closed when the returned future ends or is
     /// dropped.
     pub(super) async fn send(&mut self, batch: &Batch) -> Outcome {
         match self.exchange(batch, None).await {
-            Ok(reply) => outcome(&reply),
+            Ok(reply) => self.outcome(&reply),
             Err(outcome) => outcome,
         }
     }
@@ -131,16 +135,21 @@ impl OtlpHttp {
         self.unanswered.swap(false, Relaxed)
     }
 
+    /// What an answer means, as it may be told: some backends quote the key that they refuse.
+    pub(super) fn outcome(&self, reply: &Reply) -> Outcome {
+        let secrets = self.headers.values().filter_map(|value| value.to_str().ok());
+        let secrets: Vec<&str> = secrets.chain(self.endpoint.query()).collect();
+        outcome(reply, &secrets)
+    }
+
     async fn post(&self, batch: &Batch, signing: Option<Signing<'_>>) -> Result<Reply, Failure> {
-        let address = (self.endpoint.host(), self.endpoint.port());
-        let stream = TcpStream::connect(address).await.map_err(Failure::Connect)?;
-        let _ = stream.set_nodelay(true);
+        let stream = self.connector.reach(&self.endpoint).await.map_err(Failure::Connect)?;
         // Compressed only now: a backend that is gone costs no more than finding that out.
         let request = self.request(batch, signing).map_err(Failure::Unwritable)?;
         if !self.endpoint.tls() {
             return self.talk(stream, request).await;
         }
-        let stream = self.tls.connect(self.endpoint.host(), stream).await.map_err(Failure::Tls)?;
+        let stream = self.connector.shake_hands(self.endpoint.host(), stream).await.map_err(Failure::Tls)?;
         self.talk(stream, request).await
     }
 
@@ -181,20 +190,35 @@ impl OtlpHttp {
     }
 }
 
-/// Reads the answer as the OTLP specification has it.
-pub(super) fn outcome(reply: &Reply) -> Outcome {
+/// Reads the answer as the OTLP specification has it, and hides these secrets in what is told of it.
+fn outcome(reply: &Reply, secrets: &[&str]) -> Outcome {
+    let quoted = |text: &str| -> String {
+        let text = quote::without(text, secrets);
+        text.chars().filter(|c| !c.is_control()).take(200).collect()
+    };
     if reply.status.is_success() {
+        if is_page(reply) {
+            // A proxy's or a portal's: whoever it was, it kept nothing.
+            let why = format!("answered {} with a page for people; is it an OTLP endpoint?", reply.status);
+            return Outcome::Failed { after: None, why };
+        }
         let (rejected, why) = partial_success(reply).unwrap_or_default();
-        return Outcome::Delivered { rejected: u64::try_from(rejected).unwrap_or(0), why };
+        return Outcome::Delivered { rejected: u64::try_from(rejected).unwrap_or(0), why: quoted(&why) };
     }
-    let text: String =
-        String::from_utf8_lossy(&reply.body).chars().filter(|c| !c.is_control()).take(200).collect();
-    let why = format!("the backend answered {}: {text}", reply.status);
+    let why =
+        format!("the backend answered {}: {}", reply.status, quoted(&String::from_utf8_lossy(&reply.body)));
     if retry::is_transient(reply.status) {
         let after = retry::retry_after(&reply.headers, SystemTime::now());
         return Outcome::Failed { after, why };
     }
     Outcome::Refused { divisible: matches!(reply.status.as_u16(), 400 | 413 | 422), why }
+}
+
+/// Whether it is HTML.
+fn is_page(reply: &Reply) -> bool {
+    let kind =
+        reply.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    !reply.body.is_empty() && kind.trim_start().to_ascii_lowercase().starts_with("text/html")
 }
 
 /// How many items were rejected, and why, in either encoding. The three signals' answers have the same form.
@@ -243,12 +267,15 @@ mod tests {
     fn success_may_be_partial() {
         let whole = Outcome::Delivered { rejected: 0, why: String::new() };
         for body in [&b""[..], b"{}", b"\xff\xff"] {
-            assert_eq!(outcome(&reply(200, body)), whole);
+            assert_eq!(outcome(&reply(200, body), &[]), whole);
         }
-        assert_eq!(outcome(&reply(202, "")), whole);
+        assert_eq!(outcome(&reply(202, ""), &[]), whole);
         let partial = ExportTracePartialSuccess { rejected_spans: 2, error_message: "too old".into() };
         let body = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
-        assert_eq!(outcome(&reply(200, body)), Outcome::Delivered { rejected: 2, why: "too old".into() });
+        assert_eq!(
+            outcome(&reply(200, body), &[]),
+            Outcome::Delivered { rejected: 2, why: "too old".into() }
+        );
     }
 
     #[test]
@@ -262,7 +289,26 @@ mod tests {
         ] {
             let mut reply = reply(200, body);
             reply.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            assert_eq!(outcome(&reply), Outcome::Delivered { rejected, why: why.into() }, "{body}");
+            assert_eq!(outcome(&reply, &[]), Outcome::Delivered { rejected, why: why.into() }, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_no_delivery() {
+        let mut page = reply(200, "<html>Sign in</html>");
+        page.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        assert!(matches!(outcome(&page, &[]), Outcome::Failed { after: None, .. }));
+        page.body = Bytes::new();
+        assert!(matches!(outcome(&page, &[]), Outcome::Delivered { .. }), "nothing was said");
+    }
+
+    #[test]
+    fn secrets_are_not_quoted() {
+        // The whole of it is hidden before the rest is cut off.
+        let text = format!("{}bad key hunter2hunter2", "x".repeat(185));
+        for status in [401, 503] {
+            let told = format!("{:?}", outcome(&reply(status, text.clone()), &["hunter2hunter2"]));
+            assert!(told.contains("bad key") && !told.contains("hunter"), "{told}");
         }
     }
 
@@ -270,7 +316,7 @@ mod tests {
     fn busy_backends_are_asked_again_when_they_say() {
         let mut busy = reply(503, "later");
         busy.headers.insert(RETRY_AFTER, HeaderValue::from_static("3"));
-        let Outcome::Failed { after, why } = outcome(&busy) else { panic!("transient") };
+        let Outcome::Failed { after, why } = outcome(&busy, &[]) else { panic!("transient") };
         assert_eq!(after, Some(Duration::from_secs(3)));
         assert!(why.contains("503") && why.contains("later"), "{why}");
     }
@@ -278,7 +324,7 @@ mod tests {
     #[test]
     fn other_errors_are_final() {
         for (status, parts) in [(400, true), (413, true), (401, false), (404, false), (500, false)] {
-            let Outcome::Refused { divisible, .. } = outcome(&reply(status, "")) else {
+            let Outcome::Refused { divisible, .. } = outcome(&reply(status, ""), &[]) else {
                 panic!("{status} is final")
             };
             assert_eq!(divisible, parts, "{status}");

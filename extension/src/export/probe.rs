@@ -1,8 +1,8 @@
 //! Whether a backend can be reached, step by step: for `--check`, and never while a function runs.
 
 use super::Outcome;
+use super::connector::Connector;
 use super::destination::Destination;
-use super::tls::Tls;
 use crate::buffer::{Batch, Entry};
 use crate::config::Export;
 use crate::endpoint::Endpoint;
@@ -10,7 +10,7 @@ use crate::otlp::Signal;
 use bytes::Bytes;
 use std::future::Future;
 use std::time::Duration;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 /// How long a step may take.
@@ -26,22 +26,31 @@ pub struct Step {
 }
 
 /// Goes to each address of a destination until something goes wrong: looks up its name, connects, and sends an empty
-/// request, over TLS where it asks for that.
-pub async fn probe(export: &Export) -> Vec<Step> {
-    let mut destination = Destination::new(export.clone(), &Tls::default());
+/// request, over TLS where it asks for that. `own` is the port of 127.0.0.1 where OTLP would be taken.
+pub async fn probe(export: &Export, own: u16) -> Vec<Step> {
+    let connector = Connector::new(own);
+    let mut destination = Destination::new(export.clone(), &connector);
     let mut steps = Vec::new();
     match export {
         Export::Stdout => {}
-        Export::Otlp { endpoint, .. } => go(endpoint, Signal::Traces, &mut destination, &mut steps).await,
+        Export::Otlp { endpoint, .. } => {
+            go(endpoint, Signal::Traces, &connector, &mut destination, &mut steps).await
+        }
         Export::Aws(aws) => {
-            go(&aws.traces, Signal::Traces, &mut destination, &mut steps).await;
-            go(&aws.logs, Signal::Logs, &mut destination, &mut steps).await;
+            go(&aws.traces, Signal::Traces, &connector, &mut destination, &mut steps).await;
+            go(&aws.logs, Signal::Logs, &connector, &mut destination, &mut steps).await;
         }
     }
     steps
 }
 
-async fn go(endpoint: &Endpoint, signal: Signal, destination: &mut Destination, steps: &mut Vec<Step>) {
+async fn go(
+    endpoint: &Endpoint,
+    signal: Signal,
+    connector: &Connector,
+    destination: &mut Destination,
+    steps: &mut Vec<Step>,
+) {
     let address = (endpoint.host(), endpoint.port());
     let looked_up = in_time(async {
         let found: Vec<_> = lookup_host(address).await.map_err(|error| error.to_string())?.collect();
@@ -51,7 +60,7 @@ async fn go(endpoint: &Endpoint, signal: Signal, destination: &mut Destination, 
     if !add(steps, "name", looked_up.await) {
         return;
     }
-    let connect = || async { TcpStream::connect(address).await.map_err(|error| error.to_string()) };
+    let connect = || async { connector.reach(endpoint).await.map_err(|error| error.to_string()) };
     let connected = in_time(async { connect().await?.peer_addr().map_err(|error| error.to_string()) });
     if !add(steps, "connect", connected.await.map(|peer| peer.to_string())) {
         return;

@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn what_cannot_be_written_down_in_time_is_counted() {
         let shared = buffered(2);
-        Exporter::new(vec![Export::Stdout]).spill(&shared, Instant::now());
+        Exporter::new(vec![Export::Stdout], 0).spill(&shared, Instant::now());
         let spans = &shared.lock().accounts.summary()["spans"];
         assert_eq!((&spans["dropped_why"]["out-of-time"], &spans["kept"]), (&20.into(), &0.into()));
         assert_eq!(shared.lock().queued(), 0);

@@ -53,6 +53,13 @@ pub(super) struct Frame<'a> {
     pub(super) body: &'a [u8],
 }
 
+impl Frame<'_> {
+    /// The byte behind it.
+    pub(super) fn end(&self) -> usize {
+        self.at + HEAD + self.request_id.len() + self.body.len()
+    }
+}
+
 /// The head of a file for these destinations.
 pub(super) fn file_head(destinations: &[String]) -> [u8; FILE_HEAD] {
     let mut crc = crc32fast::Hasher::new();
@@ -78,9 +85,14 @@ pub(super) fn head(destinations: usize, signal: Signal, request_id: &str, body: 
     Some(head)
 }
 
+/// Whether it begins as a spool file does.
+pub(super) fn is_ours(file: &[u8]) -> bool {
+    file.starts_with(MAGIC) && file.len() >= FILE_HEAD
+}
+
 /// The frames of a file, up to the first that is not whole; of a file with another beginning none.
 pub(super) fn frames(file: &[u8]) -> impl Iterator<Item = Frame<'_>> {
-    let mut at = if file.starts_with(MAGIC) { FILE_HEAD } else { file.len() };
+    let mut at = if is_ours(file) { FILE_HEAD } else { file.len() };
     std::iter::from_fn(move || {
         let (frame, length) = frame(file, at)?;
         at += length;

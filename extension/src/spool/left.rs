@@ -1,11 +1,13 @@
 //! Reading what an extension that died has left.
 
-use super::frame::{self, Frame, State, frames};
+use super::frame::{self, FILE_HEAD, Frame, State, frames};
 use super::segment::Segment;
 use super::{Open, Ticket};
 use crate::config::MOST_DESTINATIONS;
+use crate::log::{self, Level};
 use crate::otlp::{InvocationSpan, Signal, inspect, invocations};
 use bytes::Bytes;
+use serde_json::json;
 use std::sync::Arc;
 
 /// What an extension that died has left.
@@ -50,7 +52,9 @@ impl Open {
     pub(super) fn read(&self, segment: &Arc<Segment>, content: &[u8], left: &mut Left) {
         let head = frame::file_head(&self.destinations);
         let others = !content.starts_with(&head);
+        let mut whole = if frame::is_ours(content) { FILE_HEAD } else { 0 };
         for frame in frames(content) {
+            whole = frame.end();
             let Ok(found) = inspect(frame.signal, frame.body) else { continue };
             if frame.signal == Signal::Traces {
                 left.invocations.extend(invocations(frame.body));
@@ -65,6 +69,14 @@ impl Open {
                     to,
                 });
             }
+        }
+        if whole < content.len() {
+            // What it was writing when it died was not accepted; but a disk may be damaged, too.
+            log::line(
+                Level::Warn,
+                "a spool file is not whole: what is behind its last whole request is lost",
+                json!({ "file": segment.name(), "whole_bytes": whole, "bytes": content.len() }),
+            );
         }
         if others {
             segment.write_head(&head);

@@ -91,6 +91,11 @@ impl Segment {
         Self { sandbox, number, file, length: AtomicUsize::new(length), size }
     }
 
+    /// How its file is called.
+    pub(super) fn name(&self) -> String {
+        name(self.number)
+    }
+
     /// Bytes in it.
     pub(super) fn len(&self) -> usize {
         self.length.load(Relaxed)
