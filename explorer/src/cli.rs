@@ -1,21 +1,103 @@
 //! The command line.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{demo, recorder, replay};
+use crate::connection::{self, Place, TABLE};
+use crate::{ask, demo, keep, recorder, replay};
 
 /// Follows one transaction through every queue, topic, stream and table of a serverless application.
 #[derive(Debug, Parser)]
-#[command(name = "throughline", version, about, arg_required_else_help = true)]
+#[command(name = "throughline", version, about)]
 pub struct Cli {
-    /// What to do.
+    /// What to do; without, it is told what can be done.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
+
+impl Cli {
+    /// What can be done, and where the store is that would be asked.
+    #[must_use]
+    pub fn overview(variable: impl Fn(&str) -> Option<String>) -> String {
+        let help = Self::command().render_help();
+        let store = match connection::Options::default().place(variable) {
+            Some(Place::Table(table)) => {
+                format!("Store: table {}, as {TABLE} says\nnext: throughline traces", ask::harmless(&table))
+            }
+            Some(Place::File(_)) | None => format!(
+                "Store: none. Set {TABLE}, or give --table TABLE or --store FILE\n\
+                 next: throughline import --store traces.db spans.json, or throughline demo"
+            ),
+        };
+        format!("{help}\n{store}\n")
+    }
+}
+
+/// What the questions to the store have in common.
+const ANSWERS: &str =
+    "The store is --store FILE, --table TABLE, or the table that THROUGHLINE_STORE_TABLE names, in the \
+region and with the credentials of the AWS SDK's variables.
+
+Exit status: 0 if something was found, 1 if not, 2 for a wrong command line or if the store can't be read.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Find the transaction that an id names
+    ///
+    /// The id of a trace, of a request, of a message (with or without `sqs:` before it), a correlation id, or a user's.
+    #[command(after_help = ANSWERS)]
+    Find(ask::FindOptions),
+
+    /// List the newest transactions
+    ///
+    /// With --function the runs of that function; with --failed or --error, and without --function, the newest
+    /// failure of each transaction, of the ten functions that fail most. Other filters are asked of the run with
+    /// which a transaction began.
+    #[command(after_help = ANSWERS)]
+    Traces(ask::TracesOptions),
+
+    /// Tell what happened in one transaction
+    ///
+    /// Takes the id of a trace, or whatever `throughline find` finds.
+    #[command(after_help = ANSWERS)]
+    Trace(ask::TraceOptions),
+
+    /// Tell what the failures of a function break, for whom, since when and why
+    #[command(after_help = ANSWERS)]
+    Impact(ask::ImpactOptions),
+
+    /// List what fails, those errors together that say the same
+    #[command(after_help = ANSWERS)]
+    Errors(ask::ErrorsOptions),
+
+    /// List the functions: runs, failures, durations, cold starts, memory
+    #[command(after_help = ANSWERS)]
+    Functions(ask::FunctionsOptions),
+
+    /// Tell who calls whom, third parties included
+    #[command(after_help = ANSWERS)]
+    Map(ask::MapOptions),
+
+    /// Write a transaction as it came in, as OTLP JSON
+    ///
+    /// All runs that have to do with it, as they were told; of a batch those of other senders too.
+    #[command(after_help = ANSWERS)]
+    Export(keep::ExportOptions),
+
+    /// Read OTLP JSON into the store, whoever wrote it
+    ///
+    /// Takes what `throughline replay` takes: files of OTLP JSON, logs that hold such lines, exports of CloudWatch.
+    /// Read in again, a file changes nothing. What is older than 14 days is listed under now. With --store the
+    /// file is made if it is not there.
+    ///
+    /// Exit status: 0 if all could be read and there were spans, 1 if not, 2 for a wrong command line or if the
+    /// store can't be written.
+    Import(keep::ImportOptions),
+
+    /// Make the store, or tell of it
+    #[command(subcommand, after_help = ANSWERS)]
+    Store(keep::StoreAction),
+
     /// Run the demo application here, and follow its orders through every hop
     ///
     /// Starts the functions of examples/shop as real processes, each with the extension beside it,

@@ -1,10 +1,13 @@
-//! Throughline's command line: the local run, `throughline demo`; `throughline recorder`, which tells what an
-//! invocation left behind; and `throughline replay`, which sends what was written into a log.
+//! Throughline's command line: the questions to the store; the local run, `throughline demo`; `throughline recorder`,
+//! which tells what an invocation left behind; and `throughline replay`, which sends what was written into a log.
 
+pub mod ask;
 pub mod cli;
 pub mod cloud;
+pub mod connection;
 pub mod demo;
 mod http_server;
+pub mod keep;
 pub mod mappings;
 pub mod recorder;
 pub mod replay;

@@ -1,23 +1,42 @@
 //! Throughline's command line.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use throughline_explorer::ask::Question;
 use throughline_explorer::cli::{Cli, Command};
-use throughline_explorer::{demo, recorder, replay};
+use throughline_explorer::{ask, demo, keep, recorder, replay};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// As shells report a program that a signal ended.
 const INTERRUPTED: u8 = 130;
 const TERMINATED: u8 = 143;
 const HUNG_UP: u8 = 129;
+/// A question that makes no sense, or could not be asked; clap's too.
+const UNANSWERED: u8 = 2;
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let Some(command) = Cli::parse().command else {
+        // A closed stdout is nobody to tell.
+        let _ = std::io::stdout().write_all(Cli::overview(|name| std::env::var(name).ok()).as_bytes());
+        return ExitCode::SUCCESS;
+    };
+    match command {
         Command::Demo(options) => run_demo(&options),
         Command::Recorder(options) if recorder::run(&options) => ExitCode::SUCCESS,
         Command::Recorder(_) => ExitCode::FAILURE,
         Command::Replay(options) => run_replay(&options),
+        Command::Find(options) => answered(ask::run(Question::Find(&options))),
+        Command::Traces(options) => answered(ask::run(Question::Traces(&options))),
+        Command::Trace(options) => answered(ask::run(Question::Trace(&options))),
+        Command::Impact(options) => answered(ask::run(Question::Impact(&options))),
+        Command::Errors(options) => answered(ask::run(Question::Errors(&options))),
+        Command::Functions(options) => answered(ask::run(Question::Functions(&options))),
+        Command::Map(options) => answered(ask::run(Question::Map(&options))),
+        Command::Export(options) => answered(keep::export(&options)),
+        Command::Import(options) => answered(keep::import(&options)),
+        Command::Store(action) => answered(keep::store(&action)),
     }
 }
 
@@ -46,6 +65,19 @@ fn run_replay(options: &replay::Options) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => failed(&error),
+    }
+}
+
+/// Nothing found is 1, and no answer is 2, as of `grep`: a script can tell them apart.
+fn answered(question: impl Future<Output = anyhow::Result<bool>>) -> ExitCode {
+    let outcome = tokio::runtime::Runtime::new().map_err(Into::into);
+    match outcome.and_then(|runtime| runtime.block_on(question)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            failed(&error);
+            ExitCode::from(UNANSWERED)
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use super::Row;
+use crate::ask::harmless;
 
 const MIN_BAR: usize = 8;
 const MAX_BAR: usize = 28;
@@ -61,8 +62,15 @@ impl Style {
     }
 }
 
-/// The rows as lines.
+/// The rows as lines. What functions wrote is made harmless.
 pub fn paint(rows: &[Row], style: Style) -> Vec<String> {
+    let safe = |row: &Row| Row {
+        label: harmless(&row.label),
+        trigger: harmless(&row.trigger),
+        error: row.error.as_ref().map(|error| harmless(error.lines().next().unwrap_or_default())),
+        ..row.clone()
+    };
+    let rows: &[Row] = &rows.iter().map(safe).collect::<Vec<_>>();
     let name_width = widest(rows, |row| row.branch.chars().count() + row.label.chars().count());
     let trigger_width = widest(rows, |row| row.trigger.chars().count());
     let waited: Vec<String> = rows.iter().map(|row| row.waited.map_or(String::new(), waited)).collect();
@@ -119,7 +127,7 @@ pub fn duration(millis: f64) -> String {
 /// What stands behind the bar.
 fn suffix(row: &Row) -> String {
     match (&row.error, row.note) {
-        (Some(error), _) => format!("✗ {}", error.lines().next().unwrap_or_default()),
+        (Some(error), _) => format!("✗ {error}"),
         (None, note) => note.unwrap_or_default().to_owned(),
     }
 }
@@ -209,6 +217,15 @@ mod tests {
         assert!(!plain[0].contains('\x1b'));
         let coloured = paint(&[failed], Style { width: 100, colour: true });
         assert!(coloured[0].contains("\x1b[31m"));
+    }
+
+    #[test]
+    fn what_functions_wrote_is_harmless() {
+        let mut hostile = row("└─ ", "a\x1b[2J", 0.0, 5.0);
+        hostile.trigger = "sqs \u{202e}q".into();
+        hostile.error = Some("\x1b]0;title\x07".into());
+        let lines = plain(100, &[hostile]);
+        assert!(!lines[0].chars().any(|c| c.is_control() || c == '\u{202e}'), "{lines:?}");
     }
 
     #[test]

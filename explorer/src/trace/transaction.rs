@@ -18,7 +18,7 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    pub(super) fn new(mut spans: Vec<Arc<Span>>, mut linking: Vec<Arc<Span>>, duplicates: usize) -> Self {
+    pub(crate) fn new(mut spans: Vec<Arc<Span>>, mut linking: Vec<Arc<Span>>, duplicates: usize) -> Self {
         spans.sort_by(|a, b| (a.start, &a.span_id).cmp(&(b.start, &b.span_id)));
         linking.sort_by(|a, b| (a.start, &a.span_id).cmp(&(b.start, &b.span_id)));
         Self { spans, linking, duplicates }

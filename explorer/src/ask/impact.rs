@@ -1,0 +1,177 @@
+//! `throughline impact`: a function fails. What does that break, for whom, since when, and why?
+
+use clap::Args;
+use throughline_store::{BuildRow, Card, ErrorGroup, Impact, Upstream};
+
+use super::filters::Within;
+use super::table::{Column, Table, plain, red};
+use super::words::{count, counted, cut, share};
+use super::{Asked, Common, Told, harmless, when};
+use crate::trace::trigger;
+
+/// How many users are named in one line.
+const MAX_NAMED: usize = 6;
+
+/// What `throughline impact` is asked for.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// The function
+    #[arg(value_name = "FUNCTION")]
+    function: String,
+
+    #[command(flatten)]
+    within: Within,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+impl Options {
+    pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
+        let window = self.within.window(asked.now)?;
+        let answer = asked.answered(asked.reader.impact(&self.function, window).await)?;
+        let impact = &answer.found;
+        let name = harmless(&self.function);
+        if impact.failures == 0 {
+            let lines = match impact.runs {
+                0 => vec![format!("{name} did not run since {} UTC", when::full(window.from))],
+                runs => vec![format!("{name} did not fail: {}", counted(runs, "run", "runs"))],
+            };
+            return asked.tell(&answer, false, lines, &["functions"]);
+        }
+        let example = impact.errors.first().map(|group| group.example.trace_id.as_str());
+        let next = example.map_or_else(|| vec!["errors"], |trace| vec!["trace", trace]);
+        asked.tell(&answer, true, lines(&name, impact, asked), &next)
+    }
+}
+
+fn lines(name: &str, impact: &Impact, asked: &Asked<'_>) -> Vec<String> {
+    let style = asked.style;
+    let failed = format!("{} failures in {}", count(impact.failures), counted(impact.runs, "run", "runs"));
+    let since =
+        impact.since.map(|since| format!("since {}{}", when::brief(since, asked.now), build(&impact.builds)));
+    let title = [style.bold(name), style.red(&failed)].into_iter().chain(since);
+    let mut lines = vec![title.collect::<Vec<_>>().join("   "), String::new()];
+    lines.extend(indented(entries(impact).lines(style)));
+    lines.extend([String::new(), style.dim("  errors")]);
+    lines.extend(indented(errors(&impact.errors, asked).lines(style)));
+    lines.push(String::new());
+    lines.push(format!("  {}", users(impact)));
+    lines.extend(causes(impact).into_iter().map(|cause| format!("  {cause}")));
+    lines
+}
+
+fn indented(lines: Vec<String>) -> impl Iterator<Item = String> {
+    lines.into_iter().map(|line| format!("  {line}"))
+}
+
+/// The build that failed, if only one did and another did not.
+fn build(builds: &[BuildRow]) -> String {
+    let failing: Vec<&BuildRow> = builds.iter().filter(|build| build.failures > 0).collect();
+    match failing.as_slice() {
+        [only] if builds.len() > 1 && !only.build.is_empty() => {
+            format!(", only build {}", harmless(&only.build))
+        }
+        _ => String::new(),
+    }
+}
+
+fn entries(impact: &Impact) -> Table {
+    let mut table = Table::new([
+        Column::Text("entry"),
+        Column::Number("failures"),
+        Column::Number("of runs"),
+        Column::Number(""),
+        Column::Number("transactions"),
+        Column::Number("users"),
+        Column::Number("ended well after retry"),
+    ]);
+    for hit in &impact.entries {
+        let entry = if hit.entry.is_empty() { "(unknown)".to_owned() } else { trigger(&hit.entry) };
+        table.row([
+            plain(entry),
+            red(count(hit.failures)),
+            plain(count(hit.runs)),
+            plain(share(hit.failures.min(hit.runs), hit.runs)),
+            plain(count(hit.transactions)),
+            plain(count(hit.users)),
+            plain(count(hit.ended_well)),
+        ]);
+    }
+    table
+}
+
+fn errors(groups: &[ErrorGroup], asked: &Asked<'_>) -> Table {
+    let mut table = Table::new([Column::Number(""), Column::Text(""), Column::Text(""), Column::Whole("")]);
+    for group in groups {
+        table.row([
+            red(count(group.count)),
+            plain(said(group)),
+            plain(format!("first {}", when::brief(group.first, asked.now))),
+            plain(format!("trace {}", group.example.trace_id)),
+        ]);
+    }
+    table
+}
+
+/// `SmtpRejected: 550 sender unverified`.
+pub(super) fn said(group: &ErrorGroup) -> String {
+    let first = group.error.message.lines().next().unwrap_or_default();
+    let kind = &group.error.kind;
+    if first.is_empty() || first.starts_with(kind.as_str()) {
+        format!("{kind}{}", &first[kind.len().min(first.len())..])
+    } else {
+        format!("{kind}: {first}")
+    }
+}
+
+fn users(impact: &Impact) -> String {
+    let about = if impact.users_estimated { "about " } else { "" };
+    let mut text = format!("{about}{} hit", counted(impact.users, "user", "users"));
+    if impact.accounts > 0 {
+        text += &format!(" of {}", counted(impact.accounts, "account", "accounts"));
+    }
+    let named = impact.top_users.iter().take(MAX_NAMED).map(|hit| {
+        let plan = hit.plan.as_ref().map(|plan| format!(", plan {plan}")).unwrap_or_default();
+        cut(&harmless(&format!("{} ({}{plan})", hit.user, hit.failures)), 40)
+    });
+    let named: Vec<String> = named.collect();
+    if !named.is_empty() {
+        let more = if impact.users > named.len() as u64 { " …" } else { "" };
+        text += &format!(", most: {}{more}", named.join(", "));
+    }
+    if impact.test_failures > 0 {
+        text += &format!("; and {} of test users", counted(impact.test_failures, "failure", "failures"));
+    }
+    text
+}
+
+/// For each error that is a symptom, what it is one of.
+fn causes(impact: &Impact) -> Vec<String> {
+    let told = impact.errors.iter().filter_map(|group| {
+        let cause = group.cause.as_ref()?;
+        let where_ = match cause.way {
+            Upstream::Before => "failed before",
+            Upstream::Below => "failed below",
+        };
+        let error = &cause.error;
+        let text = format!(
+            "cause of {}: {} {} {where_}: {} {}",
+            kind(&group.example),
+            cause.function,
+            cause.name,
+            error.kind,
+            error.message.lines().next().unwrap_or_default()
+        );
+        Some(harmless(text.trim_end()))
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() {
+        return vec!["cause: its own; nothing failed earlier in these transactions".to_owned()];
+    }
+    told
+}
+
+fn kind(card: &Card) -> &str {
+    card.error.as_ref().map_or("the failure", |error| &error.kind)
+}

@@ -1,0 +1,150 @@
+//! `throughline map`: who calls whom.
+
+use std::collections::BTreeMap;
+
+use clap::{Args, ValueEnum};
+use throughline_store::MapEdge;
+
+use super::filters::Within;
+use super::table::{Column, Table, dim, plain, red};
+use super::words::{count, harmless, micros, share};
+use super::{Asked, Common, Told, when};
+use crate::trace::trigger;
+
+/// What `throughline map` is asked for.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Only what this one calls or is called by
+    #[arg(long, value_name = "NAME")]
+    function: Option<String>,
+
+    /// How it is drawn
+    #[arg(long, value_enum, default_value_t = Format::Text, conflicts_with = "json")]
+    format: Format,
+
+    #[command(flatten)]
+    within: Within,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table
+    Text,
+    /// A flowchart for Mermaid, as Markdown shows it
+    Mermaid,
+}
+
+impl Options {
+    pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
+        let window = self.within.window(asked.now)?;
+        let mut answer = asked.answered(asked.reader.map(window).await)?;
+        let named = |edge: &MapEdge| {
+            self.function.as_ref().is_none_or(|function| *function == edge.from || *function == edge.to)
+        };
+        answer.found.retain(named);
+        let edges = &answer.found;
+        if edges.is_empty() {
+            let lines = vec![format!("nobody called since {} UTC", when::full(window.from))];
+            return asked.tell(&answer, false, lines, &["map", "--since", "24h"]);
+        }
+        if self.format == Format::Mermaid {
+            // Nothing but the chart: it is put into a document.
+            let mut told = asked.tell(&answer, true, Vec::new(), &["functions"])?;
+            told.text = mermaid(edges);
+            return Ok(told);
+        }
+        let mut table = Table::new([
+            Column::Text("from"),
+            Column::Text("to"),
+            Column::Number("calls"),
+            Column::Number("failed"),
+            Column::Number(""),
+            Column::Number("p50"),
+            Column::Number("p95"),
+        ]);
+        for edge in edges {
+            let took = |time: Option<u64>| plain(time.map(micros).unwrap_or_default());
+            table.row([
+                plain(trigger(&edge.from)),
+                plain(trigger(&edge.to)),
+                plain(count(edge.calls)),
+                if edge.errors > 0 { red(count(edge.errors)) } else { dim("0") },
+                plain(share(edge.errors, edge.calls)),
+                took(edge.p50),
+                took(edge.p95),
+            ]);
+        }
+        let mut lines = table.lines(asked.style);
+        lines.push(
+            asked
+                .style
+                .dim("from a queue to a function the times are those in the queue; whole hours are counted"),
+        );
+        asked.tell(&answer, true, lines, &["map", "--format", "mermaid"])
+    }
+}
+
+/// A flowchart (<https://mermaid.js.org/syntax/flowchart.html>). What names say is text to it, and nothing else.
+fn mermaid(edges: &[MapEdge]) -> String {
+    let mut nodes: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in edges.iter().flat_map(|edge| [edge.from.as_str(), edge.to.as_str()]) {
+        let number = nodes.len();
+        nodes.entry(name).or_insert(number);
+    }
+    let mut text = "flowchart LR\n".to_owned();
+    for (name, number) in &nodes {
+        // As in `sqs email`: a function has no blank in its name.
+        let (open, close) = if name.contains(' ') { ("([", "])") } else { ("[", "]") };
+        text += &format!("  n{number}{open}\"{}\"{close}\n", escaped(&trigger(name)));
+    }
+    for (place, edge) in edges.iter().enumerate() {
+        let failed = if edge.errors > 0 { format!(", {} failed", count(edge.errors)) } else { String::new() };
+        let (from, to) = (nodes[edge.from.as_str()], nodes[edge.to.as_str()]);
+        text += &format!("  n{from} -->|\"{}{failed}\"| n{to}\n", count(edge.calls));
+        if edge.errors > 0 {
+            text += &format!("  linkStyle {place} stroke:#c62828\n");
+        }
+    }
+    text
+}
+
+/// All but letters, digits and a few others as Mermaid's entities (`#35;`).
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in harmless(text).chars() {
+        if c.is_alphanumeric() || " /-_.:→*".contains(c) {
+            escaped.push(c);
+        } else {
+            escaped += &format!("#{};", u32::from(c));
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_text_in_a_chart() {
+        let edge = |from: &str, to: &str, errors| MapEdge {
+            from: from.into(),
+            to: to.into(),
+            calls: 1204,
+            errors,
+            p50: None,
+            p95: None,
+        };
+        let chart =
+            mermaid(&[edge("http POST /orders/{id}", "api", 0), edge("api", "\"];click n0 \"x\n", 3)]);
+        assert_eq!(
+            chart,
+            "flowchart LR\n  n2([\"#34;#93;#59;click n0 #34;x#65533;\"])\n  n1[\"api\"]\n  \
+             n0([\"POST /orders/#123;id#125;\"])\n  n0 -->|\"1,204\"| n1\n  \
+             n1 -->|\"1,204, 3 failed\"| n2\n  linkStyle 1 stroke:#c62828\n"
+        );
+    }
+}

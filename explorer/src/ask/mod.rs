@@ -1,0 +1,160 @@
+//! What the store is asked in the terminal. Each question is a room; each answers people with text that fits the
+//! terminal and ends with the next useful command, and programs with one JSON object.
+
+mod errors;
+mod filters;
+mod find;
+mod functions;
+mod impact;
+mod map;
+mod story;
+mod table;
+mod trace;
+mod traces;
+mod when;
+mod words;
+
+use std::io::Write;
+use std::time::SystemTime;
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::{Value, json};
+use throughline_store::time::millis;
+use throughline_store::{Answer, Reader};
+
+pub(crate) use words::harmless;
+
+use crate::connection::{self, Connection, Missing};
+use crate::trace::Style;
+use words::counted;
+
+/// Damaged items that are told one by one.
+const TOLD: usize = 3;
+
+/// What all questions have in common.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    #[command(flatten)]
+    connection: connection::Options,
+
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// A question.
+#[derive(Debug, Clone)]
+pub enum Question<'a> {
+    /// Which transaction does this text name?
+    Find(&'a FindOptions),
+    /// Which transactions were there?
+    Traces(&'a TracesOptions),
+    /// What happened in one?
+    Trace(&'a TraceOptions),
+    /// What do the failures of a function break?
+    Impact(&'a ImpactOptions),
+    /// What fails?
+    Errors(&'a ErrorsOptions),
+    /// What do the functions do?
+    Functions(&'a FunctionsOptions),
+    /// Who calls whom?
+    Map(&'a MapOptions),
+}
+
+pub use errors::Options as ErrorsOptions;
+pub use find::Options as FindOptions;
+pub use functions::Options as FunctionsOptions;
+pub use impact::Options as ImpactOptions;
+pub use map::Options as MapOptions;
+pub use trace::Options as TraceOptions;
+pub use traces::Options as TracesOptions;
+
+/// Asks, and tells the answer on stdout; whether anything was found.
+///
+/// # Errors
+///
+/// When there is no store, it can't be read, or the question makes no sense.
+pub async fn run(question: Question<'_>) -> anyhow::Result<bool> {
+    let common = match &question {
+        Question::Find(options) => &options.common,
+        Question::Traces(options) => &options.common,
+        Question::Trace(options) => &options.common,
+        Question::Impact(options) => &options.common,
+        Question::Errors(options) => &options.common,
+        Question::Functions(options) => &options.common,
+        Question::Map(options) => &options.common,
+    };
+    let connection = common.connection.connect(Missing::Refuse).await?;
+    let now = SystemTime::now();
+    let asked = Asked {
+        reader: connection.store.reader(now),
+        connection: &connection,
+        now: millis(now),
+        style: Style::of_terminal(),
+    };
+    let told = match question {
+        Question::Find(options) => options.ask(&asked).await,
+        Question::Traces(options) => options.ask(&asked).await,
+        Question::Trace(options) => options.ask(&asked).await,
+        Question::Impact(options) => options.ask(&asked).await,
+        Question::Errors(options) => options.ask(&asked).await,
+        Question::Functions(options) => options.ask(&asked).await,
+        Question::Map(options) => options.ask(&asked).await,
+    }?;
+    let text = if common.json { format!("{}\n", told.json) } else { told.text };
+    // A closed stdout is nobody to tell.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(told.is_found)
+}
+
+/// Who is asked, and when.
+struct Asked<'a> {
+    reader: Reader,
+    connection: &'a Connection,
+    /// In milliseconds since 1970.
+    now: u64,
+    style: Style,
+}
+
+/// An answer, for people and for programs.
+struct Told {
+    is_found: bool,
+    text: String,
+    json: Value,
+}
+
+impl Asked<'_> {
+    /// What the store answered, or why it did not.
+    fn answered<T>(&self, answer: Result<Answer<T>, throughline_store::Error>) -> anyhow::Result<Answer<T>> {
+        answer.map_err(|error| self.connection.explained(&error))
+    }
+
+    /// Puts an answer together: its lines, how far it can be relied upon, and the next command.
+    fn tell<T: Serialize>(
+        &self,
+        answer: &Answer<T>,
+        is_found: bool,
+        lines: Vec<String>,
+        next: &[&str],
+    ) -> anyhow::Result<Told> {
+        let next = self.connection.command(next);
+        let mut json = serde_json::to_value(answer)?;
+        if let Value::Object(members) = &mut json {
+            members.insert("next".to_owned(), json!(next));
+        }
+        let mut lines = lines;
+        if answer.at_least {
+            lines.push(self.style.amber("there is more than could be read: all counts are \"at least\""));
+        }
+        let damaged = answer.damaged.len();
+        if damaged > 0 {
+            let told = counted(damaged as u64, "item could not be read", "items could not be read");
+            lines.push(self.style.amber(&format!("{told}:")));
+            let items = answer.damaged.iter().take(TOLD);
+            lines.extend(items.map(|item| harmless(&format!("  {}: {}", item.key, item.why))));
+        }
+        lines.push(self.style.dim(&format!("next: {next}")));
+        Ok(Told { is_found, text: lines.join("\n") + "\n", json })
+    }
+}

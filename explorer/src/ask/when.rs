@@ -1,0 +1,202 @@
+//! Times as people write and read them, in UTC: `15m` ago, `2026-11-20T01:47`.
+
+use std::str::FromStr;
+
+use throughline_store::time::Window;
+
+const DAY: u64 = 24 * 3_600_000;
+
+/// A time, perhaps said from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// So many milliseconds ago.
+    Ago(u64),
+    /// In milliseconds since 1970.
+    At(u64),
+}
+
+impl When {
+    fn at(self, now: u64) -> u64 {
+        match self {
+            Self::Ago(millis) => now.saturating_sub(millis),
+            Self::At(at) => at,
+        }
+    }
+}
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "now" {
+            return Ok(Self::Ago(0));
+        }
+        let read = length(text).map(Self::Ago).or_else(|| time(text).map(Self::At));
+        read.ok_or_else(|| {
+            "is neither a duration (15m, 2h, 7d) nor a time in UTC (2026-11-20T01:47)".to_owned()
+        })
+    }
+}
+
+/// From when to when; `None` if it ends before it begins.
+pub(crate) fn window(since: When, until: When, now: u64) -> Option<Window> {
+    let (from, to) = (since.at(now), until.at(now));
+    (from <= to).then(|| Window::new(from, to))
+}
+
+/// A duration in milliseconds: `500ms`, `2.5s`, `15m`, `2h`, `7d`.
+pub(crate) fn length(text: &str) -> Option<u64> {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(unit);
+    let scale = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => DAY,
+        "w" => 7 * DAY,
+        _ => return None,
+    };
+    if !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return None;
+    }
+    let millis = number.parse::<f64>().ok()? * scale as f64;
+    (millis < DAY as f64 * 36_500.0).then_some(millis as u64)
+}
+
+/// `2026-11-20`, `2026-11-20T01:47`, `2026-11-20 01:47:03.112Z`.
+fn time(text: &str) -> Option<u64> {
+    let text = text.strip_suffix('Z').unwrap_or(text);
+    let (date, clock) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
+    let mut date = date.splitn(3, '-');
+    let (year, month, day) = (number(date.next()?)?, number(date.next()?)?, number(date.next()?)?);
+    if !(1970..=2200).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let days = days(year, month, day);
+    // The 31st of a month that has none is another day.
+    if civil(days) != (year, month, day) {
+        return None;
+    }
+    let mut clock = clock.splitn(3, ':');
+    let (hour, minute) = (number(clock.next()?)?, number(clock.next()?)?);
+    let (second, millis) = match clock.next() {
+        None => (0, 0),
+        Some(second) => match second.split_once('.') {
+            None => (number(second)?, 0),
+            Some((second, part)) => {
+                (number(second)?, number(&format!("{part:0<3}")[..3.min(part.len().max(3))])?)
+            }
+        },
+    };
+    (hour < 24 && minute < 60 && second < 60)
+        .then_some(days * DAY + ((hour * 60 + minute) * 60 + second) * 1000 + millis)
+}
+
+fn number(text: &str) -> Option<u64> {
+    let is_number = (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
+}
+
+/// Days since 1970 of a date of the Gregorian calendar
+/// (<https://howardhinnant.github.io/date_algorithms.html#days_from_civil>), from 1970 on.
+fn days(year: u64, month: u64, day: u64) -> u64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year / 400, year % 400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// The date of a day since 1970 (`civil_from_days` of the same).
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year + era * 400 + u64::from(month <= 2), month, of_year - (153 * shifted + 2) / 5 + 1)
+}
+
+/// `2026-11-20 01:47:03`.
+pub(crate) fn full(millis: u64) -> String {
+    let (year, month, day) = civil(millis / DAY);
+    format!("{year:04}-{month:02}-{day:02} {}", clock(millis))
+}
+
+/// `01:47:03` of today, `11-20 01:47` of another day.
+pub(crate) fn brief(millis: u64, now: u64) -> String {
+    if millis / DAY == now / DAY {
+        return clock(millis);
+    }
+    let (_, month, day) = civil(millis / DAY);
+    format!("{month:02}-{day:02} {}", &clock(millis)[..5])
+}
+
+fn clock(millis: u64) -> String {
+    let seconds = millis / 1000 % 86_400;
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations_and_times() {
+        assert_eq!("15m".parse(), Ok(When::Ago(900_000)));
+        assert_eq!("1.5h".parse(), Ok(When::Ago(5_400_000)));
+        assert_eq!("500ms".parse(), Ok(When::Ago(500)));
+        assert_eq!("now".parse(), Ok(When::Ago(0)));
+        let at = 1_795_139_220_000;
+        for text in ["2026-11-20T01:47", "2026-11-20 01:47:00", "2026-11-20T01:47:00.000Z"] {
+            assert_eq!(text.parse(), Ok(When::At(at)), "{text}");
+        }
+        assert_eq!("2026-11-20T01:47:03.1Z".parse(), Ok(When::At(at + 3_100)));
+        assert_eq!("2026-11-20".parse(), Ok(When::At(at - 107 * 60_000)));
+        for wrong in [
+            "",
+            "h",
+            "15",
+            "15y",
+            "-1h",
+            "1e3h",
+            "2026-02-30",
+            "2026-13-01",
+            "2026-11-20T24:00",
+            "é",
+            "2026-11-20T01:47:03.é",
+        ] {
+            assert!(wrong.parse::<When>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_window_ends_after_it_begins() {
+        assert_eq!(window(When::Ago(10), When::Ago(0), 100), Some(Window::new(90, 100)));
+        assert_eq!(window(When::Ago(0), When::Ago(10), 100), None);
+    }
+
+    #[test]
+    fn times_are_told_as_they_are_read() {
+        let at = 1_795_139_223_112;
+        assert_eq!(full(at), "2026-11-20 01:47:03");
+        assert_eq!(brief(at, at + 1000), "01:47:03");
+        assert_eq!(brief(at, at + DAY), "11-20 01:47");
+        assert_eq!(full(u64::MAX / 4).len() > 10, true);
+    }
+
+    proptest! {
+        #[test]
+        fn any_second_is_read_as_it_is_told(seconds in 0..6_000_000_000_u64) {
+            prop_assert_eq!(full(seconds * 1000).parse(), Ok(When::At(seconds * 1000)));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,30}|[0-9TZ:. -]{0,30}") {
+            let _ = text.parse::<When>();
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Words for people: times, counts, ids; and texts of others, which may hold anything.
+
+use console::measure_text_width;
+
+/// What a terminal must not be sent: control characters (and with them all escapes), and what turns the direction of a
+/// line or breaks it. Each becomes a `�`, so that one sees that something was there.
+#[must_use]
+pub(crate) fn harmless(text: &str) -> String {
+    let harms = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars().map(|c| if harms(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// As many columns as there is room for.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if measure_text_width(text) <= width {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        kept.push(c);
+        if measure_text_width(&kept) >= width {
+            kept.pop();
+            break;
+        }
+    }
+    kept.push('…');
+    kept
+}
+
+/// `1,204`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A part of a whole: `9.8%`; empty where there is no whole.
+pub(crate) fn share(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return String::new();
+    }
+    let percent = part as f64 * 100.0 / whole as f64;
+    if percent == 0.0 || percent >= 99.95 { format!("{percent:.0}%") } else { format!("{percent:.1}%") }
+}
+
+/// Microseconds for people.
+pub(crate) fn micros(micros: u64) -> String {
+    crate::trace::duration(micros as f64 / 1000.0)
+}
+
+/// A word and its plural.
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_gets_through() {
+        for text in ["\x1b[31mred", "a\rb", "a\nb", "\u{9b}2J", "\u{202e}gpj.exe", "\u{7}", "\u{2028}"] {
+            let made = harmless(text);
+            assert!(made.contains('\u{fffd}') && !made.chars().any(char::is_control), "{made:?}");
+        }
+        assert_eq!(harmless("Zoë ✗ 名前"), "Zoë ✗ 名前");
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([0, 999, 1204, 1_234_567].map(count), ["0", "999", "1,204", "1,234,567"]);
+        let shares = [(118, 1204), (24, 24), (0, 9), (1, 100_000)];
+        assert_eq!(shares.map(|(part, whole)| share(part, whole)), ["9.8%", "100%", "0%", "0.0%"]);
+        assert_eq!(share(1, 0), "");
+        assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(cut("abcd", 4), "abcd");
+    }
+}

@@ -1,0 +1,258 @@
+//! Where the explorer reads from: a table in AWS, or a file on this machine. The same client asks both: what the file
+//! holds is served by the embedded DynamoDB on a loopback port, for as long as this process lives.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use aws_config::BehaviorVersion;
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::Client;
+use clap::Args;
+use throughline_store::Store;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// Names the store's table in AWS.
+pub const TABLE: &str = "THROUGHLINE_STORE_TABLE";
+/// The table in a file.
+const IN_FILE: &str = "traces";
+/// The first bytes of an SQLite database (<https://www.sqlite.org/fileformat.html>).
+const SQLITE: &[u8] = b"SQLite format 3\0";
+
+/// Which store is meant.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Store")]
+pub struct Options {
+    /// The store's table in AWS [default: THROUGHLINE_STORE_TABLE]
+    #[arg(long, value_name = "TABLE", conflicts_with = "file")]
+    table: Option<String>,
+
+    /// A store in a file on this machine instead
+    #[arg(long = "store", value_name = "FILE", id = "file")]
+    file: Option<PathBuf>,
+}
+
+/// A place where a store may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A table in AWS; its region, credentials and endpoint are those of the SDK's variables.
+    Table(String),
+    /// A file on this machine.
+    File(PathBuf),
+}
+
+/// A store that can be asked.
+#[derive(Debug)]
+pub struct Connection {
+    /// The store.
+    pub store: Store,
+    /// The client that reaches it, and the table's name there.
+    pub client: Client,
+    /// The table's name.
+    pub table: String,
+    place: Place,
+    told: String,
+    is_named: bool,
+    _server: JoinSet<()>,
+}
+
+/// Whether a file that is not there is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It is.
+    Make,
+    /// It is an error.
+    Refuse,
+}
+
+// === impl Options ===
+
+impl Options {
+    /// What the command line names, else the variable; `None` where neither does.
+    #[must_use]
+    pub fn place(&self, variable: impl Fn(&str) -> Option<String>) -> Option<Place> {
+        if let Some(file) = &self.file {
+            return Some(Place::File(file.clone()));
+        }
+        let table = self.table.clone().or_else(|| variable(TABLE));
+        table.map(|table| table.trim().to_owned()).filter(|table| !table.is_empty()).map(Place::Table)
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    ///
+    /// When no store is named, or a file is none. That AWS can be reached is not tried.
+    pub async fn connect(&self, missing: Missing) -> anyhow::Result<Connection> {
+        let Some(place) = self.place(|name| std::env::var(name).ok()) else {
+            bail!(
+                "no store to read from: set {TABLE} (and AWS_REGION, and credentials) or give --table TABLE for a \
+                 table in AWS, or --store FILE for one in a file"
+            );
+        };
+        let is_named = self.table.is_some() || self.file.is_some();
+        match place {
+            Place::Table(table) => {
+                let config = aws_config::defaults(BehaviorVersion::latest()).load().await;
+                let Some(region) = config.region() else {
+                    bail!(
+                        "table {table:?} is in no region: set AWS_REGION, or the region of a profile and AWS_PROFILE"
+                    );
+                };
+                let told = match config.endpoint_url() {
+                    Some(endpoint) => format!("table {table} at {endpoint}"),
+                    None => format!("table {table} in {region}"),
+                };
+                let client = Client::new(&config);
+                Ok(Connection::new(
+                    client,
+                    table.clone(),
+                    Place::Table(table),
+                    told,
+                    is_named,
+                    JoinSet::new(),
+                ))
+            }
+            Place::File(path) => {
+                let (client, server) = in_file(&path, missing).await?;
+                let told = format!("file {}", path.display());
+                Ok(Connection::new(client, IN_FILE.to_owned(), Place::File(path), told, is_named, server))
+            }
+        }
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    fn new(
+        client: Client,
+        table: String,
+        place: Place,
+        told: String,
+        is_named: bool,
+        server: JoinSet<()>,
+    ) -> Self {
+        let store = Store::new(client.clone(), &table);
+        Self { store, client, table, place, told, is_named, _server: server }
+    }
+
+    /// Where it is, for people.
+    #[must_use]
+    pub fn told(&self) -> &str {
+        &self.told
+    }
+
+    /// Whether it is a file of our own, whose table is made when it is first needed.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        matches!(self.place, Place::File(_))
+    }
+
+    /// A command line that asks the same store: what was said in this one is said in it too.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> String {
+        let mut words = vec!["throughline".to_owned()];
+        words.extend(arguments.iter().map(|word| quoted(word)));
+        if self.is_named {
+            match &self.place {
+                Place::Table(table) => words.extend(["--table".to_owned(), quoted(table)]),
+                Place::File(path) => words.extend(["--store".to_owned(), quoted(&path.to_string_lossy())]),
+            }
+        }
+        words.join(" ")
+    }
+
+    /// An error of this store, with what helps.
+    #[must_use]
+    pub fn explained(&self, error: &throughline_store::Error) -> anyhow::Error {
+        let said = error.to_string();
+        if said.starts_with("ResourceNotFoundException") {
+            return anyhow::anyhow!(
+                "there is no store yet in {}: {} makes it",
+                self.told,
+                self.command(&["store", "create"])
+            );
+        }
+        anyhow::anyhow!("{}: {said}", self.told)
+    }
+}
+
+/// Serves what a file holds.
+async fn in_file(path: &Path, missing: Missing) -> anyhow::Result<(Client, JoinSet<()>)> {
+    check(path, missing)?;
+    let text = path.to_str().with_context(|| format!("{}: its name is no UTF-8", path.display()))?;
+    let database = dynoxide::Database::new(text).map_err(|error| anyhow::anyhow!("{text}: {error}"))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no loopback port")?;
+    let endpoint = format!("http://{}", listener.local_addr()?);
+    let mut server = JoinSet::new();
+    server.spawn(dynoxide::server::serve_on(listener, database));
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .region("us-east-1")
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .load()
+        .await;
+    // Of the service itself: `AWS_ENDPOINT_URL_DYNAMODB` is meant for tables in AWS.
+    let config = aws_sdk_dynamodb::config::Builder::from(&config).endpoint_url(endpoint).build();
+    Ok((Client::from_conf(config), server))
+}
+
+/// Whether this may be a store, or become one.
+fn check(path: &Path, missing: Missing) -> anyhow::Result<()> {
+    use std::io::Read as _;
+    let told = path.display();
+    let mut first = Vec::new();
+    match std::fs::File::open(path) {
+        Ok(file) => {
+            file.take(SQLITE.len() as u64).read_to_end(&mut first).with_context(|| told.to_string())?
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && missing == Missing::Make => {
+            return Ok(());
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            bail!("{told}: there is no such store; `throughline store create --store {told}` makes it")
+        }
+        Err(error) => return Err(error).with_context(|| told.to_string()),
+    };
+    if first.is_empty() || first == SQLITE { Ok(()) } else { bail!("{told}: is no store") }
+}
+
+/// As a shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    let word = crate::ask::harmless(word);
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_comes_before_the_variable() {
+        let set = |_: &str| Some("from-variable".to_owned());
+        let table = |table: &str| Some(Place::Table(table.to_owned()));
+        let options = |table: Option<&str>, file: Option<&str>| Options {
+            table: table.map(str::to_owned),
+            file: file.map(PathBuf::from),
+        };
+        assert_eq!(options(None, None).place(set), table("from-variable"));
+        assert_eq!(options(Some("mine"), None).place(set), table("mine"));
+        assert_eq!(options(None, Some("a.db")).place(set), Some(Place::File("a.db".into())));
+        assert_eq!(options(None, None).place(|_| None), None);
+        assert_eq!(options(None, None).place(|_| Some(" ".to_owned())), None, "set to nothing");
+    }
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_read_them() {
+        assert_eq!(quoted("email-sender"), "email-sender");
+        assert_eq!(quoted("POST /orders"), "'POST /orders'");
+        assert_eq!(quoted("it's; rm"), r"'it'\''s; rm'");
+        assert_eq!(quoted(""), "''");
+        assert!(!quoted("a\x1b[2J").contains('\x1b'));
+    }
+}

@@ -1,0 +1,9 @@
+//! What is done with the store itself: it is made, told of, filled from files and copied out of.
+
+mod export;
+mod import;
+mod store;
+
+pub use export::{Options as ExportOptions, run as export};
+pub use import::{Options as ImportOptions, run as import};
+pub use store::{Action as StoreAction, run as store};

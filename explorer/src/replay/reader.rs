@@ -1,0 +1,112 @@
+//! The traces in files, for those who do not send them on.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+
+use super::files;
+use super::found::Found;
+use super::outbox::number_of;
+use super::parts::Parts;
+use super::scan::Scanner;
+
+/// What there is next in the files of an argument.
+#[derive(Debug)]
+pub(crate) enum Reading {
+    /// A file begins.
+    File,
+    /// A request.
+    Traces(ExportTraceServiceRequest),
+    /// So many metrics or log records.
+    Other(u64),
+    /// What began as a request and is none: where, and why.
+    Torn(String),
+    /// A file that can't be read, and why.
+    Unread(String),
+}
+
+/// Reads the files of an argument, one after another.
+pub(crate) struct Traces {
+    files: VecDeque<PathBuf>,
+    path: PathBuf,
+    scanner: Option<Scanner<Box<dyn Read>>>,
+    parts: Parts,
+    waiting: VecDeque<Reading>,
+}
+
+/// The traces in a file, in those of a folder, or in standard input if it is `-`.
+pub(crate) fn read_traces(path: &Path) -> Traces {
+    let mut waiting = VecDeque::new();
+    let files = files::named(path).unwrap_or_else(|error| {
+        waiting.push_back(Reading::Unread(format!("{}: {error}", path.display())));
+        Vec::new()
+    });
+    Traces { files: files.into(), path: path.to_owned(), scanner: None, parts: Parts::default(), waiting }
+}
+
+impl Traces {
+    /// The file that is read now.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What there is next; `None` at the end of all.
+    pub(crate) fn next(&mut self) -> Option<Reading> {
+        loop {
+            if let Some(reading) = self.waiting.pop_front() {
+                return Some(reading);
+            }
+            let Some(scanner) = &mut self.scanner else {
+                self.path = self.files.pop_front()?;
+                match files::open(&self.path, |_| ()) {
+                    Ok(input) => self.scanner = Some(Scanner::new(input)),
+                    Err(error) => return Some(self.unread(&error)),
+                }
+                return Some(Reading::File);
+            };
+            match scanner.next() {
+                Ok(Some(piece)) => {
+                    let whole = piece.found.and_then(|found| match found {
+                        Found::Part(part) => self.parts.add(part),
+                        found => Ok(Some(found)),
+                    });
+                    match whole {
+                        Ok(Some(found)) => return Some(reading(found)),
+                        Ok(None) => {}
+                        Err(why) => return Some(self.torn(&format!("{}: {why}", piece.line))),
+                    }
+                }
+                Ok(None) => {
+                    self.scanner = None;
+                    let incomplete = std::mem::take(&mut self.parts).incomplete();
+                    let why = || format!(" {incomplete} requests in parts lack a part");
+                    self.waiting.extend((incomplete > 0).then(|| self.torn(&why())));
+                }
+                Err(error) => {
+                    self.scanner = None;
+                    return Some(self.unread(&error));
+                }
+            }
+        }
+    }
+
+    fn torn(&self, why: &str) -> Reading {
+        Reading::Torn(format!("{}:{why}", self.path.display()))
+    }
+
+    fn unread(&self, error: &std::io::Error) -> Reading {
+        Reading::Unread(format!("{}: {error}", self.path.display()))
+    }
+}
+
+fn reading(found: Found) -> Reading {
+    match found {
+        Found::Traces(resource_spans) => Reading::Traces(ExportTraceServiceRequest { resource_spans }),
+        Found::Metrics(groups) => Reading::Other(number_of(&groups)),
+        Found::Logs(groups) => Reading::Other(number_of(&groups)),
+        // A part of a part is nothing that is written.
+        Found::Part(_) => Reading::Other(0),
+    }
+}
