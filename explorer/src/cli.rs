@@ -164,3 +164,21 @@ pub enum Command {
   throughline replay --json - < app.log           one object for programs")]
     Replay(replay::Options),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_arguments_one_learns_what_there_is() {
+        let told = Cli::overview(|_| None);
+        assert!(told.contains("impact") && told.contains("Store: none") && told.contains("--store FILE"), "{told}");
+        let told = Cli::overview(|name| (name == TABLE).then(|| "traces".to_owned()));
+        assert!(told.contains("Store: table traces") && told.ends_with("next: throughline traces\n"), "{told}");
+    }
+}

@@ -23,6 +23,7 @@ const SQLITE: &[u8] = b"SQLite format 3\0";
 /// Which store is meant.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Store")]
+#[group(skip)]
 pub struct Options {
     /// The store's table in AWS [default: THROUGHLINE_STORE_TABLE]
     #[arg(long, value_name = "TABLE", conflicts_with = "file")]
