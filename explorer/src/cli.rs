@@ -177,8 +177,14 @@ mod tests {
     #[test]
     fn without_arguments_one_learns_what_there_is() {
         let told = Cli::overview(|_| None);
-        assert!(told.contains("impact") && told.contains("Store: none") && told.contains("--store FILE"), "{told}");
+        assert!(
+            told.contains("impact") && told.contains("Store: none") && told.contains("--store FILE"),
+            "{told}"
+        );
         let told = Cli::overview(|name| (name == TABLE).then(|| "traces".to_owned()));
-        assert!(told.contains("Store: table traces") && told.ends_with("next: throughline traces\n"), "{told}");
+        assert!(
+            told.contains("Store: table traces") && told.ends_with("next: throughline traces\n"),
+            "{told}"
+        );
     }
 }

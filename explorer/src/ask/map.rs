@@ -41,10 +41,10 @@ impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
         let window = self.within.window(asked.now)?;
         let mut answer = asked.answered(asked.reader.map(window).await)?;
-        let named = |edge: &MapEdge| {
+        let concerns = |edge: &MapEdge| {
             self.function.as_ref().is_none_or(|function| *function == edge.from || *function == edge.to)
         };
-        answer.found.retain(named);
+        answer.found.retain(concerns);
         let edges = &answer.found;
         if edges.is_empty() {
             let lines = vec![format!("nobody called since {} UTC", when::full(window.from))];
@@ -68,8 +68,8 @@ impl Options {
         for edge in edges {
             let took = |time: Option<u64>| plain(time.map(micros).unwrap_or_default());
             table.row([
-                plain(trigger(&edge.from)),
-                plain(trigger(&edge.to)),
+                plain(named(&edge.from)),
+                plain(named(&edge.to)),
                 plain(count(edge.calls)),
                 if edge.errors > 0 { red(count(edge.errors)) } else { dim("0") },
                 plain(share(edge.errors, edge.calls)),
@@ -87,6 +87,12 @@ impl Options {
     }
 }
 
+/// A route speaks for itself; of a host that is called it is said how.
+fn named(node: &str) -> String {
+    let is_host = node.strip_prefix("http ").is_some_and(|host| !host.contains(' '));
+    if is_host { node.to_owned() } else { trigger(node) }
+}
+
 /// A flowchart (<https://mermaid.js.org/syntax/flowchart.html>). What names say is text to it, and nothing else.
 fn mermaid(edges: &[MapEdge]) -> String {
     let mut nodes: BTreeMap<&str, usize> = BTreeMap::new();
@@ -98,7 +104,7 @@ fn mermaid(edges: &[MapEdge]) -> String {
     for (name, number) in &nodes {
         // As in `sqs email`: a function has no blank in its name.
         let (open, close) = if name.contains(' ') { ("([", "])") } else { ("[", "]") };
-        text += &format!("  n{number}{open}\"{}\"{close}\n", escaped(&trigger(name)));
+        text += &format!("  n{number}{open}\"{}\"{close}\n", escaped(&named(name)));
     }
     for (place, edge) in edges.iter().enumerate() {
         let failed = if edge.errors > 0 { format!(", {} failed", count(edge.errors)) } else { String::new() };
