@@ -56,6 +56,7 @@ impl Options {
                 plain(&group.example.trace_id),
             ]);
         }
-        asked.tell(&answer, true, table.lines(asked.style), &["impact", &first.example.function])
+        let next = ["impact", &first.example.function];
+        asked.tell_within(&answer, table.lines(asked.style), &next, &self.within)
     }
 }

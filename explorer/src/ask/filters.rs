@@ -6,20 +6,37 @@ use throughline_store::time::Window;
 
 use super::when::{self, When};
 
+/// The time that is asked of where none is said.
+const SINCE: &str = "1h";
+const UNTIL: &str = "now";
+
 /// From when to when.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "When")]
 pub(crate) struct Within {
     /// From when: so long ago (15m, 2h, 7d) or a time in UTC (2026-11-20T01:47)
-    #[arg(long, value_name = "WHEN", default_value = "1h")]
+    #[arg(long, value_name = "WHEN", default_value = SINCE)]
     since: When,
 
     /// Up to when
-    #[arg(long, value_name = "WHEN", default_value = "now")]
+    #[arg(long, value_name = "WHEN", default_value = UNTIL)]
     until: When,
 }
 
 impl Within {
+    /// The words of the next command, that it asks of the same time; none where nothing was said.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let (since, until) = (self.since.to_string(), self.until.to_string());
+        let mut words = Vec::new();
+        if since != SINCE {
+            words.extend(["--since".to_owned(), since]);
+        }
+        if until != UNTIL {
+            words.extend(["--until".to_owned(), until]);
+        }
+        words
+    }
+
     /// The window in milliseconds.
     pub(crate) fn window(&self, now: u64) -> anyhow::Result<Window> {
         when::window(self.since, self.until, now)

@@ -53,7 +53,7 @@ impl Options {
         lines.push(asked.style.dim("whole hours are counted, those of both ends included"));
         let worst = answer.found.iter().max_by_key(|row| row.failures).filter(|row| row.failures > 0);
         let next = worst.map_or_else(|| vec!["map"], |row| vec!["impact", &row.function]);
-        asked.tell(&answer, true, lines, &next)
+        asked.tell_within(&answer, lines, &next, &self.within)
     }
 
     fn add(&self, row: &FunctionRow, table: &mut Table) {

@@ -47,7 +47,11 @@ impl Options {
 
 fn lines(name: &str, impact: &Impact, asked: &Asked<'_>) -> Vec<String> {
     let style = asked.style;
-    let failed = format!("{} failures in {}", count(impact.failures), counted(impact.runs, "run", "runs"));
+    let failed = format!(
+        "{} in {}",
+        counted(impact.failures, "failure", "failures"),
+        counted(impact.runs, "run", "runs")
+    );
     let since =
         impact.since.map(|since| format!("since {}{}", when::brief(since, asked.now), build(&impact.builds)));
     let title = [style.bold(name), style.red(&failed)].into_iter().chain(since);

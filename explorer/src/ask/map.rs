@@ -83,7 +83,7 @@ impl Options {
                 .style
                 .dim("from a queue to a function the times are those in the queue; whole hours are counted"),
         );
-        asked.tell(&answer, true, lines, &["map", "--format", "mermaid"])
+        asked.tell_within(&answer, lines, &["map", "--format", "mermaid"], &self.within)
     }
 }
 

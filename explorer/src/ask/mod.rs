@@ -130,6 +130,19 @@ impl Asked<'_> {
         answer.map_err(|error| self.connection.explained(&error))
     }
 
+    /// Puts an answer together of a question about some time: the next command asks of the same.
+    fn tell_within<T: Serialize>(
+        &self,
+        answer: &Answer<T>,
+        lines: Vec<String>,
+        next: &[&str],
+        within: &filters::Within,
+    ) -> anyhow::Result<Told> {
+        let words = within.words();
+        let next: Vec<&str> = next.iter().copied().chain(words.iter().map(String::as_str)).collect();
+        self.tell(answer, true, lines, &next)
+    }
+
     /// Puts an answer together: its lines, how far it can be relied upon, and the next command.
     fn tell<T: Serialize>(
         &self,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use throughline_store::Transaction;
 
-use crate::trace::{self, Span};
+use crate::trace::{self, Span, Status};
 
 /// How deep a tree is drawn.
 pub(super) const MAX_DEPTH: usize = 100;
@@ -38,6 +38,12 @@ fn qualified(mut span: Span) -> Span {
     span.span_id = of(&span.trace_id, &span.span_id);
     for link in &mut span.links {
         link.span_id = of(&link.trace_id, &link.span_id);
+    }
+    // What kind of error it is says more than many messages.
+    if let Status::Error(message) = &mut span.status
+        && let Some(kind) = span.attributes.get("error.type").filter(|kind| !message.contains(kind.as_str()))
+    {
+        *message = format!("{kind}: {message}").trim_end_matches(": ").to_owned();
     }
     span
 }

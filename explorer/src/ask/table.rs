@@ -63,7 +63,8 @@ impl Table {
         let heading = columns.iter().map(|at| (self.columns[*at].name().to_owned(), Look::Dim)).collect();
         let of_row =
             |row: &Vec<(String, Look)>| columns.iter().filter_map(|at| row.get(*at).cloned()).collect();
-        let rows = std::iter::once(heading).chain(self.rows.iter().map(of_row));
+        let is_named = columns.iter().any(|at| !self.columns[*at].name().is_empty());
+        let rows = is_named.then_some(heading).into_iter().chain(self.rows.iter().map(of_row));
         let line = |cells: Vec<(String, Look)>| {
             let cells = cells.into_iter().zip(columns.iter().zip(&widths));
             let set = cells.map(|((text, look), (at, width))| {

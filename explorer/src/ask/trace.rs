@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use throughline_store::{Answer, Transaction};
+use throughline_store::{Answer, Card, Transaction};
 
 use super::story::Story;
 use super::words::counted;
 use super::{Asked, Common, Told, harmless, when};
 use crate::trace::{duration, paint, rows, trigger};
+
+/// What is asked of the last hour finds a transaction that began so long ago, for a while, in milliseconds.
+const RECENT: u64 = 45 * 60_000;
 
 /// What `throughline trace` is asked for.
 #[derive(Debug, Clone, Args)]
@@ -31,11 +34,17 @@ impl Options {
         }
         let failed = transaction.runs.iter().find(|run| run.failed());
         let entry = transaction.runs.iter().find_map(|run| run.entry.as_deref());
-        let next = match (failed, entry) {
-            (Some(run), _) => vec!["impact", &run.function],
-            (None, Some(entry)) => vec!["traces", "--entry", entry],
-            (None, None) => vec!["traces"],
+        let mut next: Vec<String> = match (failed, entry) {
+            (Some(run), _) => vec!["impact".to_owned(), run.function.clone()],
+            (None, Some(entry)) => vec!["traces".to_owned(), "--entry".to_owned(), entry.to_owned()],
+            (None, None) => vec!["traces".to_owned()],
         };
+        // The next question is about that time too.
+        let start = transaction.runs.iter().map(Card::at).min().unwrap_or(asked.now);
+        if asked.now.saturating_sub(start) > RECENT {
+            next.extend(["--since".to_owned(), when::said(start / 60_000 * 60_000)]);
+        }
+        let next: Vec<&str> = next.iter().map(String::as_str).collect();
         asked.tell(&answer, true, lines(transaction, asked), &next)
     }
 
@@ -63,9 +72,7 @@ fn lines(transaction: &Transaction, asked: &Asked<'_>) -> Vec<String> {
     let style = asked.style;
     let story = Story::new(transaction);
     let runs = &transaction.runs;
-    let said = |of: fn(&throughline_store::Card) -> Option<&String>| {
-        runs.iter().find_map(of).map(|text| harmless(text))
-    };
+    let said = |of: fn(&Card) -> Option<&String>| runs.iter().find_map(of).map(|text| harmless(text));
     let mut title = Vec::new();
     let entry = said(|run| run.entry.as_ref()).or_else(|| runs.first().map(|run| harmless(&run.function)));
     title.push(style.bold(&entry.as_deref().map_or_else(|| "a transaction".to_owned(), trigger)));

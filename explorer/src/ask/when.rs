@@ -1,5 +1,6 @@
 //! Times as people write and read them, in UTC: `15m` ago, `2026-11-20T01:47`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use throughline_store::time::Window;
@@ -35,6 +36,20 @@ impl FromStr for When {
         read.ok_or_else(|| {
             "is neither a duration (15m, 2h, 7d) nor a time in UTC (2026-11-20T01:47)".to_owned()
         })
+    }
+}
+
+/// As it is read again.
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ago(0) => f.write_str("now"),
+            Self::Ago(millis) if millis.is_multiple_of(DAY) => write!(f, "{}d", millis / DAY),
+            Self::Ago(millis) if millis.is_multiple_of(3_600_000) => write!(f, "{}h", millis / 3_600_000),
+            Self::Ago(millis) if millis.is_multiple_of(60_000) => write!(f, "{}m", millis / 60_000),
+            Self::Ago(millis) => write!(f, "{millis}ms"),
+            Self::At(at) => f.write_str(&said(*at)),
+        }
     }
 }
 
@@ -124,6 +139,11 @@ pub(crate) fn full(millis: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {}", clock(millis))
 }
 
+/// As one word of a command: `2026-11-20T01:47:03`.
+pub(crate) fn said(millis: u64) -> String {
+    full(millis).replace(' ', "T")
+}
+
 /// `01:47:03` of today, `11-20 01:47` of another day.
 pub(crate) fn brief(millis: u64, now: u64) -> String {
     if millis / DAY == now / DAY {
@@ -185,13 +205,19 @@ mod tests {
         assert_eq!(full(at), "2026-11-20 01:47:03");
         assert_eq!(brief(at, at + 1000), "01:47:03");
         assert_eq!(brief(at, at + DAY), "11-20 01:47");
-        assert_eq!(full(u64::MAX / 4).len() > 10, true);
+        assert!(full(u64::MAX / 4).len() > 10);
     }
 
     proptest! {
         #[test]
         fn any_second_is_read_as_it_is_told(seconds in 0..6_000_000_000_u64) {
             prop_assert_eq!(full(seconds * 1000).parse(), Ok(When::At(seconds * 1000)));
+        }
+
+        #[test]
+        fn what_is_said_is_read_again(number in 0..100_000_u64, unit in "ms|s|m|h|d") {
+            let when: When = format!("{number}{unit}").parse().unwrap();
+            prop_assert_eq!(when.to_string().parse(), Ok(when));
         }
 
         #[test]

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -55,6 +55,12 @@ impl Shop {
         self.ask(&["import", path.to_str().unwrap()])
     }
 
+    /// Asks it of the noon of the orders.
+    pub(crate) fn ask_then(&self, arguments: &[&str]) -> Answer {
+        let words = then(arguments);
+        self.ask(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
     /// Asks this store. Paths and dates of the answer are made the same everywhere.
     pub(crate) fn ask(&self, arguments: &[&str]) -> Answer {
         let store = self.path("shop.db");
@@ -63,27 +69,40 @@ impl Shop {
         let output = throughline(&arguments);
         let text = |bytes: Vec<u8>| {
             let text = String::from_utf8(bytes).unwrap().replace(store.to_str().unwrap(), "shop.db");
-            let (_, month_and_day) = yesterday();
-            text.replace(&month_and_day, "11-20")
+            let (_, date) = yesterday();
+            text.replace(&date, "2026-11-20").replace(&date[5..], "11-20")
         };
         Answer { code: output.status.code().unwrap(), text: text(output.stdout), errors: text(output.stderr) }
     }
 
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
-        let answer = self.ask(&[arguments, &["--json"]].concat());
+        let answer = self.ask_then(&[arguments, &["--json"]].concat());
         serde_json::from_str(&answer.text).unwrap_or_else(|error| panic!("{error}: {}", answer.text))
     }
 }
 
-/// Noon of yesterday in milliseconds, and how lists tell its date: always in the window, and never of today.
+/// Noon of yesterday in milliseconds, and its date: never of today, and found for days.
 pub(crate) fn yesterday() -> (u64, String) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
     let noon = (now / DAY - 1) * DAY + DAY / 2;
-    // An HTTP date: `Fri, 20 Nov 2026 12:00:00 GMT`.
-    let date = httpdate::fmt_http_date(UNIX_EPOCH + std::time::Duration::from_millis(noon));
+    // `Fri, 20 Nov 2026 12:00:00 GMT`.
+    let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(noon));
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = months.iter().position(|month| *month == &date[8..11]).unwrap() + 1;
-    (noon, format!("{month:02}-{}", &date[5..7]))
+    (noon, format!("{}-{month:02}-{}", &date[12..16], &date[5..7]))
+}
+
+/// The words that ask of that noon.
+pub(crate) fn then(arguments: &[&str]) -> Vec<String> {
+    let (_, date) = yesterday();
+    let mut words: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+    if !matches!(arguments.first(), Some(&"trace" | &"find" | &"export" | &"store")) {
+        words.extend(["--since".to_owned(), format!("{date}T11:59")]);
+        if !arguments.contains(&"--until") {
+            words.extend(["--until".to_owned(), format!("{date}T12:30")]);
+        }
+    }
+    words
 }
 
 pub(crate) fn trace(order: u64) -> String {
