@@ -176,8 +176,14 @@ impl Connection {
                 self.command(&["store", "create"])
             );
         }
-        anyhow::anyhow!("{}: {said}", self.told)
+        anyhow::anyhow!("{}: {}", self.told, brief(&said))
     }
+}
+
+/// What the SDK says of an error, without the dump of its insides that follows.
+fn brief(said: &str) -> String {
+    let end = said.find("Failure(").or_else(|| said.find("Error(")).and_then(|at| said[..at].rfind(" ("));
+    crate::ask::harmless(&said[..end.unwrap_or(said.len())])
 }
 
 /// Serves what a file holds.
@@ -246,6 +252,13 @@ mod tests {
         assert_eq!(options(None, Some("a.db")).place(set), Some(Place::File("a.db".into())));
         assert_eq!(options(None, None).place(|_| None), None);
         assert_eq!(options(None, None).place(|_| Some(" ".to_owned())), None, "set to nothing");
+    }
+
+    #[test]
+    fn errors_are_told_without_the_insides_of_the_sdk() {
+        let said = "dispatch failure: io error: Connection refused (os error 111) (DispatchFailure(DispatchFailure { x: 1 }))";
+        assert_eq!(brief(said), "dispatch failure: io error: Connection refused (os error 111)");
+        assert_eq!(brief("AccessDeniedException: no\u{1b}"), "AccessDeniedException: no\u{fffd}");
     }
 
     #[test]

@@ -23,12 +23,14 @@ use serde_json::{Value, json};
 use throughline_store::time::millis;
 use throughline_store::{Answer, Reader};
 
-pub(crate) use words::harmless;
+pub(crate) use words::{harmless, harmless_json};
 
 use crate::connection::{self, Connection, Missing};
 use crate::trace::Style;
 use words::counted;
 
+/// Where the help tells what an answer looks like.
+const ANSWER: &str = "Answer";
 /// Damaged items that are told one by one.
 const TOLD: usize = 3;
 
@@ -39,7 +41,7 @@ pub struct Common {
     connection: connection::Options,
 
     /// Answer with one JSON object
-    #[arg(long)]
+    #[arg(long, help_heading = ANSWER)]
     json: bool,
 }
 
@@ -102,7 +104,7 @@ pub async fn run(question: Question<'_>) -> anyhow::Result<bool> {
         Question::Functions(options) => options.ask(&asked).await,
         Question::Map(options) => options.ask(&asked).await,
     }?;
-    let text = if common.json { format!("{}\n", told.json) } else { told.text };
+    let text = if common.json { harmless_json(&told.json.to_string()) + "\n" } else { told.text };
     // A closed stdout is nobody to tell.
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(told.is_found)

@@ -9,7 +9,7 @@ use throughline_store::{Answer, Card, Failure, Filter, Summary};
 use super::filters::{Filters, Within};
 use super::table::{Column, Table, dim, plain, red};
 use super::words::{counted, micros};
-use super::{Asked, Common, Told, when};
+use super::{ANSWER, Asked, Common, Told, when};
 use crate::trace::trigger;
 
 /// Of how many functions the failures are read where none is named, those that fail most.
@@ -25,7 +25,7 @@ pub struct Options {
     within: Within,
 
     /// How many are told, the newest
-    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "NUMBER", help_heading = ANSWER, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
 
     #[command(flatten)]

@@ -100,7 +100,7 @@ fn time(text: &str) -> Option<u64> {
         Some(second) => match second.split_once('.') {
             None => (number(second)?, 0),
             Some((second, part)) => {
-                (number(second)?, number(&format!("{part:0<3}")[..3.min(part.len().max(3))])?)
+                (number(second)?, number(&format!("{part:0<3}").chars().take(3).collect::<String>())?)
             }
         },
     };
@@ -188,6 +188,7 @@ mod tests {
             "2026-11-20T24:00",
             "é",
             "2026-11-20T01:47:03.é",
+            "2026-11-20T01:47:03.11é",
         ] {
             assert!(wrong.parse::<When>().is_err(), "{wrong}");
         }
@@ -215,7 +216,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_said_is_read_again(number in 0..100_000_u64, unit in "ms|s|m|h|d") {
+        fn what_is_said_is_read_again(number in 0..36_500_u64, unit in "ms|s|m|h|d") {
             let when: When = format!("{number}{unit}").parse().unwrap();
             prop_assert_eq!(when.to_string().parse(), Ok(when));
         }

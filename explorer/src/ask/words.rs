@@ -6,11 +6,23 @@ use console::measure_text_width;
 /// line or breaks it. Each becomes a `�`, so that one sees that something was there.
 #[must_use]
 pub(crate) fn harmless(text: &str) -> String {
-    let harms = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
     text.chars().map(|c| if harms(c) { '\u{fffd}' } else { c }).collect()
+}
+
+fn harms(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// JSON of one line that a terminal may be sent as well: the same characters are escaped in it, for programs read them
+/// as they were. Outside of strings there are none.
+pub(crate) fn harmless_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        // All of them lie below U+10000.
+        if harms(c) { safe += &format!("\\u{:04x}", u32::from(c)) } else { safe.push(c) }
+    }
+    safe
 }
 
 /// As many columns as there is room for.
@@ -72,6 +84,10 @@ mod tests {
             let made = harmless(text);
             assert!(made.contains('\u{fffd}') && !made.chars().any(char::is_control), "{made:?}");
         }
+        let json = serde_json::json!({ "name": "\u{9b}2J\u{202e}\u{7f}\u{1b}" });
+        let safe = harmless_json(&json.to_string());
+        assert!(safe.is_ascii(), "{safe}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), json);
         assert_eq!(harmless("Zoë ✗ 名前"), "Zoë ✗ 名前");
     }
 

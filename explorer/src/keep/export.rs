@@ -48,7 +48,7 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
         eprintln!("throughline: nothing is known of {}", crate::ask::harmless(&options.trace));
         return Ok(false);
     }
-    let mut text = serde_json::to_string(&answer.found)?;
+    let mut text = crate::ask::harmless_json(&serde_json::to_string(&answer.found)?);
     text.push('\n');
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(true)

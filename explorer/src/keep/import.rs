@@ -31,7 +31,7 @@ pub struct Options {
     connection: connection::Options,
 
     /// Tell the outcome as one JSON object
-    #[arg(long)]
+    #[arg(long, help_heading = "Answer")]
     json: bool,
 }
 

@@ -24,7 +24,7 @@ pub struct Of {
     connection: connection::Options,
 
     /// Answer with one JSON object
-    #[arg(long)]
+    #[arg(long, help_heading = "Answer")]
     json: bool,
 }
 
