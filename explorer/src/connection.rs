@@ -208,6 +208,7 @@ async fn in_file(path: &Path, missing: Missing) -> anyhow::Result<(Client, JoinS
 /// Whether this may be a store, or become one.
 fn check(path: &Path, missing: Missing) -> anyhow::Result<()> {
     use std::io::Read as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
     let told = path.display();
     let mut first = Vec::new();
     match std::fs::File::open(path) {
@@ -215,7 +216,9 @@ fn check(path: &Path, missing: Missing) -> anyhow::Result<()> {
             file.take(SQLITE.len() as u64).read_to_end(&mut first).with_context(|| told.to_string())?
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && missing == Missing::Make => {
-            return Ok(());
+            // Spans say who did what: nobody else's business.
+            let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+            return file.map(drop).with_context(|| told.to_string());
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             bail!("{told}: there is no such store; `throughline store create --store {told}` makes it")

@@ -2,6 +2,8 @@
 
 mod shop;
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 use shop::{ESCAPE, Shop, hostile, throughline, trace};
 
@@ -254,6 +256,8 @@ fn the_exit_status_says_whether_something_was_found() {
     let made = shop.ask(&["store", "create"]);
     assert_eq!((made.code, made.text.contains("0 items")), (0, true), "{} {}", made.text, made.errors);
     assert_eq!(shop.ask(&["store", "create"]).code, 0, "it is there already");
+    let mode = std::fs::metadata(shop.path("shop.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "nobody else reads it");
     assert_eq!(shop.json(&["store", "info"])["status"], "ACTIVE");
     for arguments in [
         &["traces"][..],
