@@ -7,8 +7,8 @@ use throughline_store::Transaction;
 
 use crate::trace::{self, Span, Status};
 
-/// How deep a tree is drawn.
-pub(super) const MAX_DEPTH: usize = 100;
+/// How deep a tree is drawn: each level takes three columns.
+pub(super) const MAX_DEPTH: usize = 32;
 
 /// The tree, and what did not fit into one.
 pub(super) struct Story {

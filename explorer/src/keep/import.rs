@@ -136,14 +136,14 @@ impl Outcome {
         let mut text =
             format!("{} spans of {} runs from {} files into {store}", self.spans, self.runs, self.files);
         for (number, what) in [
-            (self.passed_over, "metrics and log records are not kept"),
+            (self.passed_over, "metrics and log records, which are not kept"),
             (self.left_out, "ids beyond those that a run is found by"),
-            (self.too_large, "runs without their spans: they have more than 64 MiB"),
-            (self.torn, "requests are torn or no OTLP"),
-            (self.unread, "files could not be read"),
+            (self.too_large, "runs without their spans, of more than 64 MiB"),
+            (self.torn, "requests that are torn or no OTLP"),
+            (self.unread, "files that could not be read"),
         ] {
             if number > 0 {
-                text += &format!("\n{number} {what}");
+                text += &format!("\n{what}: {number}");
             }
         }
         text
