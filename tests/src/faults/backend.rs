@@ -2,16 +2,11 @@
 //! body, answer byte by byte, show a certificate that nobody signed. It knows what it accepted.
 
 use std::collections::VecDeque;
-use std::io::{self, Read as _};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use flate2::read::GzDecoder;
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
-use prost::Message as _;
 use rcgen::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
@@ -22,14 +17,14 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::cells::Fault;
+use super::wire::{decode, gone_within, header, partial_success, read_head, respond, response};
 use crate::spans::Arrived;
 
 /// What a limited backend asks for.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Between two bytes of an answer that drips: sixty bytes outlast every budget and SHUTDOWN.
 const DRIP: Duration = Duration::from_millis(50);
-/// No request has a longer head, or body.
-const MAX_HEAD: usize = 16 * 1024;
+/// No request has a longer body.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// What the backend does with a request.
@@ -76,12 +71,6 @@ struct State {
     known: Known,
     /// How long it thinks before it answers.
     thinks: Duration,
-}
-
-/// A request that was read.
-struct Incoming {
-    traces: bool,
-    spans: Vec<Arrived>,
 }
 
 // === impl Fault ===
@@ -270,67 +259,6 @@ async fn talk(
             Answer::Reset => {}
         }
     }
-}
-
-/// Waits for so long, unless the other side goes away first, which is an error.
-async fn gone_within(stream: &mut (impl AsyncRead + Unpin), duration: Duration) -> io::Result<()> {
-    // One request a connection at a time: what can be read before its answer is the end.
-    match tokio::time::timeout(duration, stream.read_u8()).await {
-        Ok(_) => Err(io::ErrorKind::ConnectionAborted.into()),
-        Err(_) => Ok(()),
-    }
-}
-
-/// Byte by byte: what follows is left in the socket.
-async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        if head.len() == MAX_HEAD {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        head.push(stream.read_u8().await?);
-    }
-    Ok(String::from_utf8_lossy(&head).into_owned())
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let mut lines = head.lines().filter_map(|line| line.split_once(':'));
-    lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
-}
-
-/// The spans of a request; of other signals there are none.
-fn decode(head: &str, body: &[u8]) -> io::Result<Incoming> {
-    let traces = head.split_whitespace().nth(1).is_some_and(|path| path.ends_with("/v1/traces"));
-    if !traces {
-        return Ok(Incoming { traces, spans: Vec::new() });
-    }
-    let mut plain = Vec::new();
-    match header(head, "content-encoding") {
-        Some("gzip") => _ = GzDecoder::new(body).read_to_end(&mut plain)?,
-        _ => plain.extend_from_slice(body),
-    }
-    let request = ExportTraceServiceRequest::decode(plain.as_slice()).map_err(io::Error::other)?;
-    Ok(Incoming { traces, spans: Arrived::all_of(request) })
-}
-
-fn partial_success(rejected_spans: i64) -> Vec<u8> {
-    let partial = ExportTracePartialSuccess { rejected_spans, error_message: "one too many".into() };
-    ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec()
-}
-
-fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
-    [head.as_bytes(), body].concat()
-}
-
-async fn respond(
-    stream: &mut (impl AsyncWrite + Unpin),
-    status: &str,
-    headers: &str,
-    body: &[u8],
-) -> io::Result<()> {
-    stream.write_all(&response(status, headers, body)).await?;
-    stream.flush().await
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -8,6 +8,7 @@ mod cells;
 mod pairwise;
 mod run;
 mod table;
+mod wire;
 
 pub use backend::{FaultyBackend, Known};
 pub use books::Tally;
