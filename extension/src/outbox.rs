@@ -192,9 +192,6 @@ impl Inner {
     }
 
     fn tell_dropped(&self, to: usize, signal: Signal, items: u64, reason: Reason, why: &str, ids: &[&str]) {
-        if items == 0 {
-            return;
-        }
         let mut fields = json!({ "dropped": items, "reason": reason.name(), "request_ids": ids });
         name_destination(&mut fields, self.accounts.name_among_several(to));
         log::line(Level::Warn, &format!("dropped {items} {}: {why}", signal.items()), fields);

@@ -126,7 +126,7 @@ fn directory(parent: BorrowedFd<'_>, name: &str) -> std::io::Result<OwnedFd> {
 }
 
 /// FNV-1a, 64 bits: small, and the same in every language.
-fn fnv1a(bytes: &[u8]) -> u64 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))

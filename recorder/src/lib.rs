@@ -37,7 +37,7 @@ mod time;
 
 pub use files::{Opened, is_name, names, open, open_at};
 pub use recording::{Ending, Failure, Recording, read};
-pub use time::unix_nanos;
+pub use time::rfc3339_nanos;
 
 /// Why a file tells no story. The texts are for people.
 #[derive(Debug, thiserror::Error)]

@@ -6,16 +6,16 @@ const NANOS: u64 = 1_000_000_000;
 pub(crate) fn of_line(line: &str) -> Option<u64> {
     let (_, rest) = line.split_once("\"timestamp\":")?;
     let (text, _) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
-    unix_nanos(text)
+    rfc3339_nanos(text)
 }
 
 /// A time in UTC as RFC 3339 has it (`2026-01-02T03:04:05.678Z`), in nanoseconds since 1970; `None` if it is none.
 ///
 /// ```
-/// assert_eq!(throughline_recorder::unix_nanos("1970-01-01T00:00:01.5Z"), Some(1_500_000_000));
-/// assert_eq!(throughline_recorder::unix_nanos("yesterday"), None);
+/// assert_eq!(throughline_recorder::rfc3339_nanos("1970-01-01T00:00:01.5Z"), Some(1_500_000_000));
+/// assert_eq!(throughline_recorder::rfc3339_nanos("yesterday"), None);
 /// ```
-pub fn unix_nanos(text: &str) -> Option<u64> {
+pub fn rfc3339_nanos(text: &str) -> Option<u64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
     let [year, month, day] = numbers(date, '-')?;
@@ -71,7 +71,7 @@ mod tests {
             ("+023-11-14T22:13:20Z", None),
             ("", None),
         ] {
-            assert_eq!(unix_nanos(text), expected, "{text}");
+            assert_eq!(rfc3339_nanos(text), expected, "{text}");
         }
     }
 

@@ -11,7 +11,7 @@ use http_body_util::Full;
 use serde::Deserialize;
 use std::fmt;
 use std::time::{Duration, SystemTime};
-use throughline_recorder::unix_nanos;
+use throughline_recorder::rfc3339_nanos;
 use tokio::net::TcpStream;
 
 /// Of the answer no more is read.
@@ -104,7 +104,7 @@ impl Keyring {
 impl Answer {
     /// How long they are used without asking again.
     fn until(&self, now: SystemTime) -> SystemTime {
-        let expiration = self.expiration.as_deref().and_then(unix_nanos).map(Duration::from_nanos);
+        let expiration = self.expiration.as_deref().and_then(rfc3339_nanos).map(Duration::from_nanos);
         let last = expiration.map(|expiration| SystemTime::UNIX_EPOCH + expiration.saturating_sub(MARGIN));
         last.into_iter().fold(now + FRESH, SystemTime::min)
     }

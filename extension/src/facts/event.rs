@@ -8,7 +8,7 @@ use crate::bad_end::BadEnd;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::time::Duration;
-use throughline_recorder::unix_nanos;
+use throughline_recorder::rfc3339_nanos;
 
 /// Request ids are UUIDs; anything much longer is not one.
 const MAX_ID_BYTES: usize = 128;
@@ -96,7 +96,7 @@ pub fn read(batch: &[u8]) -> Vec<Event> {
     let events = events.into_iter().filter_map(|event| serde_json::from_str::<Any<'_>>(event.get()).ok());
     events
         .filter_map(|event| {
-            let time = event.time.as_deref().and_then(unix_nanos).unwrap_or_default();
+            let time = event.time.as_deref().and_then(rfc3339_nanos).unwrap_or_default();
             let fact = match event.r#type.as_str() {
                 "function" => Fact::Line(Box::new(Line::read(time, event.record.get())?)),
                 kind => fact(kind, event.record)?,
@@ -171,7 +171,7 @@ fn phases(spans: Option<&RawValue>) -> Vec<Phase> {
     let spans = spans.into_iter().filter_map(|span| serde_json::from_str::<Span>(span.get()).ok());
     spans
         .filter_map(|span| {
-            let (start, duration) = (unix_nanos(&span.start)?, millis(Some(span.duration_ms))?);
+            let (start, duration) = (rfc3339_nanos(&span.start)?, millis(Some(span.duration_ms))?);
             Some(Phase { name: cut(span.name), start, duration })
         })
         .take(MAX_PHASES)
@@ -184,8 +184,7 @@ pub fn millis(told: Option<f64>) -> Option<Duration> {
 }
 
 fn cut(mut name: String) -> String {
-    let end = (0..=MAX_NAME_BYTES.min(name.len())).rev().find(|at| name.is_char_boundary(*at));
-    name.truncate(end.unwrap_or_default());
+    name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
     name
 }
 

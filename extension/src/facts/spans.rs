@@ -1,6 +1,7 @@
 //! What the platform's facts become: spans of plain OTLP.
 
 use super::{FunctionInfo, event::Phase};
+use crate::sandbox::fnv1a;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -118,8 +119,5 @@ pub fn attribute(key: &str, value: Value) -> KeyValue {
 /// A number for what is told: FNV-1a, 64 bits, never 0.
 pub fn id(about: &str, name: &str, start: u64) -> u64 {
     let parts = [about.as_bytes(), &[0], name.as_bytes(), &start.to_be_bytes()].concat();
-    let hash = parts.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    hash.max(1)
+    fnv1a(&parts).max(1)
 }

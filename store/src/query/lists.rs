@@ -46,11 +46,9 @@ impl Reader {
         filter: &Filter,
         limit: usize,
     ) -> Result<Answer<Vec<Card>>, Error> {
-        let mut effort = Effort::default();
         let function = bounded(function).into_owned();
         let waves = hourly(window, |hour, shard| Partition::Runs { hour, shard, function: function.clone() });
-        let found = self.latest(waves, limit.min(MAX_LISTED), |card| filter.wants(card), &mut effort).await?;
-        Ok(effort.answer(found))
+        self.newest(waves, filter, limit).await
     }
 
     /// The newest failures of a function: of a batch each record that failed.
@@ -67,10 +65,20 @@ impl Reader {
         filter: &Filter,
         limit: usize,
     ) -> Result<Answer<Vec<Card>>, Error> {
-        let mut effort = Effort::default();
         let function = bounded(function).into_owned();
         let waves =
             hourly(window, |hour, shard| Partition::Failures { hour, shard, function: function.clone() });
+        self.newest(waves, filter, limit).await
+    }
+
+    /// The newest cards that are wanted.
+    async fn newest(
+        &self,
+        waves: impl IntoIterator<Item = Vec<Ask>>,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Answer<Vec<Card>>, Error> {
+        let mut effort = Effort::default();
         let found = self.latest(waves, limit.min(MAX_LISTED), |card| filter.wants(card), &mut effort).await?;
         Ok(effort.answer(found))
     }
