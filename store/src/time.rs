@@ -1,13 +1,16 @@
-//! Time as keys have it: milliseconds since 1970, and hours of them.
+//! Time as keys have it: milliseconds since 1970, and the days and hours of them.
 //!
 //! Nothing here reads a clock. What is written or asked gets the time from its caller.
 
+use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 /// An hour, in milliseconds.
 pub const HOUR: u64 = 3_600_000;
+/// A day, in milliseconds.
+pub const DAY: u64 = 24 * HOUR;
 /// How far ahead of us another clock may be.
 const AHEAD: u64 = HOUR;
 /// The last millisecond that the 13 digits of a key can tell, in the year 2286.
@@ -23,10 +26,11 @@ pub fn millis(time: SystemTime) -> u64 {
 /// From when to when is asked for, in milliseconds since 1970, both included.
 ///
 /// ```
-/// use throughline_store::time::{HOUR, Window};
+/// use throughline_store::time::{DAY, HOUR, Window};
 ///
-/// let window = Window::new(HOUR - 1, HOUR);
-/// assert_eq!(window.hours().collect::<Vec<_>>(), [0, 1]);
+/// let window = Window::new(DAY - 1, DAY + HOUR);
+/// assert_eq!(window.days().collect::<Vec<_>>(), [0, 1]);
+/// assert_eq!(window.hours().collect::<Vec<_>>(), [23, 24, 25]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
@@ -37,14 +41,14 @@ pub struct Window {
 }
 
 impl Window {
-    /// The longest window that is asked for, in hours: 31 days. Of a longer one the newest part is.
-    pub const MAX_HOURS: u64 = 31 * 24;
+    /// The most days that one asks for. Of a longer window the newest are asked for.
+    pub const MAX_DAYS: u64 = 31;
 
-    /// From `from` to `to`. If that is longer than [`Window::MAX_HOURS`], its newest part.
+    /// From `from` to `to`. If that touches more than [`Window::MAX_DAYS`], its newest part.
     #[must_use]
     pub fn new(from: u64, to: u64) -> Self {
         let to = to.min(LAST);
-        let earliest = (to / HOUR).saturating_sub(Self::MAX_HOURS - 1) * HOUR;
+        let earliest = (to / DAY).saturating_sub(Self::MAX_DAYS - 1) * DAY;
         Self { from: from.max(earliest), to }
     }
 
@@ -56,9 +60,19 @@ impl Window {
         Self::new(to.saturating_sub(length), to)
     }
 
+    /// The days that it touches, since 1970.
+    pub fn days(&self) -> impl DoubleEndedIterator<Item = u64> + use<> {
+        self.units(DAY)
+    }
+
     /// The hours that it touches, since 1970.
     pub fn hours(&self) -> impl DoubleEndedIterator<Item = u64> + use<> {
-        self.from / HOUR..(self.to / HOUR + 1).max(self.from / HOUR)
+        self.units(HOUR)
+    }
+
+    /// None of a window that ends before it begins.
+    fn units(self, length: u64) -> Range<u64> {
+        if self.from > self.to { 0..0 } else { self.from / length..self.to / length + 1 }
     }
 
     /// Whether `at` is in it.
@@ -81,11 +95,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_has_all_hours_that_it_touches() {
+    fn a_window_has_all_days_and_hours_that_it_touches() {
         assert_eq!(Window::new(HOUR, HOUR).hours().collect::<Vec<_>>(), [1]);
         assert_eq!(Window::new(0, 2 * HOUR - 1).hours().collect::<Vec<_>>(), [0, 1]);
         assert_eq!(Window::new(5 * HOUR, 2 * HOUR).hours().count(), 0, "it ends before it begins");
-        assert_eq!(Window::new(0, u64::MAX).hours().count() as u64, Window::MAX_HOURS);
+        assert_eq!(Window::new(5 * HOUR, 2 * HOUR).days().count(), 0);
+        assert_eq!(Window::new(DAY, 2 * DAY - 1).days().collect::<Vec<_>>(), [1]);
+        assert_eq!(Window::new(0, u64::MAX).days().count() as u64, Window::MAX_DAYS);
         let now = UNIX_EPOCH + Duration::from_secs(7200);
         assert_eq!(Window::last(Duration::from_secs(3600), now), Window { from: HOUR, to: 2 * HOUR });
         assert_eq!(Window::last(Duration::MAX, now).from, 0);

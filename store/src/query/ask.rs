@@ -23,6 +23,8 @@ const AT_ONCE: usize = 32;
 pub(super) struct Ask {
     partition: Partition,
     sorted: Sorted,
+    /// An attribute and the value that it must have.
+    only: Option<(&'static str, String)>,
     newest_first: bool,
     limit: Option<i32>,
     after: Option<HashMap<String, AttributeValue>>,
@@ -32,7 +34,6 @@ pub(super) struct Ask {
 enum Sorted {
     Any,
     Between(String, String),
-    Beginning(String),
 }
 
 /// A page of a partition.
@@ -46,18 +47,22 @@ pub(super) struct Page {
 impl Ask {
     /// All of a partition.
     pub(super) fn all(partition: Partition) -> Self {
-        Self { partition, sorted: Sorted::Any, newest_first: false, limit: None, after: None }
+        Self { partition, sorted: Sorted::Any, only: None, newest_first: false, limit: None, after: None }
     }
 
     /// What is in it by time.
     pub(super) fn within(partition: Partition, window: Window) -> Self {
-        let sorted = Sorted::Between(format!("{:013}", window.from), until(window.to));
-        Self { sorted, ..Self::all(partition) }
+        Self::between(partition, (format!("{:013}", window.from), until(window.to)))
     }
 
-    /// What begins with this sort key.
-    pub(super) fn beginning(partition: Partition, prefix: String) -> Self {
-        Self { sorted: Sorted::Beginning(prefix), ..Self::all(partition) }
+    /// What is in it from one sort key to another.
+    pub(super) fn between(partition: Partition, (from, to): (String, String)) -> Self {
+        Self { sorted: Sorted::Between(from, to), ..Self::all(partition) }
+    }
+
+    /// Only what has this attribute; of the rest nothing is sent, though it counts as read.
+    pub(super) fn only(self, attribute: &'static str, value: &str) -> Self {
+        Self { only: Some((attribute, value.to_owned())), ..self }
     }
 
     /// The newest first, so many to a page.
@@ -110,11 +115,13 @@ impl Reader {
                 .expression_attribute_names("#s", SORT_KEY)
                 .expression_attribute_values(":a", AttributeValue::S(from.clone()))
                 .expression_attribute_values(":b", AttributeValue::S(to.clone())),
-            Sorted::Beginning(prefix) => query
-                .key_condition_expression("#p = :p AND begins_with(#s, :a)")
-                .expression_attribute_names("#s", SORT_KEY)
-                .expression_attribute_values(":a", AttributeValue::S(prefix.clone())),
         };
+        if let Some((attribute, value)) = &ask.only {
+            query = query
+                .filter_expression("#o = :o")
+                .expression_attribute_names("#o", *attribute)
+                .expression_attribute_values(":o", AttributeValue::S(value.clone()));
+        }
         let answer =
             timeout(PATIENCE, query.send()).await.map_err(|_| Error::Deadline)?.map_err(Error::aws)?;
         let next = answer.last_evaluated_key.map(|after| Ask { after: Some(after), ..ask });

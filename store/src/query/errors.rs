@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::ask::Ask;
+use super::lists::daily;
 use super::{Answer, Cause, Effort, Reader};
 use crate::Error;
-use crate::hash::SHARDS;
 use crate::run::{Card, Failure};
 use crate::schema::{Partition, bounded};
 use crate::time::Window;
@@ -39,7 +38,7 @@ pub struct ErrorGroup {
 impl Reader {
     /// What fails, in all functions, the most frequent first. For the causes ask for the [impact](Reader::impact).
     ///
-    /// At most hours × 16 + 50 requests, and hours × 16 for each of the ten functions that fail most.
+    /// At most days × 16 + 50 requests, and days × 16 for each of the ten functions that fail most.
     ///
     /// # Errors
     ///
@@ -68,11 +67,8 @@ impl Reader {
         effort: &mut Effort,
     ) -> Result<Vec<Card>, Error> {
         let name = bounded(function).into_owned();
-        let shards = window.hours().flat_map(|hour| (0..SHARDS).map(move |shard| (hour, shard)));
-        let asks = shards.map(|(hour, shard)| {
-            Ask::within(Partition::Failures { hour, shard, function: name.clone() }, window)
-        });
-        let items = self.all(asks.collect(), effort).await?;
+        let asks = daily(window, |day, shard| Partition::Failures { day, shard, function: name.clone() });
+        let items = self.all(asks.flatten().collect(), effort).await?;
         let mut failures: Vec<Card> = effort.read(items);
         failures.sort_by(|a, b| (a.at(), &a.span_id).cmp(&(b.at(), &b.span_id)));
         Ok(failures)

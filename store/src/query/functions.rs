@@ -9,7 +9,7 @@ use super::{Answer, Effort, Reader};
 use crate::Error;
 use crate::hash::SHARDS;
 use crate::item::{Damaged, Item, bytes, text};
-use crate::schema::{Partition, bounded};
+use crate::schema::{Partition, totals_within};
 use crate::time::Window;
 use crate::totals::{self, Flow, Histogram, Totals};
 
@@ -71,7 +71,7 @@ pub struct MapEdge {
 impl Reader {
     /// What each function did, by name. Whole hours are counted, those of both ends included.
     ///
-    /// At most hours × 16 + 50 requests.
+    /// At most days × 16 + 50 requests.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl Reader {
 
     /// Who calls whom. Whole hours are counted, those of both ends included.
     ///
-    /// At most hours × 16 + 50 requests.
+    /// At most days × 16 + 50 requests.
     ///
     /// # Errors
     ///
@@ -107,23 +107,19 @@ impl Reader {
         function: Option<&str>,
         effort: &mut Effort,
     ) -> Result<BTreeMap<String, Totals>, Error> {
-        let ask = |hour, shard| {
-            let partition = Partition::Totals { hour, shard };
+        let shards = window.days().flat_map(|day| (0..SHARDS).map(move |shard| (day, shard)));
+        let asks = shards.map(|(day, shard)| {
+            let ask = Ask::between(Partition::Totals { day, shard }, totals_within(window));
             match function {
-                Some(function) => Ask::beginning(partition, format!("{}#", bounded(function))),
-                None => Ask::all(partition),
+                Some(function) => ask.only("function", function),
+                None => ask,
             }
-        };
-        let asks = window.hours().flat_map(|hour| (0..SHARDS).map(move |shard| (hour, shard)));
-        let items = self.all(asks.map(|(hour, shard)| ask(hour, shard)).collect(), effort).await?;
+        });
+        let items = self.all(asks.collect(), effort).await?;
         let mut sums: BTreeMap<String, Totals> = BTreeMap::new();
         for item in items {
             match read(&item) {
-                Ok((name, totals)) if function.is_none_or(|function| function == name) => {
-                    sums.entry(name).or_default().merge(&totals);
-                }
-                // Of a function whose name begins like this one's.
-                Ok(_) => {}
+                Ok((name, totals)) => sums.entry(name).or_default().merge(&totals),
                 Err(damaged) => effort.damaged.push(damaged),
             }
         }

@@ -83,7 +83,7 @@ pub struct UserHit {
 impl Reader {
     /// What the failures of a function hit.
     ///
-    /// At most 2 × hours × 16 + 50 requests, 100 for how transactions ended, and those of five
+    /// At most 2 × days × 16 + 50 requests, 100 for how transactions ended, and those of five
     /// [transactions](Reader::transaction) for the causes.
     ///
     /// # Errors

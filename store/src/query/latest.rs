@@ -17,7 +17,7 @@ struct Shard {
 }
 
 impl Reader {
-    /// The newest `limit` values that are wanted, newest first. `waves` are the shards of one hour each, the newest hour
+    /// The newest `limit` values that are wanted, newest first. `waves` are the shards of one day each, the newest day
     /// first; the next is asked only where those before had too few.
     ///
     /// At most a request for each shard of each wave, and [`MAX_PAGES`](super::MAX_PAGES).

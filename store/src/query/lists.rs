@@ -34,7 +34,7 @@ pub struct Summary {
 impl Reader {
     /// The newest runs of a function.
     ///
-    /// At most hours × 16 + 50 requests.
+    /// At most days × 16 + 50 requests.
     ///
     /// # Errors
     ///
@@ -47,13 +47,13 @@ impl Reader {
         limit: usize,
     ) -> Result<Answer<Vec<Card>>, Error> {
         let function = bounded(function).into_owned();
-        let waves = hourly(window, |hour, shard| Partition::Runs { hour, shard, function: function.clone() });
+        let waves = daily(window, |day, shard| Partition::Runs { day, shard, function: function.clone() });
         self.newest(waves, filter, limit).await
     }
 
     /// The newest failures of a function: of a batch each record that failed.
     ///
-    /// At most hours × 16 + 50 requests.
+    /// At most days × 16 + 50 requests.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl Reader {
     ) -> Result<Answer<Vec<Card>>, Error> {
         let function = bounded(function).into_owned();
         let waves =
-            hourly(window, |hour, shard| Partition::Failures { hour, shard, function: function.clone() });
+            daily(window, |day, shard| Partition::Failures { day, shard, function: function.clone() });
         self.newest(waves, filter, limit).await
     }
 
@@ -85,7 +85,7 @@ impl Reader {
 
     /// The newest transactions; the filter is asked of the run with which each began.
     ///
-    /// At most hours × 16 + 50 requests, and one for each transaction that is told.
+    /// At most days × 16 + 50 requests, and one for each transaction that is told.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl Reader {
         limit: usize,
     ) -> Result<Answer<Vec<Summary>>, Error> {
         let mut effort = Effort::default();
-        let waves = hourly(window, |hour, shard| Partition::Begun { hour, shard });
+        let waves = daily(window, |day, shard| Partition::Begun { day, shard });
         let begun: Vec<Card> =
             self.latest(waves, limit.min(MAX_LISTED), |card| filter.wants(card), &mut effort).await?;
         let mut summaries = Vec::with_capacity(begun.len());
@@ -149,13 +149,13 @@ impl Reader {
     }
 }
 
-/// The shards of each hour, the newest hour first.
-pub(super) fn hourly(
+/// The shards of each day, the newest day first.
+pub(super) fn daily(
     window: Window,
     partition: impl Fn(u64, u8) -> Partition,
 ) -> impl Iterator<Item = Vec<Ask>> {
-    window.hours().rev().map(move |hour| {
-        (0..SHARDS).map(|shard| Ask::within(partition(hour, shard), window)).collect::<Vec<_>>()
+    window.days().rev().map(move |day| {
+        (0..SHARDS).map(|shard| Ask::within(partition(day, shard), window)).collect::<Vec<_>>()
     })
 }
 

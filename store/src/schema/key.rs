@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::hash::hash;
-use crate::time::LAST;
+use crate::time::{HOUR, LAST, Window};
 
 /// The longest text of a key, in bytes. A longer one ends with its hash.
 const MAX_TEXT: usize = 256;
@@ -19,9 +19,9 @@ const MAX_TEXT: usize = 256;
 /// ```
 /// use throughline_store::schema::Partition;
 ///
-/// let key = Partition::Runs { hour: 498_000, shard: 7, function: "email-sender".into() };
-/// assert_eq!(key.to_string(), "runs#498000#07#email-sender");
-/// assert_eq!("runs#498000#07#email-sender".parse(), Ok(key));
+/// let key = Partition::Runs { day: 20_777, shard: 7, function: "email-sender".into() };
+/// assert_eq!(key.to_string(), "runs#20777#07#email-sender");
+/// assert_eq!("runs#20777#07#email-sender".parse(), Ok(key));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Partition {
@@ -29,10 +29,10 @@ pub enum Partition {
     Spans(String),
     /// The runs that have to do with a trace.
     Trace(String),
-    /// The runs of a function that began in an hour, by time.
+    /// The runs of a function that began on a day, by time.
     Runs {
         /// Since 1970.
-        hour: u64,
+        day: u64,
         /// One of 16.
         shard: u8,
         /// Its name.
@@ -41,16 +41,16 @@ pub enum Partition {
     /// Those of them that failed, by time.
     Failures {
         /// Since 1970.
-        hour: u64,
+        day: u64,
         /// One of 16.
         shard: u8,
         /// Its name.
         function: String,
     },
-    /// The runs with which a transaction began in an hour, by time.
+    /// The runs with which a transaction began, by time.
     Begun {
         /// Since 1970.
-        hour: u64,
+        day: u64,
         /// One of 16.
         shard: u8,
     },
@@ -65,10 +65,10 @@ pub enum Partition {
         /// Its value.
         value: String,
     },
-    /// What the sandboxes have counted in an hour.
+    /// What the sandboxes have counted on a day, by hour.
     Totals {
         /// Since 1970.
-        hour: u64,
+        day: u64,
         /// One of 16.
         shard: u8,
     },
@@ -79,12 +79,12 @@ impl fmt::Display for Partition {
         match self {
             Self::Spans(request) => write!(f, "spans#{request}"),
             Self::Trace(id) => write!(f, "trace#{id}"),
-            Self::Runs { hour, shard, function } => write!(f, "runs#{hour:06}#{shard:02}#{function}"),
-            Self::Failures { hour, shard, function } => write!(f, "failures#{hour:06}#{shard:02}#{function}"),
-            Self::Begun { hour, shard } => write!(f, "begun#{hour:06}#{shard:02}"),
+            Self::Runs { day, shard, function } => write!(f, "runs#{day:05}#{shard:02}#{function}"),
+            Self::Failures { day, shard, function } => write!(f, "failures#{day:05}#{shard:02}#{function}"),
+            Self::Begun { day, shard } => write!(f, "begun#{day:05}#{shard:02}"),
             Self::Id(id) => write!(f, "id#{id}"),
             Self::Baggage { shard, key, value } => write!(f, "baggage#{shard:02}#{key}={value}"),
-            Self::Totals { hour, shard } => write!(f, "totals#{hour:06}#{shard:02}"),
+            Self::Totals { day, shard } => write!(f, "totals#{day:05}#{shard:02}"),
         }
     }
 }
@@ -99,17 +99,17 @@ impl FromStr for Partition {
 
     fn from_str(text: &str) -> Result<Self, Foreign> {
         let (kind, rest) = text.split_once('#').ok_or(Foreign)?;
-        let hourly = || {
-            let (hour, rest) = rest.split_once('#').ok_or(Foreign)?;
+        let daily = || {
+            let (day, rest) = rest.split_once('#').ok_or(Foreign)?;
             let (shard, rest) = rest.split_once('#').unwrap_or((rest, ""));
-            Ok((number(hour)?, u8::try_from(number(shard)?).map_err(|_| Foreign)?, rest.to_owned()))
+            Ok((number(day)?, u8::try_from(number(shard)?).map_err(|_| Foreign)?, rest.to_owned()))
         };
         let key = match kind {
             "spans" => Self::Spans(rest.to_owned()),
             "trace" => Self::Trace(rest.to_owned()),
-            "runs" => hourly().map(|(hour, shard, function)| Self::Runs { hour, shard, function })?,
-            "failures" => hourly().map(|(hour, shard, function)| Self::Failures { hour, shard, function })?,
-            "begun" => hourly().map(|(hour, shard, _)| Self::Begun { hour, shard })?,
+            "runs" => daily().map(|(day, shard, function)| Self::Runs { day, shard, function })?,
+            "failures" => daily().map(|(day, shard, function)| Self::Failures { day, shard, function })?,
+            "begun" => daily().map(|(day, shard, _)| Self::Begun { day, shard })?,
             "id" => Self::Id(rest.to_owned()),
             "baggage" => {
                 let (shard, member) = rest.split_once('#').ok_or(Foreign)?;
@@ -117,7 +117,7 @@ impl FromStr for Partition {
                 let shard = u8::try_from(number(shard)?).map_err(|_| Foreign)?;
                 Self::Baggage { shard, key: key.to_owned(), value: value.to_owned() }
             }
-            "totals" => hourly().map(|(hour, shard, _)| Self::Totals { hour, shard })?,
+            "totals" => daily().map(|(day, shard, _)| Self::Totals { day, shard })?,
             _ => return Err(Foreign),
         };
         // One way to write each: what is written otherwise is not ours.
@@ -143,6 +143,16 @@ pub(crate) fn sort(at: u64, request: &str, span: &str) -> String {
     format!("{:013}#{}#{}", at.min(LAST), bounded(request), bounded(span))
 }
 
+/// The sort key of what a sandbox has counted of a function in an hour.
+pub(crate) fn sort_of_totals(hour: u64, function: &str, sandbox: &str) -> String {
+    format!("{hour:06}#{}#{sandbox}", bounded(function))
+}
+
+/// The first and the last sort keys of what was counted in the hours of a window.
+pub(crate) fn totals_within(window: Window) -> (String, String) {
+    (format!("{:06}", window.from / HOUR), format!("{:06}$", window.to / HOUR))
+}
+
 /// After the last sort key of what was at `at`.
 pub(crate) fn until(at: u64) -> String {
     // '$' comes after '#'.
@@ -161,18 +171,18 @@ mod tests {
             text.prop_map(Partition::Spans),
             text.prop_map(Partition::Trace),
             text.prop_map(Partition::Id),
-            (0..9_999_999_u64, 0..16_u8, text).prop_map(|(hour, shard, function)| Partition::Runs {
-                hour,
+            (0..9_999_999_u64, 0..16_u8, text).prop_map(|(day, shard, function)| Partition::Runs {
+                day,
                 shard,
                 function
             }),
-            (0..9_999_999_u64, 0..16_u8, text).prop_map(|(hour, shard, function)| Partition::Failures {
-                hour,
+            (0..9_999_999_u64, 0..16_u8, text).prop_map(|(day, shard, function)| Partition::Failures {
+                day,
                 shard,
                 function
             }),
-            (0..9_999_999_u64, 0..16_u8).prop_map(|(hour, shard)| Partition::Begun { hour, shard }),
-            (0..9_999_999_u64, 0..16_u8).prop_map(|(hour, shard)| Partition::Totals { hour, shard }),
+            (0..9_999_999_u64, 0..16_u8).prop_map(|(day, shard)| Partition::Begun { day, shard }),
+            (0..9_999_999_u64, 0..16_u8).prop_map(|(day, shard)| Partition::Totals { day, shard }),
             (0..16_u8, "[a-z.]{1,9}", text).prop_map(|(shard, key, value)| Partition::Baggage {
                 shard,
                 key,

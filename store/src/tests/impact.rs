@@ -55,9 +55,9 @@ async fn for_whom_since_when_and_by_which_build() {
         impact.builds.iter().map(|build| (build.build.as_str(), build.runs, build.failures)).collect();
     assert_eq!(builds, [("", 1, 0), ("new", 11, 11), ("old", 30, 0)]);
     assert_eq!((impact.looked_at, impact.ended_well), (11, 1));
-    let hours = LAST_HOUR.hours().count() as u64;
+    let days = LAST_HOUR.days().count() as u64;
     let causes = 2 * 2;
-    assert_eq!(answer.requests, 2 * hours * 16 + impact.looked_at + causes);
+    assert_eq!(answer.requests, 2 * days * 16 + impact.looked_at + causes);
     assert!(impact.errors.iter().all(|group| group.cause.is_none()), "its own");
 
     let well = table.reader().impact("nobody", LAST_HOUR).await.unwrap();
@@ -123,6 +123,6 @@ async fn what_fails_in_all_functions() {
     let groups: Vec<_> =
         answer.found.iter().map(|group| (group.example.function.as_str(), group.count)).collect();
     assert_eq!(groups, [("b", 3), ("a", 2)]);
-    assert_eq!(answer.requests, 3 * 16 * LAST_HOUR.hours().count() as u64);
+    assert_eq!(answer.requests, 3 * 16 * LAST_HOUR.days().count() as u64);
     assert!(!answer.at_least);
 }

@@ -27,8 +27,8 @@ use crate::Error;
 use crate::hash::shard;
 use crate::item::{Item, Place};
 use crate::run::group;
-use crate::schema::{Partition, bounded};
-use crate::time::{HOUR, millis};
+use crate::schema::{Partition, bounded, sort_of_totals};
+use crate::time::{DAY, HOUR, millis};
 use crate::totals::{self, Running, Totals};
 
 /// How many runs are written before what they came to is.
@@ -162,10 +162,10 @@ impl Writer {
 /// The item of what one sandbox counted of a function in an hour.
 fn item_of_totals(hour: u64, function: &str, sandbox: &str, totals: &Totals, retention: u64) -> Item {
     let shard = shard([sandbox.as_bytes()]);
-    let sort = format!("{}#{sandbox}", bounded(function));
+    let sort = sort_of_totals(hour, function, sandbox);
     // As long as the last run that it counts.
     let expires = ((hour + 1) * HOUR).saturating_add(retention) / 1000;
-    let place = Place { partition: Partition::Totals { hour, shard }, sort, expires };
+    let place = Place { partition: Partition::Totals { day: hour * HOUR / DAY, shard }, sort, expires };
     place.holding(Item::from([
         ("function".to_owned(), AttributeValue::S(function.to_owned())),
         ("totals".to_owned(), AttributeValue::B(Blob::new(totals::write(totals)))),

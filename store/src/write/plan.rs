@@ -7,7 +7,7 @@ use crate::hash::shard;
 use crate::item::{Item, Place, Pointer, pack};
 use crate::run::{Card, Run, baggage, names};
 use crate::schema::{Partition, bounded, sort};
-use crate::time::HOUR;
+use crate::time::DAY;
 
 /// How many traces, ids, failed records and members of the baggage one run is found by, of each. A batch may have 10,000
 /// records. All of them are in its spans.
@@ -69,18 +69,18 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
     for (trace, card) in traces.iter().take(few(traces.len())) {
         index.push(place.by_time(Partition::Trace(trace.clone())).item(card)?);
     }
-    let (hour, shard_of_run) = (at / HOUR, place.shard());
+    let (day, shard_of_run) = (at / DAY, place.shard());
     let function = head.function.clone();
     if head.part_of.is_none() {
-        let runs = Partition::Runs { hour, shard: shard_of_run, function: function.clone() };
+        let runs = Partition::Runs { day, shard: shard_of_run, function: function.clone() };
         index.push(place.by_time(runs).item(&head)?);
     }
     if head.began {
-        index.push(place.by_time(Partition::Begun { hour, shard: shard_of_run }).item(&head)?);
+        index.push(place.by_time(Partition::Begun { day, shard: shard_of_run }).item(&head)?);
     }
 
     for failure in failures.iter().take(few(failures.len())) {
-        let partition = Partition::Failures { hour, shard: shard_of_run, function: function.clone() };
+        let partition = Partition::Failures { day, shard: shard_of_run, function: function.clone() };
         let span = failure.record.as_ref().unwrap_or(&failure.span_id);
         let place = Place { partition, sort: sort(at, &run.request, span), expires: place.expires };
         index.push(place.item(failure)?);
@@ -185,7 +185,7 @@ mod tests {
         #[test]
         fn whatever_spans_say_their_items_fit(spans in prop::collection::vec(any_span(), 0..8)) {
             for run in group(otlp("f", spans)) {
-                let plan = plan(&run, &["user.id".to_owned()], NOW, HOUR).unwrap();
+                let plan = plan(&run, &["user.id".to_owned()], NOW, DAY).unwrap();
                 prop_assert!(!plan.spans.is_empty());
                 for item in plan.spans.iter().chain(&plan.index) {
                     let (partition, sort) = (text(item, PARTITION_KEY).unwrap(), text(item, SORT_KEY).unwrap());

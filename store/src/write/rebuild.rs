@@ -12,7 +12,7 @@ use crate::Error;
 use crate::hash::SHARDS;
 use crate::item::{Item, expired, text, unpack};
 use crate::run::group;
-use crate::schema::{PARTITION_KEY, Partition, SORT_KEY};
+use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, totals_within};
 use crate::time::{HOUR, Window, millis};
 use crate::totals::Totals;
 
@@ -63,9 +63,10 @@ impl Writer {
         // First what is right: who asks meanwhile is told too much rather than too little.
         rebuilt.items =
             batch::write(&self.client, &self.table, items.collect(), deadline).await?.items as u64;
-        for hour in window.hours() {
+        for day in window.days() {
             for shard in 0..SHARDS {
-                rebuilt.removed += self.remove_others(Partition::Totals { hour, shard }, deadline).await?;
+                let partition = Partition::Totals { day, shard };
+                rebuilt.removed += self.remove_others(partition, window, deadline).await?;
             }
         }
         Ok(rebuilt)
@@ -116,16 +117,25 @@ impl Writer {
         }
     }
 
-    async fn remove_others(&self, partition: Partition, deadline: Instant) -> Result<u64, Error> {
+    /// Removes from a partition what sandboxes have counted in the hours of a window.
+    async fn remove_others(
+        &self,
+        partition: Partition,
+        window: Window,
+        deadline: Instant,
+    ) -> Result<u64, Error> {
+        let (from, to) = totals_within(window);
         let query = self
             .client
             .query()
             .table_name(&self.table)
-            .key_condition_expression("#p = :p")
+            .key_condition_expression("#p = :p AND #s BETWEEN :a AND :b")
             .projection_expression("#p, #s")
             .expression_attribute_names("#p", PARTITION_KEY)
             .expression_attribute_names("#s", SORT_KEY)
-            .expression_attribute_values(":p", AttributeValue::S(partition.to_string()));
+            .expression_attribute_values(":p", AttributeValue::S(partition.to_string()))
+            .expression_attribute_values(":a", AttributeValue::S(from))
+            .expression_attribute_values(":b", AttributeValue::S(to));
         let mut items = query.into_paginator().items().send();
         let mut removed = 0;
         while let Some(mut item) = items.next().await.transpose().map_err(Error::aws)? {
