@@ -1,17 +1,13 @@
 //! Where the explorer reads from: a table in AWS, or a file on this machine. The same client asks both: what the file
-//! holds is served by the embedded DynamoDB on a loopback port, for as long as this process lives.
+//! holds is served by the embedded DynamoDB in this process.
 
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use aws_config::BehaviorVersion;
-use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
 use clap::Args;
-use throughline_store::Store;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use throughline_store::{Store, embedded};
 
 /// Names the store's table in AWS.
 pub const TABLE: &str = "THROUGHLINE_STORE_TABLE";
@@ -55,7 +51,6 @@ pub struct Connection {
     place: Place,
     told: String,
     is_named: bool,
-    _server: JoinSet<()>,
 }
 
 /// Whether a file that is not there is made.
@@ -106,19 +101,12 @@ impl Options {
                     None => format!("table {table} in {region}"),
                 };
                 let client = Client::new(&config);
-                Ok(Connection::new(
-                    client,
-                    table.clone(),
-                    Place::Table(table),
-                    told,
-                    is_named,
-                    JoinSet::new(),
-                ))
+                Ok(Connection::new(client, table.clone(), Place::Table(table), told, is_named))
             }
             Place::File(path) => {
-                let (client, server) = in_file(&path, missing).await?;
+                let client = in_file(&path, missing)?;
                 let told = format!("file {}", path.display());
-                Ok(Connection::new(client, IN_FILE.to_owned(), Place::File(path), told, is_named, server))
+                Ok(Connection::new(client, IN_FILE.to_owned(), Place::File(path), told, is_named))
             }
         }
     }
@@ -127,16 +115,9 @@ impl Options {
 // === impl Connection ===
 
 impl Connection {
-    fn new(
-        client: Client,
-        table: String,
-        place: Place,
-        told: String,
-        is_named: bool,
-        server: JoinSet<()>,
-    ) -> Self {
+    fn new(client: Client, table: String, place: Place, told: String, is_named: bool) -> Self {
         let store = Store::new(client.clone(), &table);
-        Self { store, client, table, place, told, is_named, _server: server }
+        Self { store, client, table, place, told, is_named }
     }
 
     /// Where it is, for people.
@@ -186,23 +167,12 @@ fn brief(said: &str) -> String {
     crate::ask::harmless(&said[..end.unwrap_or(said.len())])
 }
 
-/// Serves what a file holds.
-async fn in_file(path: &Path, missing: Missing) -> anyhow::Result<(Client, JoinSet<()>)> {
+/// A client of what a file holds.
+fn in_file(path: &Path, missing: Missing) -> anyhow::Result<Client> {
     check(path, missing)?;
     let text = path.to_str().with_context(|| format!("{}: its name is no UTF-8", path.display()))?;
     let database = dynoxide::Database::new(text).map_err(|error| anyhow::anyhow!("{text}: {error}"))?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no loopback port")?;
-    let endpoint = format!("http://{}", listener.local_addr()?);
-    let mut server = JoinSet::new();
-    server.spawn(dynoxide::server::serve_on(listener, database));
-    let config = aws_config::defaults(BehaviorVersion::latest())
-        .region("us-east-1")
-        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-        .load()
-        .await;
-    // Of the service itself: `AWS_ENDPOINT_URL_DYNAMODB` is meant for tables in AWS.
-    let config = aws_sdk_dynamodb::config::Builder::from(&config).endpoint_url(endpoint).build();
-    Ok((Client::from_conf(config), server))
+    Ok(embedded::client(database))
 }
 
 /// Whether this may be a store, or become one.

@@ -1,6 +1,8 @@
 //! The trace store.
 #![doc = include_str!("../README.md")]
 
+#[cfg(any(test, feature = "embedded"))]
+pub mod embedded;
 mod error;
 mod hash;
 mod item;

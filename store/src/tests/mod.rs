@@ -1,4 +1,4 @@
-//! The store against the embedded DynamoDB, over HTTP as in the cloud; against moto where `ROUND_TRIPS_MOTO` names its
+//! The store against the embedded DynamoDB; against moto, over HTTP as in the cloud, where `ROUND_TRIPS_MOTO` names its
 //! endpoint.
 
 mod again;
@@ -12,15 +12,12 @@ mod shop;
 mod template;
 mod throttled;
 
-use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::item::Item;
@@ -33,12 +30,11 @@ const MOTO: &str = "ROUND_TRIPS_MOTO";
 /// The hour before now.
 const LAST_HOUR: Window = Window { from: NOW - 3_600_000, to: NOW + 1000 };
 
-/// A new table, and the process that serves it.
+/// A new table.
 struct Table {
     client: Client,
     name: String,
     store: Store,
-    _server: JoinSet<()>,
 }
 
 impl Table {
@@ -46,24 +42,19 @@ impl Table {
         // In moto all tests share one account.
         static TABLES: AtomicUsize = AtomicUsize::new(0);
         let name = format!("traces-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::Relaxed));
-        let mut server = JoinSet::new();
-        let endpoint = match std::env::var(MOTO) {
-            Ok(moto) => moto,
-            Err(_) => {
-                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-                let endpoint = format!("http://{}", listener.local_addr().unwrap());
-                server.spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
-                endpoint
+        let client = match std::env::var(MOTO) {
+            Ok(moto) => {
+                let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
+                    .region("us-east-1")
+                    .endpoint_url(moto)
+                    .credentials_provider(Credentials::for_tests());
+                Client::new(&config.load().await)
             }
+            Err(_) => crate::embedded::client(dynoxide::Database::memory().unwrap()),
         };
-        let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
-            .region("us-east-1")
-            .endpoint_url(endpoint)
-            .credentials_provider(Credentials::for_tests());
-        let client = Client::new(&config.load().await);
         let store = Store::new(client.clone(), &name);
         store.create_table().await.unwrap();
-        Self { client, name, store, _server: server }
+        Self { client, name, store }
     }
 
     fn writer(&self) -> Writer {

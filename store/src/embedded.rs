@@ -1,0 +1,97 @@
+//! The table on this machine: a client that an embedded DynamoDB answers, in this process and without a port.
+//!
+//! What the store asks goes through the same SDK as in the cloud, up to the bytes of each request.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use dynoxide::{Database, DynoxideError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What stands before the operation in `x-amz-target`
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html>).
+const TARGET: &str = "DynamoDB_20120810.";
+
+/// A client of this database. To be used on a Tokio runtime.
+#[must_use]
+pub fn client(database: Database) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .http_client(Embedded(database));
+    Client::from_conf(config.build())
+}
+
+/// The service in this process.
+#[derive(Clone)]
+struct Embedded(Database);
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Embedded")
+    }
+}
+
+impl HttpClient for Embedded {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Embedded {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let database = self.0.clone();
+        HttpConnectorFuture::new(async move {
+            // The database blocks its thread.
+            let answer = tokio::task::spawn_blocking(move || answer(&database, &request));
+            answer.await.map_err(|error| ConnectorError::other(error.into(), None))?
+        })
+    }
+}
+
+fn answer(database: &Database, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let target = request.headers().get("x-amz-target").unwrap_or_default();
+    let operation = target.strip_prefix(TARGET).unwrap_or(target);
+    let (status, body) = match run(database, operation, request.body().bytes().unwrap_or_default()) {
+        Ok(body) => (200, body),
+        Err(error) => (error.status_code(), error.to_json()),
+    };
+    let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
+    Ok(HttpResponse::new(status, SdkBody::from(body)))
+}
+
+/// The operations that a store needs, and those with which a test prepares its table.
+fn run(database: &Database, operation: &str, body: &[u8]) -> dynoxide::Result<String> {
+    match operation {
+        "BatchWriteItem" => pass(body, |request| database.batch_write_item(request)),
+        "CreateTable" => pass(body, |request| database.create_table(request)),
+        "DeleteItem" => pass(body, |request| database.delete_item(request)),
+        "DescribeTable" => pass(body, |request| database.describe_table(request)),
+        "DescribeTimeToLive" => pass(body, |request| database.describe_time_to_live(request)),
+        "PutItem" => pass(body, |request| database.put_item(request)),
+        "Query" => pass(body, |request| database.query(request)),
+        "Scan" => pass(body, |request| database.scan(request)),
+        "UpdateTimeToLive" => pass(body, |request| database.update_time_to_live(request)),
+        other => Err(DynoxideError::ValidationException(format!("{other} is no operation of a store"))),
+    }
+}
+
+/// A request that is read, run, and answered.
+fn pass<Q: DeserializeOwned, A: Serialize>(
+    body: &[u8],
+    run: impl FnOnce(Q) -> dynoxide::Result<A>,
+) -> dynoxide::Result<String> {
+    let request = serde_json::from_slice(body)
+        .map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
+    serde_json::to_string(&run(request)?)
+        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
