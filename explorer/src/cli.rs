@@ -80,17 +80,19 @@ pub enum Command {
 
     /// Write a transaction as it came in, as OTLP JSON
     ///
-    /// All runs that have to do with it, as they were told; of a batch those of other senders too.
+    /// All runs that have to do with it, as they were told; of a batch those of other senders too. With --logs a second
+    /// line has the log lines of its runs.
     #[command(after_help = ANSWERS)]
     Export(keep::ExportOptions),
 
     /// Read OTLP JSON into the store, whoever wrote it
     ///
+    /// Spans and log lines; metrics are passed over.
     /// Takes what `throughline replay` takes: files of OTLP JSON, logs that hold such lines, exports of CloudWatch.
     /// Read in again, a file changes nothing. What is older than 14 days is listed under now. With --store the
     /// file is made if it is not there.
     ///
-    /// Exit status: 0 if all could be read and there were spans, 1 if not, 2 for a wrong command line or if the
+    /// Exit status: 0 if all could be read and there was something, 1 if not, 2 for a wrong command line or if the
     /// store can't be written.
     Import(keep::ImportOptions),
 

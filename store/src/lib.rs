@@ -6,6 +6,7 @@ pub mod embedded;
 mod error;
 mod hash;
 mod item;
+pub mod log;
 mod query;
 mod run;
 pub mod schema;

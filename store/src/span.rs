@@ -190,11 +190,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn attributes(list: Vec<KeyValue>) -> BTreeMap<String, String> {
+pub(crate) fn attributes(list: Vec<KeyValue>) -> BTreeMap<String, String> {
     list.into_iter().filter_map(|pair| Some((pair.key, text(pair.value?, 0)?))).collect()
 }
 
-fn text(value: AnyValue, depth: usize) -> Option<String> {
+/// A value as people read it.
+pub(crate) fn text(value: AnyValue, depth: usize) -> Option<String> {
     if depth > MAX_DEPTH {
         return None;
     }
@@ -206,6 +207,11 @@ fn text(value: AnyValue, depth: usize) -> Option<String> {
         any_value::Value::ArrayValue(array) => {
             let texts = array.values.into_iter().filter_map(|value| text(value, depth + 1));
             texts.collect::<Vec<_>>().join(", ")
+        }
+        any_value::Value::KvlistValue(list) => {
+            let member = |pair: KeyValue| Some(format!("{}={}", pair.key, text(pair.value?, depth + 1)?));
+            let members: Vec<String> = list.values.into_iter().filter_map(member).collect();
+            format!("{{{}}}", members.join(", "))
         }
         _ => return None,
     })

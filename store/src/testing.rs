@@ -3,6 +3,7 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::Link;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
@@ -38,6 +39,30 @@ pub(crate) fn otlp(function: &str, spans: impl IntoIterator<Item = Span>) -> Exp
             scope_spans: vec![ScopeSpans { spans: spans.into_iter().collect(), ..ScopeSpans::default() }],
             ..ResourceSpans::default()
         }],
+    }
+}
+
+/// A line about a request and a trace, if they are told, so many milliseconds after now.
+pub(crate) fn line(request: &str, trace: u64, after: u64, message: &str) -> LogRecord {
+    let body = AnyValue { value: Some(Value::StringValue(message.to_owned())) };
+    LogRecord {
+        time_unix_nano: (NOW + after) * 1_000_000,
+        severity_number: 9,
+        body: Some(body),
+        attributes: if request.is_empty() { vec![] } else { vec![text("faas.invocation_id", request)] },
+        trace_id: if trace == 0 { vec![] } else { u128::from(trace).to_be_bytes().to_vec() },
+        ..LogRecord::default()
+    }
+}
+
+/// A batch of lines of one function.
+pub(crate) fn lines(function: &str, log_records: impl IntoIterator<Item = LogRecord>) -> ResourceLogs {
+    let resource = Resource { attributes: vec![text("faas.name", function)], ..Resource::default() };
+    let log_records = log_records.into_iter().collect();
+    ResourceLogs {
+        resource: Some(resource),
+        scope_logs: vec![ScopeLogs { log_records, ..ScopeLogs::default() }],
+        ..ResourceLogs::default()
     }
 }
 

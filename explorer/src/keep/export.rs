@@ -4,6 +4,8 @@ use std::io::Write;
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
+use throughline_store::Answer;
 
 use crate::connection::{self, Missing};
 
@@ -17,6 +19,10 @@ pub struct Options {
     /// In which form
     #[arg(long, value_enum, default_value_t = Format::Otlp)]
     format: Format,
+
+    /// Write its log lines too, in a second line: one ExportLogsServiceRequest
+    #[arg(long)]
+    logs: bool,
 
     #[command(flatten)]
     connection: connection::Options,
@@ -36,20 +42,35 @@ enum Format {
 pub async fn run(options: &Options) -> anyhow::Result<bool> {
     let Format::Otlp = options.format;
     let connection = options.connection.connect(Missing::Refuse).await?;
-    let answer = connection.store.reader(SystemTime::now()).export(options.trace.trim()).await;
-    let answer = answer.map_err(|error| connection.explained(&error))?;
+    let reader = connection.store.reader(SystemTime::now());
+    let trace = options.trace.trim();
+    let answer = reader.export(trace).await.map_err(|error| connection.explained(&error))?;
+    let request = doubts_told(answer);
+    if request.resource_spans.is_empty() {
+        eprintln!("throughline: nothing is known of {}", crate::ask::harmless(&options.trace));
+        return Ok(false);
+    }
+    let mut text = line(&request)?;
+    if options.logs {
+        let answer = reader.transaction(trace).await.map_err(|error| connection.explained(&error))?;
+        let answer = reader.export_logs(&answer.found.runs).await;
+        text += &line(&doubts_told(answer.map_err(|error| connection.explained(&error))?))?;
+    }
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(true)
+}
+
+fn line(request: &impl Serialize) -> anyhow::Result<String> {
+    Ok(crate::ask::harmless_json(&serde_json::to_string(request)?) + "\n")
+}
+
+/// Tells on stderr what could not be read; stdout has the rest.
+fn doubts_told<T>(answer: Answer<T>) -> T {
     if answer.at_least {
         eprintln!("throughline: there is more of it than could be read");
     }
     for item in &answer.damaged {
         eprintln!("throughline: {}", crate::ask::harmless(&format!("{}: {}", item.key, item.why)));
     }
-    if answer.found.resource_spans.is_empty() {
-        eprintln!("throughline: nothing is known of {}", crate::ask::harmless(&options.trace));
-        return Ok(false);
-    }
-    let mut text = crate::ask::harmless_json(&serde_json::to_string(&answer.found)?);
-    text.push('\n');
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(true)
+    answer.found
 }

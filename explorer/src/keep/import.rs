@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use serde::Serialize;
@@ -13,7 +14,7 @@ use throughline_store::{Options as Kept, Writer};
 use tokio::time::Instant;
 
 use crate::connection::{self, Connection, Missing};
-use crate::replay::{Reading, read_traces};
+use crate::replay::{Reading, read_files};
 
 /// How long one request may take to be written, with the store's own retries.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -50,7 +51,11 @@ struct Outcome {
     torn: u64,
     /// Files that could not be read.
     unread: u64,
-    /// Metrics and log records, which the store does not keep.
+    /// Log lines.
+    lines: u64,
+    /// Log lines that name neither a request nor a trace: nobody would find them.
+    unnamed: u64,
+    /// Metrics, which the store does not keep.
     passed_over: u64,
 }
 
@@ -67,7 +72,7 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
     let mut outcome = Outcome::default();
     let mut written = None;
     for path in &options.files {
-        let mut source = read_traces(path);
+        let mut source = read_files(path);
         // One writer for each file: it counts what it writes under the file's name.
         while let Some(reading) = source.next() {
             match reading {
@@ -79,6 +84,7 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
                     let writer = written.get_or_insert_with(|| writer(&connection, source.path(), &request));
                     outcome.add(&connection, writer, request).await?;
                 }
+                Reading::Logs(request) => outcome.add_logs(&connection, request).await?,
                 Reading::Other(items) => outcome.passed_over += items,
                 Reading::Torn(why) => {
                     outcome.torn += 1;
@@ -102,7 +108,7 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
         format!("{}\nnext: {next}", outcome.text(connection.told()))
     };
     let _ = writeln!(std::io::stdout(), "{text}");
-    Ok(outcome.torn + outcome.unread == 0 && outcome.spans > 0)
+    Ok(outcome.torn + outcome.unread == 0 && outcome.spans + outcome.lines > 0)
 }
 
 /// Of this file: read in again under the same path it has the same name, so that nothing is counted twice. A log that
@@ -132,13 +138,33 @@ impl Outcome {
         Ok(())
     }
 
+    async fn add_logs(
+        &mut self,
+        connection: &Connection,
+        request: ExportLogsServiceRequest,
+    ) -> anyhow::Result<()> {
+        // Lines are not counted by sandbox: any name will do.
+        let writer = connection.store.writer("import", Kept::default());
+        let written = writer.write_logs(request, SystemTime::now(), Instant::now() + PATIENCE).await;
+        let written = written.map_err(|error| connection.explained(&error))?;
+        self.items += written.items as u64;
+        self.lines += written.lines as u64;
+        self.unnamed += written.unnamed as u64;
+        self.too_large += written.too_large as u64;
+        Ok(())
+    }
+
     fn text(&self, store: &str) -> String {
-        let mut text =
-            format!("{} spans of {} runs from {} files into {store}", self.spans, self.runs, self.files);
+        let lines = if self.lines > 0 { format!(" and {} log lines", self.lines) } else { String::new() };
+        let mut text = format!(
+            "{} spans of {} runs{lines} from {} files into {store}",
+            self.spans, self.runs, self.files
+        );
         for (number, what) in [
-            (self.passed_over, "metrics and log records, which are not kept"),
+            (self.passed_over, "metrics, which are not kept"),
+            (self.unnamed, "log lines that name neither a request nor a trace, which are not kept"),
             (self.left_out, "ids beyond those that a run is found by"),
-            (self.too_large, "runs without their spans, of more than 64 MiB"),
+            (self.too_large, "runs without their spans or lines, of more than 64 MiB"),
             (self.torn, "requests that are torn or no OTLP"),
             (self.unread, "files that could not be read"),
         ] {

@@ -28,7 +28,7 @@ use found::Found;
 use groups::{Group, Signal};
 use outbox::{Counts, Outbox, number_of};
 use parts::Parts;
-pub(crate) use reader::{Reading, read_traces};
+pub(crate) use reader::{Reading, read_files};
 use scan::Scanner;
 use seen::Seen;
 use send::Sender;

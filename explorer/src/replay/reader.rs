@@ -1,9 +1,10 @@
-//! The traces in files, for those who do not send them on.
+//! The traces and log lines in files, for those who do not send them on.
 
 use std::collections::VecDeque;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
 use super::files;
@@ -19,7 +20,9 @@ pub(crate) enum Reading {
     File,
     /// A request.
     Traces(ExportTraceServiceRequest),
-    /// So many metrics or log records.
+    /// A request of log lines.
+    Logs(ExportLogsServiceRequest),
+    /// So many metrics.
     Other(u64),
     /// What began as a request and is none: where, and why.
     Torn(String),
@@ -28,7 +31,7 @@ pub(crate) enum Reading {
 }
 
 /// Reads the files of an argument, one after another.
-pub(crate) struct Traces {
+pub(crate) struct Readings {
     files: VecDeque<PathBuf>,
     path: PathBuf,
     scanner: Option<Scanner<Box<dyn Read>>>,
@@ -36,17 +39,17 @@ pub(crate) struct Traces {
     waiting: VecDeque<Reading>,
 }
 
-/// The traces in a file, in those of a folder, or in standard input if it is `-`.
-pub(crate) fn read_traces(path: &Path) -> Traces {
+/// What there is in a file, in those of a folder, or in standard input if it is `-`.
+pub(crate) fn read_files(path: &Path) -> Readings {
     let mut waiting = VecDeque::new();
     let files = files::named(path).unwrap_or_else(|error| {
         waiting.push_back(Reading::Unread(format!("{}: {error}", path.display())));
         Vec::new()
     });
-    Traces { files: files.into(), path: path.to_owned(), scanner: None, parts: Parts::default(), waiting }
+    Readings { files: files.into(), path: path.to_owned(), scanner: None, parts: Parts::default(), waiting }
 }
 
-impl Traces {
+impl Readings {
     /// The file that is read now.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -105,7 +108,7 @@ fn reading(found: Found) -> Reading {
     match found {
         Found::Traces(resource_spans) => Reading::Traces(ExportTraceServiceRequest { resource_spans }),
         Found::Metrics(groups) => Reading::Other(number_of(&groups)),
-        Found::Logs(groups) => Reading::Other(number_of(&groups)),
+        Found::Logs(resource_logs) => Reading::Logs(ExportLogsServiceRequest { resource_logs }),
         // A part of a part is nothing that is written.
         Found::Part(_) => Reading::Other(0),
     }

@@ -5,7 +5,7 @@ mod shop;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
-use shop::{ESCAPE, Shop, hostile, throughline, trace};
+use shop::{ESCAPE, Shop, hostile, log_lines, throughline, trace};
 
 #[track_caller]
 fn tells(shop: &Shop, arguments: &[&str], told: &str) {
@@ -209,6 +209,24 @@ fn what_came_in_is_what_goes_out_and_twice_is_once() {
     let before = other.json(&["functions"]);
     assert_eq!(other.ask(&["import", path.to_str().unwrap()]).code, 0);
     assert_eq!(other.json(&["functions"])["found"], before["found"]);
+}
+
+#[test]
+fn log_lines_come_in_and_go_out_with_their_transaction() {
+    let shop = Shop::new();
+    let imported = shop.import("logs.jsonl", &[log_lines(1)]);
+    assert_eq!(imported.code, 0, "{}", imported.errors);
+    assert!(imported.text.starts_with("0 spans of 0 runs and 3 log lines from 1 files"), "{}", imported.text);
+
+    let out = shop.ask(&["export", &trace(1), "--logs"]);
+    let lines: Vec<&str> = out.text.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0], shop.ask(&["export", &trace(1)]).text.trim());
+    assert_eq!(lines[1].matches("\"body\"").count(), 3);
+    let again: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(shop.import("again.jsonl", &again).code, 0);
+    let twice = shop.ask(&["export", &trace(1), "--logs"]);
+    assert_eq!(twice.text.matches("\"body\"").count(), 3, "twice is once");
 }
 
 #[test]

@@ -175,6 +175,28 @@ pub(crate) fn order(number: u64, user: &str, error: Option<&str>, build: &str) -
     json!({ "resourceSpans": [of("checkout-api", &spans_of_api), of("email-sender", &[mailing])] })
 }
 
+/// What the sender of an order's mail logged: two lines that name its request, and one that names its span alone.
+pub(crate) fn log_lines(number: u64) -> Value {
+    let record = |after: u64, level: &str, message: &str, attributes: &[Value], span: Option<u64>| {
+        json!({
+            "timeUnixNano": ((yesterday().0 + number * 10_000 + after) * 1_000_000).to_string(),
+            "severityText": level,
+            "body": { "stringValue": message },
+            "attributes": attributes,
+            "traceId": trace(number),
+            "spanId": span.map(|id| format!("{:016x}", number * 100 + id)).unwrap_or_default(),
+        })
+    };
+    let request = [text("faas.invocation_id", &format!("mail-{number}"))];
+    let records = [
+        record(1225, "INFO", "sending a mail", &request, None),
+        record(1340, "ERROR", "the server said 550", &request, None),
+        record(1330, "DEBUG", "> MAIL FROM", &[text("smtp.host", "mx1")], Some(3)),
+    ];
+    let resource = json!({ "attributes": [text("faas.name", "email-sender")] });
+    json!({ "resourceLogs": [{ "resource": resource, "scopeLogs": [{ "logRecords": records }] }] })
+}
+
 /// The same where every text is an attack.
 pub(crate) fn hostile(number: u64) -> Value {
     let text = order(number, "USER", Some("MESSAGE"), "BUILD").to_string();

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use pointer::Pointer;
 pub(crate) use size::{size, write_units};
-pub(crate) use spans::{pack, unpack, unpacked_bytes};
+pub(crate) use spans::{pack, pack_logs, unpack, unpack_logs, unpacked_bytes};
 
 use crate::Error;
 use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, TTL};

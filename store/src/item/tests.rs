@@ -20,7 +20,7 @@ fn value() -> impl Strategy<Value = AttributeValue> {
 }
 
 fn foreign() -> impl Strategy<Value = Item> {
-    let name = "pk|sk|ttl|spans|part|parts|bytes|digest|encoding|request_id|span_id|trace_id|function|start|error|names";
+    let name = "pk|sk|ttl|spans|logs|part|parts|bytes|digest|encoding|request_id|span_id|trace_id|function|start|error|names";
     prop::collection::hash_map(name, value(), 0..16)
 }
 
@@ -64,6 +64,8 @@ proptest! {
             let _ = (expired(item, 5), size(item), write_units(item));
         }
         let (_, damaged) = unpack(&items);
+        prop_assert!(damaged.len() <= items.len());
+        let (_, damaged) = unpack_logs(&items);
         prop_assert!(damaged.len() <= items.len());
     }
 

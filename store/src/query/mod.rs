@@ -13,6 +13,7 @@ mod impact;
 mod joins;
 mod latest;
 mod lists;
+mod logs;
 mod traces;
 mod transaction;
 

@@ -27,6 +27,8 @@ const MAX_TEXT: usize = 256;
 pub enum Partition {
     /// The spans of the runs with this request id.
     Spans(String),
+    /// The log lines of the runs with this request id, by the time of their first.
+    Logs(String),
     /// The runs that have to do with a trace.
     Trace(String),
     /// The runs of a function that began on a day, by time.
@@ -78,6 +80,7 @@ impl fmt::Display for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Spans(request) => write!(f, "spans#{request}"),
+            Self::Logs(request) => write!(f, "logs#{request}"),
             Self::Trace(id) => write!(f, "trace#{id}"),
             Self::Runs { day, shard, function } => write!(f, "runs#{day:05}#{shard:02}#{function}"),
             Self::Failures { day, shard, function } => write!(f, "failures#{day:05}#{shard:02}#{function}"),
@@ -106,6 +109,7 @@ impl FromStr for Partition {
         };
         let key = match kind {
             "spans" => Self::Spans(rest.to_owned()),
+            "logs" => Self::Logs(rest.to_owned()),
             "trace" => Self::Trace(rest.to_owned()),
             "runs" => daily().map(|(day, shard, function)| Self::Runs { day, shard, function })?,
             "failures" => daily().map(|(day, shard, function)| Self::Failures { day, shard, function })?,
@@ -169,6 +173,7 @@ mod tests {
         let text = "[a-z#=~ é]{0,12}";
         prop_oneof![
             text.prop_map(Partition::Spans),
+            text.prop_map(Partition::Logs),
             text.prop_map(Partition::Trace),
             text.prop_map(Partition::Id),
             (0..9_999_999_u64, 0..16_u8, text).prop_map(|(day, shard, function)| Partition::Runs {
@@ -198,7 +203,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_a_partition_or_foreign(text in "(spans|runs|begun|totals|baggage|id|x)?#?[0-9#=]{0,16}|.*") {
+        fn any_text_is_a_partition_or_foreign(text in "(spans|logs|runs|begun|totals|baggage|id|x)?#?[0-9#=]{0,16}|.*") {
             if let Ok(partition) = text.parse::<Partition>() {
                 prop_assert_eq!(partition.to_string(), text);
             }

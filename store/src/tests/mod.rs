@@ -8,6 +8,7 @@ mod impact;
 mod joined;
 mod large;
 mod lists;
+mod logs;
 mod shop;
 mod template;
 mod throttled;

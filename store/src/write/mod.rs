@@ -1,6 +1,7 @@
 //! Writing: from OTLP to items in the table.
 
 mod batch;
+mod logs;
 mod plan;
 mod rebuild;
 mod retry;
@@ -19,6 +20,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use tokio::time::Instant;
@@ -63,8 +65,12 @@ pub struct Written {
     pub requests: usize,
     /// How many ids and traces a run had beyond those that it is found by.
     pub left_out: usize,
-    /// How many runs are told of without their spans, which are more than 64 MiB.
+    /// How many runs are told of without their spans, or their lines, which are more than 64 MiB.
     pub too_large: usize,
+    /// How many log lines were written.
+    pub lines: usize,
+    /// How many log lines name neither a request nor a trace: nobody would find them, so they are not kept.
+    pub unnamed: usize,
 }
 
 /// Writes the spans of one process into the table.
@@ -136,6 +142,24 @@ impl Writer {
             }
         }
         Ok(written)
+    }
+
+    /// Writes log lines: for each request, or trace of what is no function's, that a batch of them names, an item.
+    ///
+    /// # Errors
+    ///
+    /// When the table refuses them, or when not all were written by the deadline: then they are to be written again as
+    /// a whole.
+    pub async fn write_logs(
+        &self,
+        request: ExportLogsServiceRequest,
+        now: SystemTime,
+        deadline: Instant,
+    ) -> Result<Written, Error> {
+        let plan = logs::plan(request, millis(now), self.retention())?;
+        let batch = batch::write(&self.client, &self.table, plan.items, deadline).await?;
+        let (items, units, requests) = (batch.items, batch.units, batch.requests);
+        Ok(Written { items, units, requests, ..plan.written })
     }
 
     /// The items of the totals that have changed.

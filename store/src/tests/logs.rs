@@ -1,0 +1,112 @@
+//! Log lines are found with their runs.
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
+
+use super::*;
+use crate::testing::{invocation, line, lines, otlp, span};
+use crate::{Card, Filter};
+
+fn request(batches: impl IntoIterator<Item = ResourceLogs>) -> ExportLogsServiceRequest {
+    ExportLogsServiceRequest { resource_logs: batches.into_iter().collect() }
+}
+
+async fn log(table: &Table, batches: impl IntoIterator<Item = ResourceLogs>) -> Written {
+    table.writer().write_logs(request(batches), at(NOW), soon()).await.unwrap()
+}
+
+async fn run_of(table: &Table, function: &str) -> Vec<Card> {
+    table.reader().runs(function, LAST_HOUR, &Filter::default(), 9).await.unwrap().found
+}
+
+async fn told(table: &Table, runs: &[Card]) -> Vec<String> {
+    let answer = table.reader().logs(runs).await.unwrap();
+    assert!(answer.damaged.is_empty() && !answer.at_least);
+    answer.found.into_iter().map(|line| line.message).collect()
+}
+
+#[tokio::test]
+async fn by_request_or_by_trace_and_in_order() {
+    let table = Table::new().await;
+    table.write(otlp("mailer", [invocation(1, 1, "r-1")])).await;
+    table.write(otlp("mailer", [invocation(1, 2, "r-2")])).await;
+    table.write(otlp("web", [span(1, 3, None)])).await;
+    let batch = lines(
+        "mailer",
+        [
+            line("r-1", 1, 3, "third"),
+            line("r-2", 1, 0, "other"),
+            line("r-1", 0, 1, "first"),
+            line("r-1", 0, 1, "second"),
+        ],
+    );
+    let written =
+        log(&table, [batch, lines("web", [line("", 1, 2, "rendered"), line("", 0, 2, "lost")])]).await;
+    assert_eq!((written.lines, written.items, written.unnamed), (5, 3, 1));
+    log(&table, [lines("mailer", [line("", 1, 2, "of the trace")])]).await;
+
+    let mut runs = run_of(&table, "mailer").await;
+    assert_eq!(told(&table, &runs).await, ["other", "first", "second", "of the trace", "third"]);
+    runs.retain(|run| run.request_id == "r-1");
+    assert_eq!(told(&table, &runs).await, ["first", "second", "of the trace", "third"]);
+    assert_eq!(told(&table, &run_of(&table, "web").await).await, ["rendered"]);
+    assert_eq!(told(&table, &[]).await, [""; 0]);
+    let requests = table.reader().logs(&runs).await.unwrap().requests;
+    assert_eq!(requests, 2, "by request and by trace");
+}
+
+#[tokio::test]
+async fn written_again_in_other_company_nothing_changes() {
+    let table = Table::new().await;
+    table.write(otlp("mailer", [invocation(1, 1, "r-1")])).await;
+    let (one, two) =
+        (lines("mailer", [line("r-1", 1, 0, "one")]), lines("mailer", [line("r-1", 1, 1, "two")]));
+    log(&table, [one.clone()]).await;
+    log(&table, [two.clone(), one.clone()]).await;
+    let runs = run_of(&table, "mailer").await;
+    assert_eq!(told(&table, &runs).await, ["one", "two"]);
+    let out = table.reader().export_logs(&runs).await.unwrap().found;
+    assert_eq!(out, request([one, two]));
+}
+
+#[tokio::test]
+async fn many_are_in_several_items_and_the_largest_are_told() {
+    let table = Table::new().await;
+    table.write(otlp("f", [invocation(1, 1, "r-1")])).await;
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut noise = |bytes: usize| (0..bytes).map(|_| random.alphanumeric()).collect::<String>();
+    let many = (0..20).map(|at| line("r-1", 1, at, &noise(60_000)));
+    let written = log(&table, [lines("f", many)]).await;
+    assert!((3..6).contains(&written.items) && written.lines == 20, "{written:?}");
+    let runs = run_of(&table, "f").await;
+    assert_eq!(told(&table, &runs).await.len(), 20);
+
+    let huge = "x".repeat(20 << 20);
+    log(&table, [lines("f", [line("r-1", 1, 0, &huge)])]).await;
+    let answer = table.reader().logs(&runs).await.unwrap();
+    assert!(answer.at_least, "more than is read for one answer");
+    let written = log(&table, [lines("f", [line("r-1", 1, 0, &"x".repeat(65 << 20))])]).await;
+    assert_eq!((written.items, written.too_large), (0, 1));
+}
+
+/// What an invocation's lines cost: a unit for each KB that they are, compressed.
+#[tokio::test]
+async fn a_dozen_lines_cost_a_unit() {
+    let table = Table::new().await;
+    let said = |at| format!("order {at} of user u-1042 was priced at {} cents in {at} ms", at * 37);
+    let written = log(&table, [lines("f", (0..12).map(|at| line("r-1", 1, at, &said(at))))]).await;
+    assert_eq!((written.items, written.units, written.lines), (1, 1, 12));
+}
+
+#[tokio::test]
+async fn lines_expire_with_their_run() {
+    let table = Table::new().await;
+    table.write(otlp("f", [invocation(1, 1, "r-1")])).await;
+    log(&table, [lines("f", [line("r-1", 1, 0, "said")])]).await;
+    let items = table.items().await;
+    let ttl = |kind: &str| {
+        let item = items.iter().find(|item| item["pk"].as_s().unwrap().starts_with(kind)).unwrap();
+        item["ttl"].as_n().unwrap().clone()
+    };
+    assert_eq!(ttl("logs#"), ttl("spans#"));
+}
