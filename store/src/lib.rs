@@ -1,5 +1,7 @@
 //! The trace store.
 #![doc = include_str!("../README.md")]
+// Without the SDK nothing is read back: what reading needs beside it is compiled all the same, and linked nowhere.
+#![cfg_attr(not(feature = "aws-sdk"), allow(dead_code, unused_imports))]
 
 #[cfg(any(test, feature = "embedded"))]
 pub mod embedded;
@@ -7,26 +9,33 @@ mod error;
 mod hash;
 mod item;
 pub mod log;
+#[cfg(feature = "aws-sdk")]
 mod query;
 mod run;
 pub mod schema;
 pub mod span;
+#[cfg(feature = "aws-sdk")]
 mod store;
 pub mod time;
 mod totals;
+pub mod wire;
 mod write;
 
 pub use error::Error;
 pub use hash::SHARDS;
-pub use item::{Damaged, Pointer};
+pub use item::{Damaged, Item, Pointer};
+#[cfg(feature = "aws-sdk")]
 pub use query::{
     Answer, BuildRow, By, Cause, EntryHit, ErrorGroup, Filter, Found, FunctionRow, Impact, Join, MAX_PAGES,
     MapEdge, Reader, Summary, Transaction, Upstream, UserHit,
 };
 pub use run::{Card, Failure, Name, Way};
+#[cfg(feature = "aws-sdk")]
 pub use store::Store;
 pub use totals::{Edge, Flow, Histogram, Sketch, Totals};
-pub use write::{Options, Rebuilt, Writer, Written};
+#[cfg(feature = "aws-sdk")]
+pub use write::Rebuilt;
+pub use write::{Options, Table, Writer, Written};
 
 #[cfg(test)]
 mod testing;

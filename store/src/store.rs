@@ -13,8 +13,8 @@ use crate::write::{Options, Writer};
 /// A table of traces.
 #[derive(Clone, Debug)]
 pub struct Store {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 impl Store {
@@ -35,8 +35,8 @@ impl Store {
 
     /// A writer for this process, see [`Writer::new`].
     #[must_use]
-    pub fn writer(&self, sandbox: &str, options: Options) -> Writer {
-        Writer::new(self.client.clone(), self.table.clone(), sandbox, options)
+    pub fn writer(&self, sandbox: &str, options: Options) -> Writer<Self> {
+        Writer::new(self.clone(), sandbox, options)
     }
 
     /// Asks the table. What has expired at `now` is not there.

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use serde::Serialize;
-use throughline_store::{Options as Kept, Writer};
+use throughline_store::{Options as Kept, Store, Writer};
 use tokio::time::Instant;
 
 use crate::connection::{self, Connection, Missing};
@@ -113,7 +113,7 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
 
 /// Of this file: read in again under the same path it has the same name, so that nothing is counted twice. A log that
 /// has grown begins as before.
-fn writer(connection: &Connection, path: &Path, first: &ExportTraceServiceRequest) -> Writer {
+fn writer(connection: &Connection, path: &Path, first: &ExportTraceServiceRequest) -> Writer<Store> {
     let mut hasher = DefaultHasher::new();
     path.canonicalize().unwrap_or_else(|_| path.to_owned()).hash(&mut hasher);
     first.encode_to_vec().hash(&mut hasher);
@@ -124,7 +124,7 @@ impl Outcome {
     async fn add(
         &mut self,
         connection: &Connection,
-        writer: &Writer,
+        writer: &Writer<Store>,
         request: ExportTraceServiceRequest,
     ) -> anyhow::Result<()> {
         let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);

@@ -4,24 +4,27 @@
 //! what could be read.
 
 mod pointer;
+#[cfg(feature = "aws-sdk")]
+mod sdk;
 mod size;
 mod spans;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_dynamo::AttributeValue;
 
 pub use pointer::Pointer;
+#[cfg(feature = "aws-sdk")]
+pub(crate) use sdk::{from_sdk, to_sdk};
+/// The attributes of an item.
+pub use serde_dynamo::Item;
 pub(crate) use size::{size, write_units};
 pub(crate) use spans::{pack, pack_logs, unpack, unpack_logs, unpacked_bytes};
 
 use crate::Error;
 use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, TTL};
-
-/// The attributes of an item.
-pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// An item that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,11 +37,8 @@ pub struct Damaged {
 
 impl Damaged {
     pub(crate) fn new(item: &Item, why: impl ToString) -> Self {
-        let text = |name| match item.get(name) {
-            Some(AttributeValue::S(text)) => text.as_str(),
-            _ => "?",
-        };
-        Self { key: format!("{} / {}", text(PARTITION_KEY), text(SORT_KEY)), why: why.to_string() }
+        let [partition, sort] = [PARTITION_KEY, SORT_KEY].map(|name| text(item, name).unwrap_or("?"));
+        Self { key: format!("{partition} / {sort}"), why: why.to_string() }
     }
 }
 
@@ -67,6 +67,13 @@ impl Place {
     }
 }
 
+/// An item of these attributes.
+pub(crate) fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
+    let mut item = Item::default();
+    item.extend(attributes.map(|(name, value)| (name.to_owned(), value)));
+    item
+}
+
 /// Items by partition.
 pub(crate) fn by_partition(items: Vec<Item>) -> BTreeMap<String, Vec<Item>> {
     let mut partitions: BTreeMap<String, Vec<Item>> = BTreeMap::new();
@@ -84,25 +91,34 @@ pub(crate) fn expired(item: &Item, now: u64) -> bool {
 /// What an item holds.
 pub(crate) fn read<T: DeserializeOwned>(item: Item) -> Result<T, Damaged> {
     // Only of what can't be read is the key needed.
-    let (partition, sort) = (item.get(PARTITION_KEY).cloned(), item.get(SORT_KEY).cloned());
+    let [partition, sort] = [PARTITION_KEY, SORT_KEY].map(|name| (name, item.get(name).cloned()));
     serde_dynamo::from_item(item).map_err(|error| {
-        let keys = [(PARTITION_KEY, partition), (SORT_KEY, sort)];
-        let keys = keys.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        Damaged::new(&keys.collect(), error)
+        let mut key = Item::default();
+        key.extend([partition, sort].into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        Damaged::new(&key, error)
     })
 }
 
 pub(crate) fn number(item: &Item, name: &str) -> Option<u64> {
-    item.get(name)?.as_n().ok()?.parse().ok()
+    match item.get(name)? {
+        AttributeValue::N(number) => number.parse().ok(),
+        _ => None,
+    }
 }
 
 pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    item.get(name)?.as_s().ok().map(String::as_str)
+    match item.get(name)? {
+        AttributeValue::S(text) => Some(text),
+        _ => None,
+    }
 }
 
 pub(crate) fn bytes<'a>(item: &'a Item, name: &str) -> Option<&'a [u8]> {
-    item.get(name)?.as_b().ok().map(AsRef::as_ref)
+    match item.get(name)? {
+        AttributeValue::B(bytes) => Some(bytes),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

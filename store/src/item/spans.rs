@@ -5,15 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use prost::Message;
+use serde_dynamo::AttributeValue;
 
-use super::{Damaged, Item, bytes, number, text};
+use super::{Damaged, Item, bytes, item, number, text};
 use crate::Error;
 use crate::hash::hash;
 use crate::run::Run;
@@ -58,20 +57,20 @@ fn pack_as(name: &str, first: &str, request: &impl Message) -> Result<Vec<(Strin
     let compressed = zstd::bulk::compress(&whole, LEVEL).map_err(|error| Error::Spans(error.to_string()))?;
     let digest = format!("{:016x}", hash([whole.as_slice()]));
     let parts: Vec<&[u8]> = compressed.chunks(MAX_PART).collect();
-    let item = |(at, part): (usize, &&[u8])| {
+    let item_of = |(at, part): (usize, &&[u8])| {
         let number = |number: usize| AttributeValue::N(number.to_string());
         let text = |text: &str| AttributeValue::S(text.to_owned());
-        let item = Item::from([
-            (name.into(), AttributeValue::B(Blob::new(*part))),
-            (ENCODING.into(), text(ZSTD)),
-            (PART.into(), number(at)),
-            (PARTS.into(), number(parts.len())),
-            (BYTES.into(), number(whole.len())),
-            (DIGEST.into(), text(&digest)),
+        let item = item([
+            (name, AttributeValue::B(part.to_vec())),
+            (ENCODING, text(ZSTD)),
+            (PART, number(at)),
+            (PARTS, number(parts.len())),
+            (BYTES, number(whole.len())),
+            (DIGEST, text(&digest)),
         ]);
         (format!("{first}#{digest}#{at:04}"), item)
     };
-    Ok(parts.iter().enumerate().map(item).collect())
+    Ok(parts.iter().enumerate().map(item_of).collect())
 }
 
 /// The spans in the items of one partition, whole ones only; what is wrong with the others.

@@ -1,27 +1,30 @@
 //! Items are read as they were written, and whatever else stands in them is an error.
 
-use aws_sdk_dynamodb::primitives::Blob;
 use proptest::prelude::*;
 
 use super::*;
 use crate::run::{Card, Failure, Name, Way, group};
 use crate::testing::{Told as _, invocation, otlp, span};
 
-fn value() -> impl Strategy<Value = AttributeValue> {
+pub(crate) fn value() -> impl Strategy<Value = AttributeValue> {
     let leaf = prop_oneof![
         ".{0,8}".prop_map(AttributeValue::S),
         any::<i64>().prop_map(|number| AttributeValue::N(number.to_string())),
         ".{0,4}".prop_map(AttributeValue::N),
-        prop::collection::vec(any::<u8>(), 0..8).prop_map(|bytes| AttributeValue::B(Blob::new(bytes))),
+        prop::collection::vec(any::<u8>(), 0..8).prop_map(AttributeValue::B),
         any::<bool>().prop_map(AttributeValue::Bool),
         Just(AttributeValue::Null(true)),
     ];
-    leaf.prop_recursive(2, 8, 3, |inner| prop::collection::vec(inner, 0..3).prop_map(AttributeValue::L))
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        let names = prop::collection::hash_map(".{0,3}", inner.clone(), 0..3);
+        let list = prop::collection::vec(inner, 0..3).prop_map(AttributeValue::L);
+        prop_oneof![list, names.prop_map(AttributeValue::M)]
+    })
 }
 
 fn foreign() -> impl Strategy<Value = Item> {
     let name = "pk|sk|ttl|spans|logs|part|parts|bytes|digest|encoding|request_id|span_id|trace_id|function|start|error|names";
-    prop::collection::hash_map(name, value(), 0..16)
+    prop::collection::hash_map(name, value(), 0..16).prop_map(Item::from)
 }
 
 fn place() -> Place {
@@ -82,7 +85,7 @@ proptest! {
         let mut torn = bytes(&items[0], "spans").unwrap().to_vec();
         let at = at.index(torn.len());
         torn[at] ^= flip;
-        items[0].insert("spans".into(), AttributeValue::B(Blob::new(torn)));
+        items[0].insert("spans".into(), AttributeValue::B(torn));
         let (read, damaged) = unpack(&items);
         // A bit of the frame's header may say nothing of what is in it.
         prop_assert!(damaged.len() == 1 && read.is_empty() || read == run.otlp);
@@ -95,14 +98,14 @@ fn number_of(item: &Item, name: &str) -> Option<u64> {
 
 #[test]
 fn sizes_are_counted_as_dynamodb_counts_them() {
-    let item = Item::from([
-        ("pk".to_owned(), AttributeValue::S("abc".into())),
-        ("n".to_owned(), AttributeValue::N("1234".into())),
-        ("b".to_owned(), AttributeValue::B(Blob::new(vec![0; 1000]))),
+    let some = item([
+        ("pk", AttributeValue::S("abc".into())),
+        ("n", AttributeValue::N("1234".into())),
+        ("b", AttributeValue::B(vec![0; 1000])),
     ]);
-    assert_eq!(size(&item), 2 + 3 + 1 + 3 + 1 + 1000);
-    assert_eq!(write_units(&item), 1);
-    assert_eq!(write_units(&Item::from([("b".to_owned(), AttributeValue::B(Blob::new(vec![0; 1024])))])), 2);
+    assert_eq!(size(&some), 2 + 3 + 1 + 3 + 1 + 1000);
+    assert_eq!(write_units(&some), 1);
+    assert_eq!(write_units(&item([("b", AttributeValue::B(vec![0; 1024]))])), 2);
 }
 
 /// A small body that says it is large is not made room for.
@@ -111,17 +114,17 @@ fn a_bomb_is_no_spans() {
     let bomb = zstd::bulk::compress(&vec![0; 1 << 20], 3).unwrap();
     for (bytes, why) in [("10", "Destination buffer is too small"), ("99999999999", "more than a run has")] {
         let text = |text: &str| AttributeValue::S(text.to_owned());
-        let item = Item::from([
-            ("pk".to_owned(), text("spans#r")),
-            ("sk".to_owned(), text("s#d#0000")),
-            ("spans".to_owned(), AttributeValue::B(Blob::new(bomb.clone()))),
-            ("encoding".to_owned(), text("zstd")),
-            ("part".to_owned(), AttributeValue::N("0".into())),
-            ("parts".to_owned(), AttributeValue::N("1".into())),
-            ("bytes".to_owned(), AttributeValue::N(bytes.into())),
-            ("digest".to_owned(), text("d")),
+        let bomb = item([
+            ("pk", text("spans#r")),
+            ("sk", text("s#d#0000")),
+            ("spans", AttributeValue::B(bomb.clone())),
+            ("encoding", text("zstd")),
+            ("part", AttributeValue::N("0".into())),
+            ("parts", AttributeValue::N("1".into())),
+            ("bytes", AttributeValue::N(bytes.into())),
+            ("digest", text("d")),
         ]);
-        let (spans, damaged) = unpack(&[item]);
+        let (spans, damaged) = unpack(&[bomb]);
         assert!(spans.is_empty() && damaged[0].why.contains(why), "{damaged:?}");
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{Effort, Reader};
 use crate::Error;
-use crate::item::{Item, expired};
+use crate::item::{Item, expired, from_sdk};
 use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, until};
 use crate::time::Window;
 
@@ -125,7 +125,7 @@ impl Reader {
         let answer =
             timeout(PATIENCE, query.send()).await.map_err(|_| Error::Deadline)?.map_err(Error::aws)?;
         let next = answer.last_evaluated_key.map(|after| Ask { after: Some(after), ..ask });
-        let items = answer.items.unwrap_or_default();
-        Ok(Page { items: items.into_iter().filter(|item| !expired(item, self.now)).collect(), next })
+        let items = answer.items.unwrap_or_default().into_iter().map(from_sdk);
+        Ok(Page { items: items.filter(|item| !expired(item, self.now)).collect(), next })
     }
 }

@@ -9,14 +9,8 @@ use aws_sdk_dynamodb::types::{
     TimeToLiveSpecification,
 };
 
+use super::{PARTITION_KEY, SORT_KEY, TTL};
 use crate::Error;
-
-/// The attribute that holds the partition's key.
-pub const PARTITION_KEY: &str = "pk";
-/// The attribute that holds the sort key.
-pub const SORT_KEY: &str = "sk";
-/// The attribute that says when an item expires, in seconds since 1970.
-pub const TTL: &str = "ttl";
 
 /// How often a new table is asked for whether it can be used, and how long is waited between.
 const ASKED: u32 = 60;

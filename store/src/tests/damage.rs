@@ -1,13 +1,12 @@
 //! Items that are torn, or none of ours.
 
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::*;
 use crate::Filter;
 use crate::testing::{invocation, otlp};
 
-async fn put(table: &Table, item: Item) {
+async fn put(table: &Table, item: Row) {
     table.client.put_item().table_name(&table.name).set_item(Some(item)).send().await.unwrap();
 }
 
@@ -17,20 +16,20 @@ async fn are_told_beside_what_can_be_read() {
     table.write(otlp("f", [invocation(1, 1, "r-1")])).await;
     // Each item again, with a key beside its own, in every way that it may be wrong.
     for item in table.items().await {
-        let beside = |n: u32, mut wrong: Item| {
+        let beside = |n: u32, mut wrong: Row| {
             let sort = format!("{}{n}", item["sk"].as_s().unwrap());
             wrong.insert("pk".into(), item["pk"].clone());
             wrong.insert("sk".into(), AttributeValue::S(sort));
             wrong
         };
-        put(&table, beside(1, Item::new())).await;
+        put(&table, beside(1, Row::new())).await;
         let foreign = item.keys().map(|name| (name.clone(), AttributeValue::Bool(true)));
         put(&table, beside(2, foreign.collect())).await;
         let bytes = |value: &AttributeValue| match value {
             AttributeValue::B(_) => AttributeValue::B(Blob::new(b"torn")),
             other => other.clone(),
         };
-        let torn: Item = item.iter().map(|(name, value)| (name.clone(), bytes(value))).collect();
+        let torn: Row = item.iter().map(|(name, value)| (name.clone(), bytes(value))).collect();
         if torn != item {
             put(&table, beside(3, torn)).await;
         }

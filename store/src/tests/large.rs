@@ -18,7 +18,7 @@ async fn are_in_several_and_whole() {
     let table = Table::new().await;
     table.write(large()).await;
     let parts = table.items().await.into_iter().filter(|item| item["pk"].as_s().unwrap() == "spans#r-1");
-    let sizes: Vec<usize> = parts.map(|item| crate::item::size(&item)).collect();
+    let sizes: Vec<usize> = parts.map(size).collect();
     assert!(sizes.len() > 2 && sizes.iter().all(|size| *size <= 400 * 1024), "{sizes:?}");
     let answer = table.reader().export(&trace(1)).await.unwrap();
     assert_eq!(answer.found, large());
@@ -63,7 +63,7 @@ async fn a_long_attribute_does_not_get_into_keys_and_lists() {
     assert_eq!(reader.find(&format!("sqs:{long}"), &[]).await.unwrap().found.len(), 1);
     for item in table.items().await {
         let is_spans = item["pk"].as_s().unwrap().starts_with("spans#");
-        assert!(is_spans || crate::item::size(&item) < 4096, "{item:?}");
+        assert!(is_spans || size(item) < 4096);
     }
 }
 

@@ -4,6 +4,7 @@
 mod again;
 mod damage;
 mod expiry;
+mod fake;
 mod impact;
 mod joined;
 mod large;
@@ -12,16 +13,19 @@ mod logs;
 mod shop;
 mod template;
 mod throttled;
+mod wire;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use tokio::time::Instant;
 
-use crate::item::Item;
+use crate::item::from_sdk;
 use crate::testing::NOW;
 use crate::time::Window;
 use crate::{Options, Reader, Store, Writer, Written};
@@ -30,6 +34,9 @@ use crate::{Options, Reader, Store, Writer, Written};
 const MOTO: &str = "ROUND_TRIPS_MOTO";
 /// The hour before now.
 const LAST_HOUR: Window = Window { from: NOW - 3_600_000, to: NOW + 1000 };
+
+/// An item as it stands in the table.
+type Row = HashMap<String, AttributeValue>;
 
 /// A new table.
 struct Table {
@@ -58,7 +65,7 @@ impl Table {
         Self { client, name, store }
     }
 
-    fn writer(&self) -> Writer {
+    fn writer(&self) -> Writer<Store> {
         self.store.writer("sandbox", Options::default())
     }
 
@@ -71,20 +78,25 @@ impl Table {
     }
 
     /// All that is in it.
-    async fn items(&self) -> Vec<Item> {
+    async fn items(&self) -> Vec<Row> {
         let mut pages = self.client.scan().table_name(&self.name).into_paginator().items().send();
         let mut items = Vec::new();
         while let Some(item) = pages.next().await {
             items.push(item.unwrap());
         }
-        let key = |item: &Item| (item["pk"].as_s().unwrap().clone(), item["sk"].as_s().unwrap().clone());
+        let key = |item: &Row| (item["pk"].as_s().unwrap().clone(), item["sk"].as_s().unwrap().clone());
         items.sort_by_key(key);
         items
     }
 }
 
-async fn write(writer: &Writer, request: ExportTraceServiceRequest) -> Written {
+async fn write(writer: &Writer<Store>, request: ExportTraceServiceRequest) -> Written {
     writer.write_request(request, at(NOW), soon()).await.unwrap()
+}
+
+/// Its size as it counts.
+fn size(item: Row) -> usize {
+    crate::item::size(&from_sdk(item))
 }
 
 fn at(millis: u64) -> SystemTime {

@@ -91,8 +91,11 @@ async fn a_run_of_one_record_costs_at_most_twelve_units() {
         let before = table.items().await;
         let written = writer.write_request(request, at(THEN), soon()).await.unwrap();
         let new = table.items().await.into_iter().filter(|item| !before.contains(item)).collect::<Vec<_>>();
-        assert_eq!(written.units, new.iter().map(write_units_of).sum::<u64>());
-        let bytes: usize = new.iter().map(crate::item::size).sum();
+        assert_eq!(
+            written.units,
+            new.iter().cloned().map(from_sdk).map(|item| write_units_of(&item)).sum::<u64>()
+        );
+        let bytes: usize = new.into_iter().map(size).sum();
         println!(
             "{function}: {records} records, {} items, {} units, {bytes} bytes",
             written.items, written.units
@@ -128,6 +131,6 @@ async fn units_are_those_that_dynamodb_tells() {
         let put = table.client.put_item().table_name(&table.name).set_item(Some(item.clone()));
         let told = put.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await.unwrap();
         let told = told.consumed_capacity().unwrap().capacity_units().unwrap();
-        assert_eq!(told, write_units_of(&item) as f64, "{item:?}");
+        assert_eq!(told, write_units_of(&from_sdk(item.clone())) as f64, "{item:?}");
     }
 }

@@ -2,11 +2,9 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use tokio::time::{Instant, timeout_at};
 
+use super::Table;
 use super::retry::Backoff;
 use crate::Error;
 use crate::item::{Item, size, text, write_units};
@@ -15,8 +13,9 @@ use crate::schema::{PARTITION_KEY, SORT_KEY};
 /// The most items of one request
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>).
 const MAX_ITEMS: usize = 25;
-/// The most bytes of one request, of the 16 MB that the same page names.
-const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// The most bytes of one request, unless a single item is larger: of the 16 MB that the same page names as many as a
+/// sandbox with little memory has to spare.
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// What it took.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,41 +26,33 @@ pub(super) struct Batch {
 }
 
 /// Writes `items`. What DynamoDB leaves unprocessed, throttles or fails to answer is tried again.
-pub(super) async fn write(
-    client: &Client,
-    table: &str,
-    items: Vec<Item>,
-    deadline: Instant,
-) -> Result<Batch, Error> {
+pub(super) async fn write(table: &impl Table, items: Vec<Item>, deadline: Instant) -> Result<Batch, Error> {
     let mut waiting = once_each(items);
     let units = waiting.iter().map(write_units).sum();
     let mut batch = Batch { items: waiting.len(), units, requests: 0 };
     let mut backoff = Backoff::default();
     while !waiting.is_empty() {
         let chunk = chunk(&mut waiting);
-        let size = chunk.len();
         batch.requests += 1;
-        let failed = match send(client, table, chunk.clone(), deadline).await {
-            Ok(unprocessed) if unprocessed.is_empty() => {
-                backoff = Backoff::default();
-                continue;
-            }
+        let put = timeout_at(deadline, table.put(&chunk)).await;
+        let failed = match put.unwrap_or(Err(Error::Deadline)) {
             Ok(unprocessed) => {
-                let left = unprocessed.len();
-                if left < size {
+                if unprocessed.len() < chunk.len() {
                     backoff = Backoff::default();
+                }
+                if unprocessed.is_empty() {
+                    continue;
                 }
                 waiting.extend(unprocessed);
                 Error::Throttled { left: waiting.len() }
             }
-            Err(Refused::Again(error)) => {
+            Err(error) => {
                 waiting.extend(chunk);
                 error
             }
-            Err(Refused::For(error)) => return Err(error),
         };
         let until = Instant::now() + backoff.next(fastrand::f64());
-        if until >= deadline {
+        if !table.tries_again(&failed) || until >= deadline {
             return Err(failed);
         }
         tokio::time::sleep_until(until).await;
@@ -95,46 +86,4 @@ fn chunk(waiting: &mut VecDeque<Item>) -> Vec<Item> {
         chunk.extend(waiting.pop_front());
     }
     chunk
-}
-
-enum Refused {
-    /// Another try may be taken.
-    Again(Error),
-    /// It will be refused for ever.
-    For(Error),
-}
-
-async fn send(
-    client: &Client,
-    table: &str,
-    items: Vec<Item>,
-    deadline: Instant,
-) -> Result<Vec<Item>, Refused> {
-    let put = |item| {
-        let put = PutRequest::builder()
-            .set_item(Some(item))
-            .build()
-            .map_err(|error| Refused::For(Error::build(error)))?;
-        Ok(WriteRequest::builder().put_request(put).build())
-    };
-    let requests = items.into_iter().map(put).collect::<Result<Vec<_>, _>>()?;
-    let send = client
-        .batch_write_item()
-        .request_items(table, requests)
-        .customize()
-        // One loop retries, or the deadline would not hold.
-        .config_override(aws_sdk_dynamodb::config::Builder::new().retry_config(RetryConfig::disabled()))
-        .send();
-    match timeout_at(deadline, send).await {
-        Err(_) => Err(Refused::Again(Error::Deadline)),
-        Ok(Ok(answer)) => {
-            let unprocessed = answer.unprocessed_items.unwrap_or_default().into_values().flatten();
-            Ok(unprocessed.filter_map(|request| request.put_request.map(|put| put.item)).collect())
-        }
-        Ok(Err(error)) => {
-            let again = super::retry::is_transient(&error);
-            let error = Error::aws(error);
-            Err(if again { Refused::Again(error) } else { Refused::For(error) })
-        }
-    }
 }

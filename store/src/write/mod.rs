@@ -3,31 +3,33 @@
 mod batch;
 mod logs;
 mod plan;
+#[cfg(feature = "aws-sdk")]
 mod rebuild;
 mod retry;
+#[cfg(feature = "aws-sdk")]
+mod sdk;
+mod table;
 
+#[cfg(feature = "aws-sdk")]
 pub use rebuild::Rebuilt;
+pub use table::Table;
 
 #[cfg(test)]
 pub(crate) use crate::item::write_units as write_units_of;
-#[cfg(test)]
-pub(crate) use retry::TRANSIENT;
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
+use serde_dynamo::AttributeValue;
 use tokio::time::Instant;
 
 use crate::Error;
 use crate::hash::shard;
-use crate::item::{Item, Place};
+use crate::item::{Item, Place, item};
 use crate::run::group;
 use crate::schema::{Partition, bounded, sort_of_totals};
 use crate::time::{DAY, HOUR, millis};
@@ -77,21 +79,25 @@ pub struct Written {
 ///
 /// Everything that is written may be written again, and changes nothing then: a write that failed is repeated as it was.
 #[derive(Debug)]
-pub struct Writer {
-    client: Client,
-    table: String,
+pub struct Writer<T> {
+    table: T,
     sandbox: String,
     options: Options,
     running: Mutex<Running>,
 }
 
-impl Writer {
+impl<T: Table> Writer<T> {
     /// A writer into `table`. `sandbox` names this process: no other may have the same name, or both would keep
     /// their totals in one item. Who reads in the same file twice gives the same name, and all is counted once.
     #[must_use]
-    pub fn new(client: Client, table: impl Into<String>, sandbox: &str, options: Options) -> Self {
+    pub fn new(table: T, sandbox: &str, options: Options) -> Self {
         let sandbox = bounded(sandbox).into_owned();
-        Self { client, table: table.into(), sandbox, options, running: Mutex::default() }
+        Self { table, sandbox, options, running: Mutex::default() }
+    }
+
+    /// Where it writes.
+    pub fn table(&self) -> &T {
+        &self.table
     }
 
     /// Writes a request of OTLP, in Protocol Buffers, until `deadline`.
@@ -135,7 +141,7 @@ impl Writer {
             index.extend(self.totals(retention));
             // First what the others point to.
             for items in [spans, index] {
-                let batch = batch::write(&self.client, &self.table, items, deadline).await?;
+                let batch = batch::write(&self.table, items, deadline).await?;
                 written.items += batch.items;
                 written.units += batch.units;
                 written.requests += batch.requests;
@@ -157,7 +163,7 @@ impl Writer {
         deadline: Instant,
     ) -> Result<Written, Error> {
         let plan = logs::plan(request, millis(now), self.retention())?;
-        let batch = batch::write(&self.client, &self.table, plan.items, deadline).await?;
+        let batch = batch::write(&self.table, plan.items, deadline).await?;
         let (items, units, requests) = (batch.items, batch.units, batch.requests);
         Ok(Written { items, units, requests, ..plan.written })
     }
@@ -190,8 +196,8 @@ fn item_of_totals(hour: u64, function: &str, sandbox: &str, totals: &Totals, ret
     // As long as the last run that it counts.
     let expires = ((hour + 1) * HOUR).saturating_add(retention) / 1000;
     let place = Place { partition: Partition::Totals { day: hour * HOUR / DAY, shard }, sort, expires };
-    place.holding(Item::from([
-        ("function".to_owned(), AttributeValue::S(function.to_owned())),
-        ("totals".to_owned(), AttributeValue::B(Blob::new(totals::write(totals)))),
+    place.holding(item([
+        ("function", AttributeValue::S(function.to_owned())),
+        ("totals", AttributeValue::B(totals::write(totals))),
     ]))
 }

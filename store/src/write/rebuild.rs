@@ -8,13 +8,13 @@ use tokio::time::Instant;
 
 use super::plan::{Cards, failures};
 use super::{Writer, batch, item_of_totals};
-use crate::Error;
 use crate::hash::SHARDS;
-use crate::item::{Item, expired, text, unpack};
+use crate::item::{Item, expired, from_sdk, text, unpack};
 use crate::run::group;
 use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, totals_within};
 use crate::time::{HOUR, Window, millis};
 use crate::totals::Totals;
+use crate::{Error, Store};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
@@ -37,7 +37,7 @@ pub struct Rebuilt {
 
 type Counted = BTreeMap<(u64, String), Totals>;
 
-impl Writer {
+impl Writer<Store> {
     /// Counts the runs of some hours anew and replaces what the sandboxes had counted. Only of hours that are over, for
     /// the sandboxes of this one would go on with what they had. It reads the whole table, and holds the totals of all
     /// functions in these hours.
@@ -61,8 +61,7 @@ impl Writer {
             .iter()
             .map(|((hour, function), totals)| item_of_totals(*hour, function, REBUILT, totals, retention));
         // First what is right: who asks meanwhile is told too much rather than too little.
-        rebuilt.items =
-            batch::write(&self.client, &self.table, items.collect(), deadline).await?.items as u64;
+        rebuilt.items = batch::write(&self.table, items.collect(), deadline).await?.items as u64;
         for day in window.days() {
             for shard in 0..SHARDS {
                 let partition = Partition::Totals { day, shard };
@@ -74,10 +73,10 @@ impl Writer {
 
     async fn count_anew(&self, window: Window, now: u64, rebuilt: &mut Rebuilt) -> Result<Counted, Error> {
         let mut counted = Counted::new();
-        let scan = self
-            .client
+        let Store { client, table } = &self.table;
+        let scan = client
             .scan()
-            .table_name(&self.table)
+            .table_name(table)
             .filter_expression("begins_with(#p, :p)")
             .expression_attribute_names("#p", PARTITION_KEY)
             .expression_attribute_values(":p", AttributeValue::S("spans#".to_owned()));
@@ -85,7 +84,7 @@ impl Writer {
         // The items of one partition come one after another.
         let mut run: Vec<Item> = Vec::new();
         while let Some(item) = items.next().await {
-            let item = item.map_err(Error::aws)?;
+            let item = from_sdk(item.map_err(Error::aws)?);
             let same =
                 run.first().is_none_or(|first| text(first, PARTITION_KEY) == text(&item, PARTITION_KEY));
             if !same {
@@ -124,11 +123,11 @@ impl Writer {
         window: Window,
         deadline: Instant,
     ) -> Result<u64, Error> {
+        let Store { client, table } = &self.table;
         let (from, to) = totals_within(window);
-        let query = self
-            .client
+        let query = client
             .query()
-            .table_name(&self.table)
+            .table_name(table)
             .key_condition_expression("#p = :p AND #s BETWEEN :a AND :b")
             .projection_expression("#p, #s")
             .expression_attribute_names("#p", PARTITION_KEY)
@@ -139,7 +138,10 @@ impl Writer {
         let mut items = query.into_paginator().items().send();
         let mut removed = 0;
         while let Some(mut item) = items.next().await.transpose().map_err(Error::aws)? {
-            let is_rebuilt = text(&item, SORT_KEY).is_some_and(|sort| sort.ends_with(&format!("#{REBUILT}")));
+            let is_rebuilt = item
+                .get(SORT_KEY)
+                .and_then(|sort| sort.as_s().ok())
+                .is_some_and(|sort| sort.ends_with(&format!("#{REBUILT}")));
             if is_rebuilt {
                 continue;
             }
@@ -147,13 +149,7 @@ impl Writer {
                 return Err(Error::Deadline);
             }
             item.retain(|name, _| name == PARTITION_KEY || name == SORT_KEY);
-            self.client
-                .delete_item()
-                .table_name(&self.table)
-                .set_key(Some(item))
-                .send()
-                .await
-                .map_err(Error::aws)?;
+            client.delete_item().table_name(table).set_key(Some(item)).send().await.map_err(Error::aws)?;
             removed += 1;
         }
         Ok(removed)

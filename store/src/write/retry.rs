@@ -1,8 +1,6 @@
-//! When something is tried again, and after how long.
+//! After how long something is tried again.
 
 use std::time::Duration;
-
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 const FIRST: Duration = Duration::from_millis(25);
 const LONGEST: Duration = Duration::from_secs(2);
@@ -20,33 +18,6 @@ impl Backoff {
         let longest = FIRST.saturating_mul(2_u32.saturating_pow(self.tries)).min(LONGEST);
         self.tries += 1;
         longest.mul_f64(chance.clamp(0.0, 1.0))
-    }
-}
-
-/// What DynamoDB says when another try may succeed
-/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>).
-pub(crate) const TRANSIENT: [&str; 7] = [
-    "ProvisionedThroughputExceededException",
-    "ThrottlingException",
-    "Throttling",
-    "RequestLimitExceeded",
-    "LimitExceededException",
-    "InternalServerError",
-    "ServiceUnavailable",
-];
-
-/// Whether another try may succeed.
-pub(crate) fn is_transient<E: ProvideErrorMetadata>(
-    error: &SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>,
-) -> bool {
-    let failing = error.raw_response().is_some_and(|response| response.status().as_u16() >= 500);
-    match error {
-        SdkError::ServiceError(service) => {
-            failing || service.err().code().is_some_and(|code| TRANSIENT.contains(&code))
-        }
-        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => true,
-        SdkError::ResponseError(_) => true,
-        _ => false,
     }
 }
 
