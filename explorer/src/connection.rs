@@ -7,12 +7,13 @@ use anyhow::{Context, bail};
 use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
 use clap::Args;
+use dynoxide::Database;
 use throughline_store::{Store, embedded};
 
 /// Names the store's table in AWS.
 pub const TABLE: &str = "THROUGHLINE_STORE_TABLE";
 /// The table in a file.
-const IN_FILE: &str = "traces";
+pub(crate) const IN_FILE: &str = "traces";
 /// The first bytes of an SQLite database (<https://www.sqlite.org/fileformat.html>).
 const SQLITE: &[u8] = b"SQLite format 3\0";
 
@@ -104,7 +105,7 @@ impl Options {
                 Ok(Connection::new(client, table.clone(), Place::Table(table), told, is_named))
             }
             Place::File(path) => {
-                let client = in_file(&path, missing)?;
+                let client = embedded::client(open(&path, missing)?);
                 let told = format!("file {}", path.display());
                 Ok(Connection::new(client, IN_FILE.to_owned(), Place::File(path), told, is_named))
             }
@@ -118,6 +119,15 @@ impl Connection {
     fn new(client: Client, table: String, place: Place, told: String, is_named: bool) -> Self {
         let store = Store::new(client.clone(), &table);
         Self { store, client, table, place, told, is_named }
+    }
+
+    /// A store in this process, whose database is kept in `file`, or nowhere.
+    pub(crate) fn own(database: Database, file: Option<&Path>) -> Self {
+        let (place, told) = match file {
+            Some(file) => (Place::File(file.to_owned()), format!("file {}", file.display())),
+            None => (Place::Table(IN_FILE.to_owned()), "memory".to_owned()),
+        };
+        Self::new(embedded::client(database), IN_FILE.to_owned(), place, told, file.is_some())
     }
 
     /// Where it is, for people.
@@ -167,12 +177,11 @@ fn brief(said: &str) -> String {
     crate::ask::harmless(&said[..end.unwrap_or(said.len())])
 }
 
-/// A client of what a file holds.
-fn in_file(path: &Path, missing: Missing) -> anyhow::Result<Client> {
+/// What a file holds.
+pub(crate) fn open(path: &Path, missing: Missing) -> anyhow::Result<Database> {
     check(path, missing)?;
     let text = path.to_str().with_context(|| format!("{}: its name is no UTF-8", path.display()))?;
-    let database = dynoxide::Database::new(text).map_err(|error| anyhow::anyhow!("{text}: {error}"))?;
-    Ok(embedded::client(database))
+    Database::new(text).map_err(|error| anyhow::anyhow!("{text}: {error}"))
 }
 
 /// Whether this may be a store, or become one.

@@ -7,6 +7,7 @@ pub mod cloud;
 pub mod connection;
 pub mod demo;
 mod http_server;
+mod intake;
 pub mod keep;
 pub mod mappings;
 pub mod recorder;

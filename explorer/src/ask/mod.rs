@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use throughline_store::time::millis;
 use throughline_store::{Answer, Reader};
 
+pub(crate) use story::Story;
 pub(crate) use words::{harmless, harmless_json};
 
 use crate::connection::{self, Connection, Missing};

@@ -11,8 +11,9 @@ use crate::trace::{self, Span, Status};
 pub(super) const MAX_DEPTH: usize = 32;
 
 /// The tree, and what did not fit into one.
-pub(super) struct Story {
-    pub(super) tree: trace::Transaction,
+#[derive(Debug)]
+pub(crate) struct Story {
+    pub(crate) tree: trace::Transaction,
     /// Spans that are their own ancestors.
     pub(super) circles: u64,
     /// Spans that are left out.
@@ -20,14 +21,14 @@ pub(super) struct Story {
 }
 
 impl Story {
-    pub(super) fn new(transaction: &Transaction) -> Self {
+    pub(crate) fn new(transaction: &Transaction) -> Self {
         let mut spans: Vec<Span> = transaction.spans.iter().cloned().map(qualified).collect();
         let linking = batches(&mut spans, transaction);
         join(&mut spans);
         let circles = break_circles(&mut spans);
         let too_deep = prune(&mut spans);
         let shared = |spans: Vec<Span>| spans.into_iter().map(Arc::new).collect();
-        Self { tree: trace::Transaction::new(shared(spans), shared(linking), 0), circles, too_deep }
+        Self { tree: trace::Transaction::new(shared(spans), shared(linking)), circles, too_deep }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use anyhow::Context;
-use dynoxide::Database;
+use dynoxide::{Database, ImportOptions};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::arn;
@@ -20,6 +21,22 @@ impl DynamoDb {
     /// Serves until it is dropped.
     pub(super) async fn serve(self, listener: TcpListener) {
         dynoxide::server::serve_on(listener, self.0).await;
+    }
+
+    /// Copies the items of a table into one of the same name in another database.
+    pub(crate) fn copy(&self, table: &str, into: &Database) -> anyhow::Result<()> {
+        let mut request = json!({ "TableName": table });
+        loop {
+            let page =
+                self.0.scan(serde_json::from_value(request.clone())?).context("cannot read the tables")?;
+            let next = serde_json::to_value(&page.last_evaluated_key)?;
+            into.import_items(table, page.items.unwrap_or_default(), ImportOptions::default())
+                .context("cannot keep the tables")?;
+            if next.is_null() {
+                return Ok(());
+            }
+            request["ExclusiveStartKey"] = next;
+        }
     }
 
     /// A stream's ARN as functions see it: dynoxide's own names its own region.

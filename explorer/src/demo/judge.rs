@@ -3,13 +3,14 @@
 //! For every record of the transaction that a function was given there must be evidence in the
 //! trace: a record span for each delivery; where the function does not look at records one by one,
 //! the invocation's own span. A delivery that failed must show as an error. No span may hang in the
-//! air, arrive twice, or carry another transaction's correlation id.
+//! air, or carry another transaction's correlation id.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::stored::Told;
 use crate::mappings::{Delivery, Fate};
-use crate::trace::{Span, Spans, Transaction};
+use crate::trace::{Span, Transaction};
 
 /// A transaction as told from outside: where it began, and what was delivered for it.
 #[derive(Debug, Clone)]
@@ -30,39 +31,44 @@ pub(super) struct Judgement {
 }
 
 impl Judgement {
-    /// Holds the story against the spans.
-    pub(super) fn new(story: &Story<'_>, spans: &Spans) -> Self {
+    /// Holds the story against what the store tells of the transaction.
+    pub(super) fn new(story: &Story<'_>, told: Option<&Told>) -> Self {
         let mut problems = Vec::new();
-        let transaction = spans.invocation(story.began).and_then(|first| spans.transaction(&first.trace_id));
-        let Some(transaction) = transaction else {
+        let Some(Told { tree: transaction, partly }) = told else {
             return Self { transaction: None, problems: vec!["its first invocation has no span".to_owned()] };
         };
+        if *partly {
+            problems.push("the store tells only a part of it".to_owned());
+        }
         for (delivery, _) in &story.deliveries {
-            if spans.invocation(&delivery.request_id).is_none() {
+            if invocation(transaction, &delivery.request_id).is_none() {
                 problems
                     .push(format!("{}: invocation {} has no span", delivery.function, delivery.request_id));
             }
         }
         for ((function, id), deliveries) in by_record(story) {
-            let evidence = Evidence { transaction: &transaction, spans, function, id };
+            let evidence = Evidence { transaction, function, id };
             problems.extend(evidence.missing(&deliveries).map(|what| format!("{function}: {what}")));
         }
         for orphan in transaction.orphans() {
             problems.push(format!("{}: the parent of span '{}' is missing", orphan.function, orphan.name));
         }
-        if transaction.duplicates > 0 {
-            problems.push(format!("{} spans arrived twice", transaction.duplicates));
-        }
         let correlations = transaction.values("correlation.id").len();
         if correlations != 1 {
             problems.push(format!("it has {correlations} correlation ids"));
         }
-        Self { transaction: Some(transaction), problems }
+        Self { transaction: Some(transaction.clone()), problems }
     }
 
     pub(super) fn is_whole(&self) -> bool {
         self.problems.is_empty()
     }
+}
+
+/// The span of an invocation.
+fn invocation<'a>(transaction: &'a Transaction, request_id: &str) -> Option<&'a Arc<Span>> {
+    let mut spans = transaction.spans.iter().chain(&transaction.linking);
+    spans.find(|span| span.invocation_id() == Some(request_id))
 }
 
 type RecordKey<'a> = (&'a str, Option<&'a str>);
@@ -82,7 +88,6 @@ fn by_record<'a>(story: &Story<'a>) -> BTreeMap<RecordKey<'a>, Vec<(&'a Delivery
 /// What the trace knows of one record at one function.
 struct Evidence<'a> {
     transaction: &'a Transaction,
-    spans: &'a Spans,
     function: &'a str,
     id: Option<&'a str>,
 }
@@ -125,7 +130,7 @@ impl Evidence<'_> {
     /// Whether the invocation's span, in this trace or (if it failed as a whole) linking into it,
     /// stands for the record.
     fn told_by_invocation(&self, delivery: &Delivery, runs: &[&Arc<Span>]) -> bool {
-        let Some(invocation) = self.spans.invocation(&delivery.request_id) else { return false };
+        let Some(invocation) = invocation(self.transaction, &delivery.request_id) else { return false };
         if runs.iter().any(|run| (invocation.start..=invocation.end).contains(&run.start)) {
             return false;
         }
@@ -141,6 +146,7 @@ mod tests {
     use serde_json::Value;
     use throughline_host::FunctionError;
 
+    use super::super::stored::testing::stored;
     use super::*;
     use crate::mappings::Delivered;
     use crate::trace::testing::{Told as _, span};
@@ -179,10 +185,9 @@ mod tests {
     }
 
     fn problems(deliveries: &[Delivery], spans: Vec<Span>) -> Vec<String> {
-        let mut received = Spans::default();
-        spans.into_iter().for_each(|span| received.add(span));
+        let stored = stored((!spans.is_empty()).then_some(("r-1", spans)));
         let deliveries = deliveries.iter().map(|delivery| (delivery, vec![0])).collect();
-        Judgement::new(&Story { began: "r-1", deliveries }, &received).problems
+        Judgement::new(&Story { began: "r-1", deliveries }, stored.transaction("r-1")).problems
     }
 
     #[test]
@@ -255,13 +260,10 @@ mod tests {
     }
 
     #[test]
-    fn orphans_duplicates_and_foreign_correlations_show() {
+    fn orphans_and_foreign_correlations_show() {
         let deliveries = [delivery("checkout-api", "r-1", None, Fate::Done)];
         let orphan = span("t", "9", Some("gone"), "f").with("correlation.id", "other");
-        let found = problems(&deliveries, vec![first(), first(), orphan]);
-        assert_eq!(
-            found,
-            ["f: the parent of span 'f' is missing", "1 spans arrived twice", "it has 2 correlation ids",]
-        );
+        let found = problems(&deliveries, vec![first(), orphan]);
+        assert_eq!(found, ["f: the parent of span 'f' is missing", "it has 2 correlation ids"]);
     }
 }

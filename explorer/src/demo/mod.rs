@@ -5,31 +5,33 @@ mod events;
 mod front;
 mod judge;
 mod ledger;
+mod local;
 mod machine;
 mod orders;
 mod progress;
 mod providers;
 mod report;
 mod shop;
+mod stored;
 mod stories;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
 
-use crate::trace::{Receiver, Style};
+use crate::trace::Style;
 use ledger::Ledger;
+use local::Local;
 use machine::Machine;
 use progress::Progress;
 use report::Report;
 use shop::{FUNCTIONS, Shop};
+use stored::Stored;
 
-/// How long nothing may happen before missing spans are taken for lost.
-const LAST_CALL: Duration = Duration::from_secs(5);
-
-/// How often the transactions are looked at meanwhile.
+/// How often it is looked whether the shop is quiet.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What `throughline demo` is asked for.
@@ -50,6 +52,10 @@ pub struct Options {
     /// Debug the orders of this user, of all five: with --logs their debug lines show in every function
     #[arg(long, value_name = "USER", value_parser = clap::builder::PossibleValuesParser::new(orders::USERS))]
     debug: Option<String>,
+
+    /// Keep the store in this file, for all questions that can be asked of it afterwards
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
 
     /// Print one JSON object instead of trees
     #[arg(long)]
@@ -86,7 +92,7 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
     let binaries = shop::build(&progress).await?;
     progress.phase("starting queues, topic, table, stream and six functions");
     let begun = Instant::now();
-    let receiver = Receiver::start().await?;
+    let local = Local::start(options.store.as_deref()).await?;
     let ledger = Ledger::default();
     let machine = Machine {
         freeze: !options.no_freeze,
@@ -94,35 +100,36 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
         fail: options.fail.clone(),
         debug: options.debug.clone(),
     };
-    let mut shop = Shop::start(&machine, &binaries, &receiver, &ledger).await?;
+    let mut shop = Shop::start(&machine, &binaries, &local, &ledger).await?;
     let started = begun.elapsed();
 
     let orders = shop.order(options, &ledger, &progress).await?;
-    wait(&mut shop, &orders, &receiver, &ledger, options, &progress).await?;
+    settle(&mut shop, &ledger, options, &progress).await?;
     progress.phase("shutting down");
-    // A last flush may still bring spans: judged is what is there after it.
+    // The last spans come with the last flush: asked is after it.
     let effects = shop.effects();
     shop.shutdown().await;
-    let mut report = judge(&orders, &ledger, &receiver);
+    let began = ledger.read(|deliveries| stories::began(&orders, deliveries));
+    let stored = Stored::read(&local.reader(), began).await.context("the store")?;
+    let mut report = ledger.read(|deliveries| Report::new(&orders, deliveries, &stored));
     report.tell_effects(&orders, &effects.read()?);
+    local.keep().await?;
     progress.done();
 
-    let text = if options.json { report.json() } else { report.text(Style::of_terminal(), options, started) };
+    let text = if options.json {
+        report.json()
+    } else {
+        report.text(Style::of_terminal(), options, started, &local.store)
+    };
     let mut stdout = std::io::stdout().lock();
     // Whoever closed the pipe has read enough.
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     Ok(report.is_whole())
 }
 
-fn judge(orders: &[orders::Sent], ledger: &Ledger, receiver: &Receiver) -> Report {
-    ledger.read(|deliveries| receiver.read(|spans| Report::new(orders, deliveries, spans)))
-}
-
-/// Waits until nothing is under way and every transaction is whole, or hope is lost.
-async fn wait(
+/// Waits until nothing is under way any more, as long as is allowed.
+async fn settle(
     shop: &mut Shop,
-    orders: &[orders::Sent],
-    receiver: &Receiver,
     ledger: &Ledger,
     options: &Options,
     progress: &Progress,
@@ -130,19 +137,13 @@ async fn wait(
     let deadline = Instant::now() + options.timeout();
     let mut quiet_since = Instant::now();
     let mut last_seen = None;
-    while Instant::now() < deadline {
+    while Instant::now() < deadline && quiet_since.elapsed() <= shop::SETTLED {
         let seen = shop.quiet().await.context("the local queues cannot be read")?;
-        let seen = seen.map(|begun| (begun, receiver.read(|spans| spans.len())));
         if seen.is_none() || seen != last_seen {
             quiet_since = Instant::now();
             last_seen = seen;
         }
-        let report = judge(orders, ledger, receiver);
-        progress.whole(report.complete(), orders.len());
-        let quiet = quiet_since.elapsed();
-        if (report.is_whole() && quiet > shop::SETTLED) || quiet > LAST_CALL {
-            return Ok(());
-        }
+        progress.delivered(ledger.read(<[_]>::len));
         shop.check()?;
         tokio::time::sleep(LOOK).await;
     }

@@ -50,9 +50,9 @@ impl Progress {
         }
     }
 
-    /// How many orders are whole.
-    pub(super) fn whole(&self, whole: usize, all: usize) {
-        self.step(|| format!("following orders: {whole} of {all} whole"));
+    /// How much has been delivered.
+    pub(super) fn delivered(&self, deliveries: usize) {
+        self.step(|| format!("following orders: {deliveries} deliveries"));
     }
 
     /// Leaves no trace on the terminal.

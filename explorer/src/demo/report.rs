@@ -10,9 +10,11 @@ use super::Options;
 use super::effects::{OUTSIDE, Seen};
 use super::judge::Judgement;
 use super::orders::Sent;
+use super::stored::Stored;
 use super::stories::stories;
+use crate::connection::Connection;
 use crate::mappings::Delivery;
-use crate::trace::{Spans, Style, Transaction, duration, paint, rows};
+use crate::trace::{Style, Transaction, duration, paint, rows};
 
 /// The judged transactions of a run.
 #[derive(Debug)]
@@ -20,7 +22,6 @@ pub(super) struct Report {
     orders: Vec<Told>,
     /// Transactions that are no order: lunchbot's.
     others: Vec<Told>,
-    dropped: u64,
 }
 
 #[derive(Debug)]
@@ -36,7 +37,7 @@ struct Told {
 
 impl Report {
     /// Judges every transaction.
-    pub(super) fn new(orders: &[Sent], deliveries: &[Delivery], spans: &Spans) -> Self {
+    pub(super) fn new(orders: &[Sent], deliveries: &[Delivery], stored: &Stored) -> Self {
         let stories = stories(orders, deliveries);
         let mut told: Vec<Told> = stories
             .iter()
@@ -45,7 +46,7 @@ impl Report {
                 dry_run: false,
                 seen_by: None,
                 refused: None,
-                judgement: Judgement::new(story, spans),
+                judgement: Judgement::new(story, stored.transaction(story.began)),
             })
             .collect();
         let others = told.split_off(orders.len());
@@ -54,7 +55,7 @@ impl Report {
             told.dry_run = order.dry_run;
             told.refused = (!order.status.is_success()).then(|| format!("answered {}", order.status));
         }
-        let mut report = Self { orders: told, others, dropped: spans.dropped() };
+        let mut report = Self { orders: told, others };
         report.find_shared_traces();
         report
     }
@@ -96,7 +97,7 @@ impl Report {
 
     /// Whether everything is.
     pub(super) fn is_whole(&self) -> bool {
-        self.dropped == 0 && self.orders.iter().chain(&self.others).all(|told| told.judgement.is_whole())
+        self.orders.iter().chain(&self.others).all(|told| told.judgement.is_whole())
     }
 
     /// One JSON object and a line's end.
@@ -112,7 +113,13 @@ impl Report {
     }
 
     /// The trees, and a last line that says what to do next.
-    pub(super) fn text(&self, style: Style, options: &Options, started: Duration) -> String {
+    pub(super) fn text(
+        &self,
+        style: Style,
+        options: &Options,
+        started: Duration,
+        store: &Connection,
+    ) -> String {
         let mut text = String::new();
         for told in self.orders.iter().chain(&self.others) {
             told.write(style, &mut text);
@@ -124,9 +131,10 @@ impl Report {
         let freeze = if options.no_freeze { "" } else { ", frozen between invocations" };
         let _ = writeln!(text, "{count}   six functions up in {started}{freeze}");
         let next = match (&options.fail, self.is_whole()) {
-            (_, false) => "see what the processes log: cargo demo --logs",
-            (None, true) => "see a failure and its retries: cargo demo --fail email-sender",
-            (Some(_), true) => "the same for programs: cargo demo --json",
+            (_, false) => "see what the processes log: cargo demo --logs".to_owned(),
+            (_, true) if store.is_file() => store.command(&["traces"]),
+            (None, true) => "see a failure and its retries: cargo demo --fail email-sender".to_owned(),
+            (Some(_), true) => "ask what it broke: cargo demo --fail email-sender --store shop.db".to_owned(),
         };
         let _ = writeln!(text, "{}", style.dim(&format!("next: {next}")));
         text
@@ -142,7 +150,6 @@ impl Told {
             "spans": transaction.as_ref().map_or(0, |t| t.spans.len()),
             "orphans": transaction.as_ref().map_or(0, |t| t.orphans().len()),
             "hops": transaction.as_ref().map(Transaction::hops).unwrap_or_default(),
-            "duplicates": transaction.as_ref().map_or(0, |t| t.duplicates),
             "functions": transaction.as_ref().map(|t| json!(t.functions())),
             "status": if self.failed() { "failed" } else { "ok" },
             "user": self.user,
@@ -201,6 +208,7 @@ fn short(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::stored::testing::stored;
     use super::super::stories::testing::{delivery, sent};
     use super::*;
     use crate::trace::testing::{Told as _, span};
@@ -212,16 +220,12 @@ mod tests {
             delivery("checkout-api", "r-0", &[(None, "{}")]),
             delivery("checkout-api", "r-1", &[(None, "{}")]),
         ];
-        let mut spans = Spans::default();
-        for (id, request, trace) in [("1", "r-0", "t"), ("2", "r-1", "t")] {
-            spans.add(
-                span(trace, id, None, "checkout-api")
-                    .triggered_by("http POST /orders")
-                    .with("faas.invocation_id", request)
-                    .with("correlation.id", "c"),
-            );
-        }
-        let report = Report::new(&orders, &deliveries, &spans);
+        let first = |id, request| {
+            let span = span("t", id, None, "checkout-api").triggered_by("http POST /orders");
+            span.with("faas.invocation_id", request).with("correlation.id", "c")
+        };
+        let both = || vec![first("1", "r-0"), first("2", "r-1")];
+        let report = Report::new(&orders, &deliveries, &stored([("r-0", both()), ("r-1", both())]));
         assert_eq!(report.complete(), 1);
         let object: Value = serde_json::from_str(&report.json()).unwrap();
         assert_eq!((&object["orders"], &object["complete"]), (&json!(2), &json!(1)));
@@ -233,7 +237,7 @@ mod tests {
         let orders =
             [sent(0), Sent { dry_run: true, ..sent(1) }, Sent { order_id: None, dry_run: true, ..sent(2) }];
         let text = |seen: Seen| {
-            let mut report = Report::new(&orders, &[], &Spans::default());
+            let mut report = Report::new(&orders, &[], &Stored::default());
             report.tell_effects(&orders, &seen);
             let mut texts = [const { String::new() }; 3];
             let style = Style { width: 100, colour: false };

@@ -15,18 +15,21 @@ use super::Options;
 use super::effects::{Asked, Effects};
 use super::front::Front;
 use super::ledger::Ledger;
+use super::local::Local;
 use super::machine::Machine;
 use super::orders::{self, Sent};
 use super::progress::Progress;
 use super::{events, providers};
-use crate::cloud::{Cloud, QueueOptions, Resources};
+use crate::cloud::{Cloud, QueueOptions, Resources, Sqs};
 use crate::http_server;
 use crate::mappings::{Activity, Delivered, Delivery, Fate, QueueMapping, StreamMapping, StreamSource};
-use crate::trace::Receiver;
 
 /// The functions, by the name of their program.
 pub(super) const FUNCTIONS: [&str; 6] =
     ["checkout-api", "payment-worker", "fulfilment", "audit-trail", "email-sender", "lunchbot"];
+
+/// The table that the functions keep orders in.
+pub(super) const ORDERS: &str = "orders";
 
 /// How long nothing may happen before the shop counts as settled: more than one poll of a stream.
 pub(super) const SETTLED: Duration = Duration::from_millis(300);
@@ -71,13 +74,13 @@ fn workspace() -> anyhow::Result<PathBuf> {
 /// The running shop. Dropping it kills every process.
 #[derive(Debug)]
 pub(super) struct Shop {
-    cloud: Cloud,
+    sqs: Arc<Sqs>,
     queues: Vec<String>,
     functions: BTreeMap<&'static str, Arc<Sandbox>>,
     front: String,
     /// Who has it may ask the shop for dry runs.
     dry_run_key: String,
-    asked: Asked,
+    effects: Effects,
     activity: Activity,
     /// Mappings and servers: none of them ends by itself.
     tasks: JoinSet<anyhow::Result<()>>,
@@ -96,11 +99,11 @@ impl Shop {
     pub(super) async fn start(
         machine: &Machine,
         binaries: &Executables,
-        receiver: &Receiver,
+        local: &Local,
         ledger: &Ledger,
     ) -> anyhow::Result<Self> {
-        let cloud = Cloud::start().await?;
-        let names = create_resources(&cloud).await?;
+        let cloud = &local.cloud;
+        let names = create_resources(cloud).await?;
         let mut tasks = JoinSet::new();
         let third_parties = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no loopback port")?;
         let third_party = format!("http://{}", third_parties.local_addr()?);
@@ -112,7 +115,7 @@ impl Shop {
         });
 
         let dry_run_key = uuid::Uuid::new_v4().to_string();
-        let mut env = environment(&cloud, &names, &third_party, receiver);
+        let mut env = environment(local, &names, &third_party);
         env.push(("DRY_RUN_KEY".to_owned(), dry_run_key.clone()));
         let functions = start_functions(machine, binaries, &env).await?;
         let activity = Activity::default();
@@ -161,13 +164,14 @@ impl Shop {
             };
             tasks.spawn(mapping.run());
         }
+        let effects = Effects { dynamodb: cloud.dynamodb.clone(), asked };
         Ok(Self {
-            cloud,
+            sqs: cloud.sqs.clone(),
             queues: vec![names.payments_url, names.email_url],
             functions,
             front,
             dry_run_key,
-            asked,
+            effects,
             activity,
             tasks,
         })
@@ -212,7 +216,7 @@ impl Shop {
     /// Whether nothing is under way or waiting; the number tells two such moments apart.
     pub(super) async fn quiet(&self) -> anyhow::Result<Option<u64>> {
         for queue in &self.queues {
-            if self.cloud.sqs.depth(queue).await.map_err(|e| anyhow!("{e}"))? > 0 {
+            if self.sqs.depth(queue).await.map_err(|e| anyhow!("{e}"))? > 0 {
                 return Ok(None);
             }
         }
@@ -229,7 +233,7 @@ impl Shop {
 
     /// Where to look for what the orders did.
     pub(super) fn effects(&self) -> Effects {
-        Effects { dynamodb: self.cloud.dynamodb.clone(), asked: self.asked.clone() }
+        self.effects.clone()
     }
 
     /// Ends the functions, their extensions with a last flush.
@@ -255,28 +259,23 @@ async fn create_resources(cloud: &Cloud) -> anyhow::Result<Names> {
     let topic_arn = resources.topic("orders")?;
     resources.subscription(&topic_arn, "payments", false)?;
     resources.stream("audit", 2)?;
-    let table_stream = resources.table("orders", "order_id")?;
+    let table_stream = resources.table(ORDERS, "order_id")?;
     Ok(Names { topic_arn, payments_url, email_url, table_stream })
 }
 
-fn environment(
-    cloud: &Cloud,
-    names: &Names,
-    third_party: &str,
-    receiver: &Receiver,
-) -> Vec<(String, String)> {
+fn environment(local: &Local, names: &Names, third_party: &str) -> Vec<(String, String)> {
     let (charges, mails) = (format!("{third_party}/charges"), format!("{third_party}/mails"));
-    let mut env = cloud.env();
+    let mut env = local.cloud.env();
     env.extend(
         [
             ("ORDERS_TOPIC_ARN", names.topic_arn.as_str()),
             ("EMAIL_QUEUE_URL", &names.email_url),
-            ("ORDERS_TABLE", "orders"),
+            ("ORDERS_TABLE", ORDERS),
             ("AUDIT_STREAM", "audit"),
             ("PAYMENT_PROVIDER_URL", &charges),
             ("MAIL_PROVIDER_URL", &mails),
-            ("THROUGHLINE_DYNAMODB_TABLES", "orders"),
-            ("THROUGHLINE_EXPORT_ENDPOINT", receiver.endpoint()),
+            ("THROUGHLINE_DYNAMODB_TABLES", ORDERS),
+            ("THROUGHLINE_EXPORT_ENDPOINT", &local.endpoint),
             // Each order is looked at when its last function is done.
             ("THROUGHLINE_FLUSH", "end"),
             // What is shown is what the orders did.

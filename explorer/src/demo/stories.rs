@@ -43,6 +43,11 @@ pub(super) fn stories<'a>(orders: &'a [Sent], deliveries: &'a [Delivery]) -> Vec
     stories
 }
 
+/// The request ids with which these stories began.
+pub(super) fn began(orders: &[Sent], deliveries: &[Delivery]) -> Vec<String> {
+    stories(orders, deliveries).iter().map(|story| story.began.to_owned()).collect()
+}
+
 /// The order whose id is a word of `content`.
 fn order_of(by_id: &HashMap<&str, usize>, content: &str) -> Option<usize> {
     let words = content.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');

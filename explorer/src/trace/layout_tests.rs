@@ -3,7 +3,7 @@ use super::*;
 
 fn told(spans: Vec<Span>, linking: Vec<Span>) -> Vec<String> {
     let arcs = |spans: Vec<Span>| spans.into_iter().map(Arc::new).collect();
-    rows(&Transaction::new(arcs(spans), arcs(linking), 0))
+    rows(&Transaction::new(arcs(spans), arcs(linking)))
         .into_iter()
         .map(|row| {
             let error = row.error.map(|e| format!(" ✗ {e}")).unwrap_or_default();
@@ -104,7 +104,7 @@ fn a_batch_that_failed_as_a_whole_is_shown_through_its_link() {
 #[test]
 fn an_orphan_is_shown_as_one() {
     let orphan = Arc::new(span("t", "1", Some("gone"), "f").triggered_by("sqs q"));
-    let rows = rows(&Transaction::new(vec![orphan], vec![], 0));
+    let rows = rows(&Transaction::new(vec![orphan], vec![]));
     assert_eq!(rows[0].note, Some("its parent is missing"));
 }
 
@@ -117,7 +117,7 @@ fn what_a_dry_run_keeps_back_is_shown() {
         call("3", "S3/PutObject").with("throughline.dry_run.refused", "true"),
         call("4", "SQS/SendMessage").with("throughline.dry_run", "true"),
     ];
-    let rows = rows(&Transaction::new(spans.map(Arc::new).into(), vec![], 0));
+    let rows = rows(&Transaction::new(spans.map(Arc::new).into(), vec![]));
     let notes: Vec<_> = rows.iter().map(|row| row.note).collect();
     assert_eq!(notes, [None, Some("dry run: stubbed"), Some("dry run: refused"), None]);
 }

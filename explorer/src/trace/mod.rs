@@ -3,15 +3,11 @@
 mod hop;
 mod layout;
 mod paint;
-mod receiver;
-mod spans;
 mod transaction;
 
 pub use hop::Hop;
 pub use layout::{Row, rows, trigger};
 pub use paint::{Style, duration, paint};
-pub use receiver::Receiver;
-pub use spans::Spans;
 pub use throughline_store::span::{Link, Span, Status};
 pub use transaction::Transaction;
 

@@ -1,4 +1,4 @@
-//! A transaction: the spans of one trace, and what they tell.
+//! A transaction as a tree: its spans, and what they tell.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -6,22 +6,20 @@ use std::sync::Arc;
 use super::hop::via;
 use super::{Hop, Span};
 
-/// The spans of one trace.
+/// The spans of a transaction.
 #[derive(Debug, Clone)]
 pub struct Transaction {
     /// The spans, by start.
     pub spans: Vec<Arc<Span>>,
     /// Invocations of other traces that had a record of this transaction in their batch, by start.
     pub linking: Vec<Arc<Span>>,
-    /// How many times a span arrived again.
-    pub duplicates: usize,
 }
 
 impl Transaction {
-    pub(crate) fn new(mut spans: Vec<Arc<Span>>, mut linking: Vec<Arc<Span>>, duplicates: usize) -> Self {
+    pub(crate) fn new(mut spans: Vec<Arc<Span>>, mut linking: Vec<Arc<Span>>) -> Self {
         spans.sort_by(|a, b| (a.start, &a.span_id).cmp(&(b.start, &b.span_id)));
         linking.sort_by(|a, b| (a.start, &a.span_id).cmp(&(b.start, &b.span_id)));
-        Self { spans, linking, duplicates }
+        Self { spans, linking }
     }
 
     /// The trace's id.
@@ -95,7 +93,7 @@ mod tests {
     use super::*;
 
     fn transaction(spans: Vec<Span>) -> Transaction {
-        Transaction::new(spans.into_iter().map(Arc::new).collect(), Vec::new(), 0)
+        Transaction::new(spans.into_iter().map(Arc::new).collect(), Vec::new())
     }
 
     #[test]
