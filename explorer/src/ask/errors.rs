@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::filters::Within;
+use super::filters::{Narrow, Reads};
 use super::impact::said;
 use super::table::{Column, Table, plain, red};
 use super::words::count;
@@ -11,16 +11,8 @@ use super::{Asked, Common, Told, when};
 /// What `throughline errors` is asked for.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Only those of this function
-    #[arg(long, value_name = "NAME")]
-    function: Option<String>,
-
-    /// Only those of this type
-    #[arg(long, value_name = "TYPE")]
-    error: Option<String>,
-
     #[command(flatten)]
-    within: Within,
+    narrow: Narrow,
 
     #[command(flatten)]
     pub(super) common: Common,
@@ -28,15 +20,12 @@ pub struct Options {
 
 impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
-        let window = self.within.window(asked.now)?;
-        let mut answer = asked.answered(asked.reader.errors(window).await)?;
-        let is = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
-        answer.found.retain(|group| {
-            is(&self.function, &group.example.function) && is(&self.error, &group.error.kind)
-        });
+        let (filter, window) = self.narrow.asks("errors", Reads::Runs, asked)?;
+        let answer = asked.answered(asked.reader.errors(window, &filter).await)?;
         let Some(first) = answer.found.first() else {
             let lines = vec![format!("no such failure since {} UTC", when::full(window.from))];
-            return asked.tell(&answer, false, lines, &["functions"]);
+            let words = self.narrow.longer(Reads::Runs, asked.now);
+            return asked.tell_within(&answer, false, lines, &["errors"], &words);
         };
         let mut table = Table::new([
             Column::Number("count"),
@@ -57,6 +46,7 @@ impl Options {
             ]);
         }
         let next = ["impact", &first.example.function];
-        asked.tell_within(&answer, table.lines(asked.style), &next, &self.within)
+        let words = self.narrow.words_but(Reads::Runs, &["--function"]);
+        asked.tell_within(&answer, true, table.lines(asked.style), &next, &words)
     }
 }

@@ -1,19 +1,33 @@
-//! What narrows a question, the same words for all.
+//! What narrows a question: the same words for all, what each of them asks of the store, and by which of them a question
+//! can't be narrowed.
 
+use anyhow::bail;
 use clap::Args;
 use throughline_store::Filter;
 use throughline_store::time::Window;
 
+use super::Asked;
+use super::flag::Flag;
 use super::when::{self, When};
 
 /// The time that is asked of where none is said.
 const SINCE: &str = "1h";
 const UNTIL: &str = "now";
 
+/// Which runs, of all that there were, and when.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Narrow {
+    #[command(flatten)]
+    pub(crate) filters: Filters,
+
+    #[command(flatten)]
+    within: Within,
+}
+
 /// From when to when.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "When")]
-pub(crate) struct Within {
+struct Within {
     /// From when: so long ago (15m, 2h, 7d) or a time in UTC (2026-11-20T01:47)
     #[arg(long, value_name = "WHEN", default_value = SINCE)]
     since: When,
@@ -23,32 +37,11 @@ pub(crate) struct Within {
     until: When,
 }
 
-impl Within {
-    /// The words of the next command, that it asks of the same time; none where nothing was said.
-    pub(crate) fn words(&self) -> Vec<String> {
-        let (since, until) = (self.since.to_string(), self.until.to_string());
-        let mut words = Vec::new();
-        if since != SINCE {
-            words.extend(["--since".to_owned(), since]);
-        }
-        if until != UNTIL {
-            words.extend(["--until".to_owned(), until]);
-        }
-        words
-    }
-
-    /// The window in milliseconds.
-    pub(crate) fn window(&self, now: u64) -> anyhow::Result<Window> {
-        when::window(self.since, self.until, now)
-            .ok_or_else(|| anyhow::anyhow!("--since is after --until: nothing lies between"))
-    }
-}
-
-/// Which runs, of all that there were.
+/// Which runs.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Filters")]
 pub(crate) struct Filters {
-    /// Those in which this function took part
+    /// Those of this function
     #[arg(long, value_name = "NAME")]
     pub(crate) function: Option<String>,
 
@@ -62,11 +55,27 @@ pub(crate) struct Filters {
 
     /// Those of this customer
     #[arg(long, value_name = "ID")]
-    account: Option<String>,
+    pub(crate) account: Option<String>,
+
+    /// Only those of test users
+    #[arg(long, conflicts_with = "no_test_users")]
+    pub(crate) test_users: bool,
+
+    /// Without those of test users
+    #[arg(long)]
+    pub(crate) no_test_users: bool,
 
     /// Those with this correlation id
     #[arg(long, value_name = "ID")]
     pub(crate) correlation_id: Option<String>,
+
+    /// Those of this request
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<String>,
+
+    /// Those that sent or received this message: m-1, or sqs:m-1
+    #[arg(long, value_name = "ID")]
+    pub(crate) message_id: Option<String>,
 
     /// Only those that failed with an error of this type
     #[arg(long, value_name = "TYPE")]
@@ -78,71 +87,288 @@ pub(crate) struct Filters {
 
     /// Only those that answered with this HTTP status
     #[arg(long, value_name = "STATUS")]
-    http_status: Option<u64>,
+    pub(crate) http_status: Option<u64>,
+
+    /// Only those that bear this mark: debug, dry-run, or a member of the baggage as in account.plan=gold
+    #[arg(long, value_name = "FLAG")]
+    pub(crate) flag: Vec<Flag>,
 
     /// Only those of this build
     #[arg(long, value_name = "BUILD")]
-    build: Option<String>,
+    pub(crate) build: Option<String>,
 
     /// Only those that took at least so long: 500ms, 2s
-    #[arg(long, value_name = "DURATION", value_parser = longer)]
-    longer_than: Option<u64>,
+    #[arg(long, value_name = "DURATION", value_parser = length)]
+    pub(crate) longer_than: Option<u64>,
 
-    /// Only those of test users
-    #[arg(long, conflicts_with = "no_test_users")]
-    test_users: bool,
-
-    /// Without those of test users
-    #[arg(long)]
-    no_test_users: bool,
+    /// Only those that took at most so long
+    #[arg(long, value_name = "DURATION", value_parser = length)]
+    pub(crate) shorter_than: Option<u64>,
 }
 
-impl Filters {
-    /// What a run must be like. Entry points may be said without `http `, as they are told.
-    pub(crate) fn filter(&self) -> Filter {
-        let is_route = |entry: &String| entry.contains(" /") && !entry.starts_with("http ");
-        Filter {
-            entry: self
-                .entry
-                .clone()
-                .map(|entry| if is_route(&entry) { format!("http {entry}") } else { entry }),
-            user: self.user.clone(),
-            account: self.account.clone(),
-            test_user: if self.test_users { Some(true) } else { self.no_test_users.then_some(false) },
-            error: self.error.clone(),
-            http_status: self.http_status,
-            build: self.build.clone(),
-            longer_than: self.longer_than.map(|millis| millis.saturating_mul(1000)),
-            failed: self.failed.then_some(true),
+/// What a question reads, which decides by what it can be narrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// What is known of each run.
+    Runs,
+    /// What was counted of each function, by entry point and build.
+    Counts,
+    /// What was counted of who called whom.
+    Calls,
+}
+
+impl Reads {
+    fn knows(self, word: &str) -> bool {
+        match self {
+            Self::Runs => true,
+            Self::Counts => ["--function", "--entry", "--build", "--failed"].contains(&word),
+            Self::Calls => word == "--function",
         }
     }
 
-    /// Whether only failures are asked for.
-    pub(crate) fn only_failures(&self) -> bool {
-        self.failed || self.error.is_some()
+    /// For people: what it reads, and so what it knows.
+    fn told(self) -> &'static str {
+        match self {
+            Self::Runs => "each run",
+            Self::Counts => {
+                "what was counted by the hour, of each function by entry point and build, and takes \
+                 --function, --entry, --build and --failed"
+            }
+            Self::Calls => "what was counted by the hour of who called whom, and takes --function",
+        }
     }
 }
 
-fn longer(text: &str) -> Result<u64, String> {
+impl Narrow {
+    /// The window in milliseconds.
+    pub(crate) fn window(&self, now: u64) -> anyhow::Result<Window> {
+        when::window(self.within.since, self.within.until, now)
+            .ok_or_else(|| anyhow::anyhow!("--since is after --until: nothing lies between"))
+    }
+
+    /// What a run must be like, and when it was; an error where the question can't tell by what was asked for.
+    pub(crate) fn asks(
+        &self,
+        question: &str,
+        reads: Reads,
+        asked: &Asked<'_>,
+    ) -> anyhow::Result<(Filter, Window)> {
+        let said = self.filters.said();
+        if let Some((word, _)) = said.iter().find(|(word, _)| !reads.knows(word)) {
+            let mut words = vec!["traces".to_owned()];
+            words.extend(self.words(Reads::Runs));
+            bail!(
+                "{question} can't be narrowed by {word}: it reads {}.\nAsk of the runs themselves: {}",
+                reads.told(),
+                asked.connection.command(&words.iter().map(String::as_str).collect::<Vec<_>>())
+            );
+        }
+        Ok((self.filters.filter(), self.window(asked.now)?))
+    }
+
+    /// The words of the next command, that it asks of the same runs and time, as far as it can; none where nothing was
+    /// said.
+    pub(crate) fn words(&self, reads: Reads) -> Vec<String> {
+        self.words_but(reads, &[])
+    }
+
+    /// The same without these.
+    pub(crate) fn words_but(&self, reads: Reads, but: &[&str]) -> Vec<String> {
+        let mut words = Vec::new();
+        let kept = |word: &str| reads.knows(word) && !but.contains(&word);
+        for (word, value) in self.filters.said().into_iter().filter(|(word, _)| kept(word)) {
+            words.push(word.to_owned());
+            words.extend(value);
+        }
+        let (since, until) = (self.within.since.to_string(), self.within.until.to_string());
+        if since != SINCE && !but.contains(&"--since") {
+            words.extend(["--since".to_owned(), since]);
+        }
+        if until != UNTIL {
+            words.extend(["--until".to_owned(), until]);
+        }
+        words
+    }
+
+    /// The words that ask the same of a longer time.
+    pub(crate) fn longer(&self, reads: Reads, now: u64) -> Vec<String> {
+        let mut words = self.words_but(reads, &["--since"]);
+        let window = self.window(now).unwrap_or(Window::new(now, now));
+        let hours = now.saturating_sub(window.from).div_ceil(when::HOUR).max(1);
+        words.extend(["--since".to_owned(), format!("{}h", hours.saturating_mul(24))]);
+        words
+    }
+}
+
+impl Filters {
+    /// What a run must be like.
+    fn filter(&self) -> Filter {
+        let mut filter = Filter {
+            function: self.function.clone(),
+            entry: self.entry.as_deref().map(entry),
+            user: self.user.clone(),
+            account: self.account.clone(),
+            test_user: if self.test_users { Some(true) } else { self.no_test_users.then_some(false) },
+            correlation_id: self.correlation_id.clone(),
+            request_id: self.request_id.clone(),
+            message_id: self.message_id.clone(),
+            error: self.error.clone(),
+            failed: self.failed.then_some(true),
+            http_status: self.http_status,
+            build: self.build.clone(),
+            longer_than: self.longer_than.map(|millis| millis.saturating_mul(1000)),
+            shorter_than: self.shorter_than.map(|millis| millis.saturating_mul(1000)),
+            ..Filter::default()
+        };
+        self.flag.iter().for_each(|flag| flag.ask(&mut filter));
+        filter
+    }
+
+    /// What was said on the command line, in its words.
+    fn said(&self) -> Vec<(&'static str, Option<String>)> {
+        let duration = |millis: Option<u64>| millis.map(when::length_said);
+        let texts = [
+            ("--function", self.function.clone()),
+            ("--entry", self.entry.clone()),
+            ("--user", self.user.clone()),
+            ("--account", self.account.clone()),
+            ("--correlation-id", self.correlation_id.clone()),
+            ("--request-id", self.request_id.clone()),
+            ("--message-id", self.message_id.clone()),
+            ("--error", self.error.clone()),
+            ("--http-status", self.http_status.map(|status| status.to_string())),
+            ("--build", self.build.clone()),
+            ("--longer-than", duration(self.longer_than)),
+            ("--shorter-than", duration(self.shorter_than)),
+        ];
+        let flags = self.flag.iter().map(|flag| ("--flag", Some(flag.to_string())));
+        let marks = [
+            ("--test-users", self.test_users),
+            ("--no-test-users", self.no_test_users),
+            ("--failed", self.failed),
+        ];
+        let texts = texts.into_iter().filter(|(_, text)| text.is_some());
+        let marks = marks.into_iter().filter(|(_, is_said)| *is_said).map(|(word, _)| (word, None));
+        texts.chain(flags).chain(marks).collect()
+    }
+}
+
+/// Entry points may be said without `http `, as they are told.
+fn entry(said: &str) -> String {
+    let is_route = said.contains(" /") && !said.starts_with("http ");
+    if is_route { format!("http {said}") } else { said.to_owned() }
+}
+
+fn length(text: &str) -> Result<u64, String> {
     when::length(text).ok_or_else(|| "is no duration (500ms, 2s, 1m)".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        narrow: Narrow,
+    }
+
+    fn line(words: &[&str]) -> Narrow {
+        Line::parse_from([&["traces"], words].concat()).narrow
+    }
 
     #[test]
     fn a_route_is_an_entry_point() {
-        let entry =
-            |text: &str| Filters { entry: Some(text.to_owned()), ..Filters::default() }.filter().entry;
-        assert_eq!(entry("POST /orders").as_deref(), Some("http POST /orders"));
-        assert_eq!(entry("http POST /orders").as_deref(), Some("http POST /orders"));
-        assert_eq!(entry("schedule lunchbot").as_deref(), Some("schedule lunchbot"));
+        assert_eq!(entry("POST /orders"), "http POST /orders");
+        assert_eq!(entry("http POST /orders"), "http POST /orders");
+        assert_eq!(entry("schedule lunchbot"), "schedule lunchbot");
     }
 
     #[test]
     fn durations_become_microseconds() {
-        let filters = Filters { longer_than: Some(longer("2s").unwrap()), ..Filters::default() };
-        assert_eq!(filters.filter().longer_than, Some(2_000_000));
+        let filter = line(&["--longer-than", "2s", "--shorter-than", "1500ms"]).filters.filter();
+        assert_eq!((filter.longer_than, filter.shorter_than), (Some(2_000_000), Some(1_500_000)));
+    }
+
+    /// Every word that there is: asked of the store, and said again in the next command.
+    #[test]
+    fn what_is_said_is_asked_and_said_again() {
+        let words = [
+            "--function",
+            "f",
+            "--entry",
+            "POST /orders",
+            "--user",
+            "u",
+            "--account",
+            "a",
+            "--correlation-id",
+            "c",
+            "--request-id",
+            "r",
+            "--message-id",
+            "m",
+            "--error",
+            "E",
+            "--http-status",
+            "503",
+            "--build",
+            "b",
+            "--longer-than",
+            "2s",
+            "--shorter-than",
+            "1m",
+            "--flag",
+            "debug",
+            "--flag",
+            "tenant=acme",
+            "--test-users",
+            "--failed",
+            "--since",
+            "2h",
+            "--until",
+            "30m",
+        ];
+        let narrow = line(&words);
+        assert_eq!(narrow.words(Reads::Runs), words);
+        assert_eq!(narrow.words(Reads::Calls), ["--function", "f", "--since", "2h", "--until", "30m"]);
+        let text = |text: &str| Some(text.to_owned());
+        let asked = Filter {
+            function: text("f"),
+            entry: text("http POST /orders"),
+            user: text("u"),
+            account: text("a"),
+            plan: None,
+            test_user: Some(true),
+            correlation_id: text("c"),
+            request_id: text("r"),
+            message_id: text("m"),
+            baggage: [("tenant".to_owned(), "acme".to_owned())].into(),
+            debug: Some(true),
+            dry_run: None,
+            error: text("E"),
+            http_status: Some(503),
+            build: text("b"),
+            longer_than: Some(2_000_000),
+            shorter_than: Some(60_000_000),
+            failed: Some(true),
+        };
+        assert_eq!(narrow.filters.filter(), asked);
+        assert_eq!(line(&[]).words(Reads::Runs), [""; 0]);
+        assert_eq!(line(&[]).longer(Reads::Runs, 1_795_139_220_000), ["--since", "24h"]);
+    }
+
+    /// What is counted is what the store counts.
+    #[test]
+    fn counts_take_what_the_store_counts() {
+        for words in
+            [&["--function", "f"][..], &["--entry", "e"], &["--build", "b"], &["--failed"], &["--user", "u"]]
+        {
+            let narrow = line(words);
+            let taken = narrow.filters.said().iter().all(|(word, _)| Reads::Counts.knows(word));
+            assert_eq!(taken, narrow.filters.filter().is_counted(), "{words:?}");
+        }
     }
 }

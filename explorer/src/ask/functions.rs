@@ -3,7 +3,7 @@
 use clap::Args;
 use throughline_store::FunctionRow;
 
-use super::filters::Within;
+use super::filters::{Narrow, Reads};
 use super::table::{Column, Table, dim, plain, red};
 use super::words::{count, micros, share};
 use super::{Asked, Common, Told, when};
@@ -11,16 +11,12 @@ use super::{Asked, Common, Told, when};
 /// What `throughline functions` is asked for.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Only this function
-    #[arg(long, value_name = "NAME")]
-    function: Option<String>,
-
     /// Each build by itself
     #[arg(long)]
     builds: bool,
 
     #[command(flatten)]
-    within: Within,
+    narrow: Narrow,
 
     #[command(flatten)]
     pub(super) common: Common,
@@ -28,12 +24,12 @@ pub struct Options {
 
 impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
-        let window = self.within.window(asked.now)?;
-        let mut answer = asked.answered(asked.reader.functions(window).await)?;
-        answer.found.retain(|row| self.function.as_ref().is_none_or(|function| *function == row.function));
+        let (filter, window) = self.narrow.asks("functions", Reads::Counts, asked)?;
+        let answer = asked.answered(asked.reader.functions(window, &filter).await)?;
         if answer.found.is_empty() {
             let lines = vec![format!("no such function ran since {} UTC", when::full(window.from))];
-            return asked.tell(&answer, false, lines, &["functions", "--since", "24h"]);
+            let words = self.narrow.longer(Reads::Counts, asked.now);
+            return asked.tell_within(&answer, false, lines, &["functions"], &words);
         }
         let mut table = Table::new([
             Column::Text("function"),
@@ -52,8 +48,10 @@ impl Options {
         let mut lines = table.lines(asked.style);
         lines.push(asked.style.dim("whole hours are counted, those of both ends included"));
         let worst = answer.found.iter().max_by_key(|row| row.failures).filter(|row| row.failures > 0);
-        let next = worst.map_or_else(|| vec!["map"], |row| vec!["impact", &row.function]);
-        asked.tell_within(&answer, lines, &next, &self.within)
+        let (next, reads) = worst
+            .map_or_else(|| (vec!["map"], Reads::Calls), |row| (vec!["impact", &row.function], Reads::Runs));
+        let words = self.narrow.words_but(reads, &["--function", "--failed"]);
+        asked.tell_within(&answer, true, lines, &next, &words)
     }
 
     fn add(&self, row: &FunctionRow, table: &mut Table) {

@@ -3,7 +3,7 @@
 use clap::Args;
 use throughline_store::{BuildRow, Card, ErrorGroup, Impact, Upstream};
 
-use super::filters::Within;
+use super::filters::{Narrow, Reads};
 use super::table::{Column, Table, plain, red};
 use super::words::{count, counted, cut, share};
 use super::{Asked, Common, Told, harmless, when};
@@ -16,11 +16,16 @@ const MAX_NAMED: usize = 6;
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The function
-    #[arg(value_name = "FUNCTION")]
-    function: String,
+    #[arg(
+        value_name = "FUNCTION",
+        id = "failing",
+        required_unless_present = "function",
+        conflicts_with = "function"
+    )]
+    name: Option<String>,
 
     #[command(flatten)]
-    within: Within,
+    narrow: Narrow,
 
     #[command(flatten)]
     pub(super) common: Common,
@@ -28,16 +33,21 @@ pub struct Options {
 
 impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
-        let window = self.within.window(asked.now)?;
-        let answer = asked.answered(asked.reader.impact(&self.function, window).await)?;
+        let (filter, window) = self.narrow.asks("impact", Reads::Runs, asked)?;
+        // One of both is required.
+        let function = self.name.as_ref().or(filter.function.as_ref()).map_or("", String::as_str);
+        let answer = asked.answered(asked.reader.impact(function, window, &filter).await)?;
         let impact = &answer.found;
-        let name = harmless(&self.function);
+        let name = harmless(function);
         if impact.failures == 0 {
+            let since = when::full(window.from);
             let lines = match impact.runs {
-                0 => vec![format!("{name} did not run since {} UTC", when::full(window.from))],
-                runs => vec![format!("{name} did not fail: {}", counted(runs, "run", "runs"))],
+                Some(0) => vec![format!("{name} did not run since {since} UTC")],
+                Some(runs) => vec![format!("{name} did not fail: {}", counted(runs, "run", "runs"))],
+                None => vec![format!("{name} had no such failure since {since} UTC")],
             };
-            return asked.tell(&answer, false, lines, &["functions"]);
+            let words = self.narrow.words_but(Reads::Counts, &["--function", "--failed"]);
+            return asked.tell_within(&answer, false, lines, &["functions"], &words);
         }
         let example = impact.errors.first().map(|group| group.example.trace_id.as_str());
         let next = example.map_or_else(|| vec!["errors"], |trace| vec!["trace", trace]);
@@ -47,11 +57,8 @@ impl Options {
 
 fn lines(name: &str, impact: &Impact, asked: &Asked<'_>) -> Vec<String> {
     let style = asked.style;
-    let failed = format!(
-        "{} in {}",
-        counted(impact.failures, "failure", "failures"),
-        counted(impact.runs, "run", "runs")
-    );
+    let mut failed = counted(impact.failures, "failure", "failures");
+    failed += &impact.runs.map(|runs| format!(" in {}", counted(runs, "run", "runs"))).unwrap_or_default();
     let since =
         impact.since.map(|since| format!("since {}{}", when::brief(since, asked.now), build(&impact.builds)));
     let title = [style.bold(name), style.red(&failed)].into_iter().chain(since);
@@ -91,12 +98,12 @@ fn entries(impact: &Impact) -> Table {
         Column::Number("ended well after retry"),
     ]);
     for hit in &impact.entries {
-        let entry = if hit.entry.is_empty() { "(unknown)".to_owned() } else { trigger(&hit.entry) };
+        let entry = if hit.entry.is_empty() { "(not told)".to_owned() } else { trigger(&hit.entry) };
         table.row([
             plain(entry),
             red(count(hit.failures)),
-            plain(count(hit.runs)),
-            plain(share(hit.failures.min(hit.runs), hit.runs)),
+            plain(hit.runs.map(count).unwrap_or_default()),
+            plain(hit.runs.map(|runs| share(hit.failures.min(runs), runs)).unwrap_or_default()),
             plain(count(hit.transactions)),
             plain(count(hit.users)),
             plain(count(hit.ended_well)),

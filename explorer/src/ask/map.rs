@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use throughline_store::MapEdge;
 
-use super::filters::Within;
+use super::filters::{Narrow, Reads};
 use super::table::{Column, Table, dim, plain, red};
 use super::words::{count, harmless, micros, share};
 use super::{Asked, Common, Told, when};
@@ -14,16 +14,12 @@ use crate::trace::trigger;
 /// What `throughline map` is asked for.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// Only what this one calls or is called by
-    #[arg(long, value_name = "NAME")]
-    function: Option<String>,
-
     /// How it is drawn
     #[arg(long, value_enum, default_value_t = Format::Text, conflicts_with = "json")]
     format: Format,
 
     #[command(flatten)]
-    within: Within,
+    narrow: Narrow,
 
     #[command(flatten)]
     pub(super) common: Common,
@@ -39,16 +35,17 @@ enum Format {
 
 impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
-        let window = self.within.window(asked.now)?;
+        let (filter, window) = self.narrow.asks("map", Reads::Calls, asked)?;
         let mut answer = asked.answered(asked.reader.map(window).await)?;
         let concerns = |edge: &MapEdge| {
-            self.function.as_ref().is_none_or(|function| *function == edge.from || *function == edge.to)
+            filter.function.as_ref().is_none_or(|function| *function == edge.from || *function == edge.to)
         };
         answer.found.retain(concerns);
         let edges = &answer.found;
         if edges.is_empty() {
             let lines = vec![format!("nobody called since {} UTC", when::full(window.from))];
-            return asked.tell(&answer, false, lines, &["map", "--since", "24h"]);
+            let words = self.narrow.longer(Reads::Calls, asked.now);
+            return asked.tell_within(&answer, false, lines, &["map"], &words);
         }
         if self.format == Format::Mermaid {
             // Nothing but the chart: it is put into a document.
@@ -83,7 +80,8 @@ impl Options {
                 .style
                 .dim("from a queue to a function the times are those in the queue; whole hours are counted"),
         );
-        asked.tell_within(&answer, lines, &["map", "--format", "mermaid"], &self.within)
+        let words = self.narrow.words(Reads::Calls);
+        asked.tell_within(&answer, true, lines, &["map", "--format", "mermaid"], &words)
     }
 }
 

@@ -4,6 +4,7 @@
 mod errors;
 mod filters;
 mod find;
+mod flag;
 mod functions;
 mod impact;
 mod map;
@@ -133,17 +134,17 @@ impl Asked<'_> {
         answer.map_err(|error| self.connection.explained(&error))
     }
 
-    /// Puts an answer together of a question about some time: the next command asks of the same.
+    /// Puts an answer together of a question about some runs and some time: the next command asks of the same.
     fn tell_within<T: Serialize>(
         &self,
         answer: &Answer<T>,
+        is_found: bool,
         lines: Vec<String>,
         next: &[&str],
-        within: &filters::Within,
+        words: &[String],
     ) -> anyhow::Result<Told> {
-        let words = within.words();
         let next: Vec<&str> = next.iter().copied().chain(words.iter().map(String::as_str)).collect();
-        self.tell(answer, true, lines, &next)
+        self.tell(answer, is_found, lines, &next)
     }
 
     /// Puts an answer together: its lines, how far it can be relied upon, and the next command.

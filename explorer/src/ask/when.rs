@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use throughline_store::time::Window;
 
-const DAY: u64 = 24 * 3_600_000;
+pub(crate) const HOUR: u64 = 3_600_000;
+const DAY: u64 = 24 * HOUR;
 
 /// A time, perhaps said from now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +45,7 @@ impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ago(0) => f.write_str("now"),
-            Self::Ago(millis) if millis.is_multiple_of(DAY) => write!(f, "{}d", millis / DAY),
-            Self::Ago(millis) if millis.is_multiple_of(3_600_000) => write!(f, "{}h", millis / 3_600_000),
-            Self::Ago(millis) if millis.is_multiple_of(60_000) => write!(f, "{}m", millis / 60_000),
-            Self::Ago(millis) => write!(f, "{millis}ms"),
+            Self::Ago(millis) => f.write_str(&length_said(*millis)),
             Self::At(at) => f.write_str(&said(*at)),
         }
     }
@@ -77,6 +75,14 @@ pub(crate) fn length(text: &str) -> Option<u64> {
     }
     let millis = number.parse::<f64>().ok()? * scale as f64;
     (millis < DAY as f64 * 36_500.0).then_some(millis as u64)
+}
+
+/// The same as one says it.
+pub(crate) fn length_said(millis: u64) -> String {
+    let units = [(DAY, "d"), (HOUR, "h"), (60_000, "m"), (1000, "s")];
+    let unit = units.into_iter().find(|(unit, _)| millis > 0 && millis.is_multiple_of(*unit));
+    let (unit, name) = unit.unwrap_or((1, "ms"));
+    format!("{}{name}", millis / unit)
 }
 
 /// `2026-11-20`, `2026-11-20T01:47`, `2026-11-20 01:47:03.112Z`.
@@ -219,6 +225,7 @@ mod tests {
         fn what_is_said_is_read_again(number in 0..36_500_u64, unit in "ms|s|m|h|d") {
             let when: When = format!("{number}{unit}").parse().unwrap();
             prop_assert_eq!(when.to_string().parse(), Ok(when));
+            prop_assert_eq!(length(&length_said(number)), Some(number));
         }
 
         #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::lists::daily;
-use super::{Answer, Cause, Effort, Reader};
+use super::{Answer, Cause, Effort, Filter, Reader};
 use crate::Error;
 use crate::run::{Card, Failure};
 use crate::schema::{Partition, bounded};
@@ -36,23 +36,28 @@ pub struct ErrorGroup {
 }
 
 impl Reader {
-    /// What fails, in all functions, the most frequent first. For the causes ask for the [impact](Reader::impact).
+    /// What fails, the most frequent first, of the failures that are wanted. For the causes ask for the
+    /// [impact](Reader::impact).
     ///
-    /// At most days × 16 + 50 requests, and days × 16 for each of the ten functions that fail most.
+    /// At most days × 16 + 50 requests for what functions fail, and days × 16 for each of the ten that fail most, or
+    /// for the one of the filter.
     ///
     /// # Errors
     ///
     /// When the table can't be read.
-    pub async fn errors(&self, window: Window) -> Result<Answer<Vec<ErrorGroup>>, Error> {
+    pub async fn errors(&self, window: Window, filter: &Filter) -> Result<Answer<Vec<ErrorGroup>>, Error> {
         let mut effort = Effort::default();
-        let totals = self.totals(window, None, &mut effort).await?;
-        let counted = totals.into_iter().map(|(function, totals)| (totals.sum().failures, function));
-        let mut failing: Vec<(u64, String)> = counted.filter(|(failures, _)| *failures > 0).collect();
-        failing.sort_by(|a, b| b.cmp(a));
+        let wanted = self.wanted(filter, window, &mut effort).await?;
+        let failing = match &filter.function {
+            Some(function) => vec![function.clone()],
+            None => self.failing(window, filter, &mut effort).await?,
+        };
         effort.at_least |= failing.len() > MAX_FUNCTIONS;
         let mut groups = Vec::new();
-        for (_, function) in failing.iter().take(MAX_FUNCTIONS) {
-            groups.extend(grouped(&self.all_failures(function, window, &mut effort).await?));
+        for function in failing.iter().take(MAX_FUNCTIONS) {
+            let mut failures = self.all_failures(function, window, &mut effort).await?;
+            failures.retain(|failure| wanted.wants(failure));
+            groups.extend(grouped(&failures));
         }
         groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
         groups.truncate(MAX_TOLD);

@@ -1,21 +1,48 @@
 //! Which runs are wanted.
 
+use std::collections::{BTreeMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 
+use super::find::Found;
+use super::{By, Effort, Reader};
+use crate::Error;
+use crate::item::Pointer;
 use crate::run::Card;
+use crate::time::Window;
+use crate::totals::{Totals, cut};
+
+/// How many of the newest runs with a member of the baggage are looked at.
+const MAX_NAMED: usize = 500;
 
 /// What a run must have; all by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Filter {
+    /// The function.
+    pub function: Option<String>,
     /// The entry point of its transaction.
     pub entry: Option<String>,
     /// On whose behalf it ran.
     pub user: Option<String>,
     /// The customer.
     pub account: Option<String>,
+    /// What the customer pays for.
+    pub plan: Option<String>,
     /// Whether the user is a test user.
     pub test_user: Option<bool>,
+    /// The correlation id.
+    pub correlation_id: Option<String>,
+    /// The request id.
+    pub request_id: Option<String>,
+    /// The id of a message, or of another call, that it received or sent.
+    pub message_id: Option<String>,
+    /// Members of the baggage that the writer was told to find runs by.
+    pub baggage: BTreeMap<String, String>,
+    /// Whether its debug lines were asked for.
+    pub debug: Option<bool>,
+    /// Whether it was to change nothing.
+    pub dry_run: Option<bool>,
     /// The type of its error.
     pub error: Option<String>,
     /// The status of its HTTP answer.
@@ -24,23 +51,124 @@ pub struct Filter {
     pub build: Option<String>,
     /// At least so many microseconds.
     pub longer_than: Option<u64>,
+    /// At most so many microseconds.
+    pub shorter_than: Option<u64>,
     /// Whether it failed.
     pub failed: Option<bool>,
 }
 
+/// A filter, and the runs that it names by what their cards do not say.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    filter: &'a Filter,
+    /// The newest first.
+    pub(super) named: Option<Vec<Pointer>>,
+    keys: HashSet<(String, String)>,
+}
+
 impl Filter {
-    /// Whether `card` is wanted.
+    /// Whether `card` is wanted, as far as it says: not by message ids and other members of the baggage.
     #[must_use]
     pub fn wants(&self, card: &Card) -> bool {
+        self.wants_but_for_time(card)
+            && self.longer_than.is_none_or(|longer| card.duration >= longer)
+            && self.shorter_than.is_none_or(|shorter| card.duration <= shorter)
+    }
+
+    pub(super) fn wants_but_for_time(&self, card: &Card) -> bool {
         let is = |wanted: &Option<String>, is: Option<&String>| wanted.is_none() || wanted.as_ref() == is;
-        is(&self.entry, card.entry.as_ref())
+        is(&self.function, Some(&card.function))
+            && is(&self.entry, card.entry.as_ref())
             && is(&self.user, card.user.as_ref())
             && is(&self.account, card.account.as_ref())
+            && is(&self.plan, card.plan.as_ref())
+            && is(&self.correlation_id, card.correlation_id.as_ref())
+            && is(&self.request_id, Some(&card.request_id))
             && is(&self.build, card.build.as_ref())
             && is(&self.error, card.error.as_ref().map(|error| &error.kind))
             && self.test_user.is_none_or(|test| test == card.test_user)
+            && self.debug.is_none_or(|debug| debug == card.debug)
+            && self.dry_run.is_none_or(|dry_run| dry_run == card.dry_run)
             && self.failed.is_none_or(|failed| failed == card.failed())
-            && self.longer_than.is_none_or(|longer| card.duration >= longer)
             && (self.http_status.is_none() || self.http_status == card.http_status)
+    }
+
+    /// Whether a transaction that began with this run may have a wanted one: what travels with it from its begin is the same
+    /// in all of them.
+    pub(super) fn may_follow(&self, begun: &Card) -> bool {
+        let same =
+            |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || is.is_none() || wanted == is;
+        same(&self.entry, &begun.entry) && same(&self.correlation_id, &begun.correlation_id)
+    }
+
+    /// Whether only failures are asked for.
+    #[must_use]
+    pub fn only_failures(&self) -> bool {
+        self.failed == Some(true) || self.error.is_some()
+    }
+
+    /// Whether it asks for no more than [`Totals`] tell: function, entry point and build, and whether they failed.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        let Self { function, entry, build, failed, .. } = self.clone();
+        *self == Self { function, entry, build, failed, ..Self::default() }
+    }
+
+    /// Keeps the flows that are wanted.
+    pub(super) fn narrow(&self, totals: &mut Totals) {
+        let is = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| cut(wanted) == is);
+        totals.flows.retain(|(entry, build), _| is(&self.entry, entry) && is(&self.build, build));
+    }
+}
+
+impl Wanted<'_> {
+    pub(super) fn wants(&self, card: &Card) -> bool {
+        self.is_named(card) && self.filter.wants(card)
+    }
+
+    /// The same of a run of a transaction, whose own time is asked for.
+    pub(super) fn wants_but_for_time(&self, card: &Card) -> bool {
+        self.is_named(card) && self.filter.wants_but_for_time(card)
+    }
+
+    fn is_named(&self, card: &Card) -> bool {
+        self.named.is_none() || self.keys.contains(&(card.request_id.clone(), card.span_id.clone()))
+    }
+}
+
+impl Reader {
+    /// Looks up the runs that a filter names by the id of a message, or by a member of the baggage.
+    ///
+    /// At most one request for the message, and 16 for each member; pages beyond the first count as with all questions.
+    pub(super) async fn wanted<'a>(
+        &self,
+        filter: &'a Filter,
+        window: Window,
+        effort: &mut Effort,
+    ) -> Result<Wanted<'a>, Error> {
+        let mut wanted = Wanted { filter, named: None, keys: HashSet::new() };
+        if let Some(id) = &filter.message_id {
+            let found = self.by_id(id, effort).await?;
+            let messages = found.into_iter().filter(|found| matches!(found.by, By::Message(_)));
+            wanted.narrow(messages.map(|Found { run, .. }| run).collect());
+        }
+        for (key, value) in &filter.baggage {
+            let runs = effort.take(self.with_baggage(key, value, window, MAX_NAMED).await?);
+            effort.at_least |= runs.len() >= MAX_NAMED;
+            wanted.narrow(runs);
+        }
+        Ok(wanted)
+    }
+}
+
+impl Wanted<'_> {
+    /// Of those that were named so far, these.
+    fn narrow(&mut self, mut runs: Vec<Pointer>) {
+        let key = |run: &Pointer| (run.request_id.clone(), run.span_id.clone());
+        if self.named.is_some() {
+            runs.retain(|run| self.keys.contains(&key(run)));
+        }
+        self.keys = runs.iter().map(key).collect();
+        self.named = Some(runs);
     }
 }

@@ -75,7 +75,7 @@ impl Reader {
         Ok(effort.answer(found))
     }
 
-    async fn by_request(&self, text: &str, effort: &mut Effort) -> Result<Vec<Found>, Error> {
+    pub(super) async fn by_request(&self, text: &str, effort: &mut Effort) -> Result<Vec<Found>, Error> {
         let items = self.all(vec![Ask::all(Partition::Spans(bounded(text).into_owned()))], effort).await?;
         let (resource_spans, damaged) = unpack(&items);
         effort.damaged.extend(damaged);
@@ -85,7 +85,7 @@ impl Reader {
         Ok(found.take(MAX_FOUND).collect())
     }
 
-    async fn by_id(&self, text: &str, effort: &mut Effort) -> Result<Vec<Found>, Error> {
+    pub(super) async fn by_id(&self, text: &str, effort: &mut Effort) -> Result<Vec<Found>, Error> {
         let text = &*normal(text);
         let partition = Partition::Id(tail(text).to_owned());
         let wanted = |pointer: &Pointer| pointer.names.iter().any(|name| is_named(&name.name, text));

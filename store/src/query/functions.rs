@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::ask::Ask;
-use super::{Answer, Effort, Reader};
+use super::{Answer, Effort, Filter, Reader};
 use crate::Error;
 use crate::hash::SHARDS;
 use crate::item::{Damaged, Item, bytes, text};
@@ -69,17 +69,30 @@ pub struct MapEdge {
 }
 
 impl Reader {
-    /// What each function did, by name. Whole hours are counted, those of both ends included.
+    /// What each function did, by name: of the filter function, entry point, build, and whether they failed are asked, what
+    /// is counted ([`Filter::is_counted`]). Whole hours are counted, those of both ends included.
     ///
     /// At most days × 16 + 50 requests.
     ///
     /// # Errors
     ///
     /// When the table can't be read.
-    pub async fn functions(&self, window: Window) -> Result<Answer<Vec<FunctionRow>>, Error> {
+    pub async fn functions(
+        &self,
+        window: Window,
+        filter: &Filter,
+    ) -> Result<Answer<Vec<FunctionRow>>, Error> {
         let mut effort = Effort::default();
-        let totals = self.totals(window, None, &mut effort).await?;
-        Ok(effort.answer(totals.into_iter().map(|(function, totals)| row(function, &totals)).collect()))
+        let totals = self.totals(window, filter.function.as_deref(), &mut effort).await?;
+        let rows = totals.into_iter().map(|(function, mut totals)| {
+            filter.narrow(&mut totals);
+            row(function, &totals)
+        });
+        let asked = |row: &FunctionRow| {
+            let ran = row.runs + row.failures > 0;
+            ran && filter.failed.is_none_or(|failed| failed == (row.failures > 0))
+        };
+        Ok(effort.answer(rows.filter(asked).collect()))
     }
 
     /// Who calls whom. Whole hours are counted, those of both ends included.

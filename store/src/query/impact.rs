@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use super::cause::cause;
 use super::errors::grouped;
-use super::{Answer, BuildRow, Effort, ErrorGroup, Reader};
+use super::{Answer, BuildRow, Effort, ErrorGroup, Filter, Reader};
 use crate::Error;
 use crate::run::Card;
 use crate::time::Window;
-use crate::totals::Totals;
+use crate::totals::{Totals, cut};
 
 /// How many transactions are looked at for how they ended, the newest.
 const MAX_ENDINGS: usize = 100;
@@ -22,8 +22,9 @@ const MAX_CAUSES: usize = 5;
 /// What the failures of a function hit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Impact {
-    /// How often the function ran in the hours asked for.
-    pub runs: u64,
+    /// How often the function ran in the hours asked for; `None` where the filter asks for more than is counted
+    /// ([`Filter::is_counted`]).
+    pub runs: Option<u64>,
     /// How many failures were read: of a batch each record that failed.
     pub failures: u64,
     /// The first of them, in milliseconds since 1970.
@@ -59,8 +60,8 @@ pub struct EntryHit {
     pub failures: u64,
     /// In how many transactions.
     pub transactions: u64,
-    /// How many runs of the function came from there in all, in the hours asked for.
-    pub runs: u64,
+    /// How many runs of the function came from there in all, in the hours asked for; as in [`Impact::runs`].
+    pub runs: Option<u64>,
     /// How many users.
     pub users: u64,
     /// How many of the transactions that were looked at ended well.
@@ -81,7 +82,7 @@ pub struct UserHit {
 }
 
 impl Reader {
-    /// What the failures of a function hit.
+    /// What the failures of a function hit that are wanted; the filter's own function is not asked.
     ///
     /// At most 2 × days × 16 + 50 requests, 100 for how transactions ended, and those of five
     /// [transactions](Reader::transaction) for the causes.
@@ -89,23 +90,40 @@ impl Reader {
     /// # Errors
     ///
     /// When the table can't be read.
-    pub async fn impact(&self, function: &str, window: Window) -> Result<Answer<Impact>, Error> {
+    pub async fn impact(
+        &self,
+        function: &str,
+        window: Window,
+        filter: &Filter,
+    ) -> Result<Answer<Impact>, Error> {
         let mut effort = Effort::default();
-        let totals =
+        let filter = &Filter { function: None, ..filter.clone() };
+        let wanted = self.wanted(filter, window, &mut effort).await?;
+        let mut totals =
             self.totals(window, Some(function), &mut effort).await?.remove(function).unwrap_or_default();
-        let failures = self.all_failures(function, window, &mut effort).await?;
+        filter.narrow(&mut totals);
+        let totals = Some(totals).filter(|_| filter.is_counted());
+        let mut failures = self.all_failures(function, window, &mut effort).await?;
+        failures.retain(|failure| wanted.wants(failure));
 
         let mut seen = BTreeSet::new();
         let newest = failures.iter().rev().filter(|failure| seen.insert(failure.trace_id.clone()));
         let looked_at: Vec<Card> = newest.take(MAX_ENDINGS).cloned().collect();
         let mut well = BTreeSet::new();
         let count = looked_at.len() as u64;
+        let mut known: BTreeMap<String, String> = BTreeMap::new();
         for (failure, cards) in self.with_cards(looked_at, &mut effort).await? {
+            // Who does not say where the transaction came in is told by who does.
+            known.extend(cards.iter().find_map(|card| Some((failure.trace_id.clone(), card.entry.clone()?))));
             if ended_well(&failure, &cards) {
                 well.insert(failure.trace_id);
             }
         }
-        let mut impact = Impact { looked_at: count, ..of(&failures, &totals, &well, effort.at_least) };
+        for failure in failures.iter_mut().filter(|failure| failure.entry.is_none()) {
+            failure.entry = known.get(&failure.trace_id).cloned();
+        }
+        let mut impact =
+            Impact { looked_at: count, ..of(&failures, totals.as_ref(), &well, effort.at_least) };
         for group in impact.errors.iter_mut().take(MAX_CAUSES) {
             let transaction = self.transaction(&group.example.trace_id).await?;
             effort.requests += transaction.requests;
@@ -122,15 +140,15 @@ fn ended_well(failure: &Card, cards: &[Card]) -> bool {
     last.is_some_and(|last| !last.failed() && last.start > failure.start)
 }
 
-fn of(failures: &[Card], totals: &Totals, well: &BTreeSet<String>, incomplete: bool) -> Impact {
-    let sum = totals.sum();
+fn of(failures: &[Card], totals: Option<&Totals>, well: &BTreeSet<String>, incomplete: bool) -> Impact {
+    let sum = totals.map(Totals::sum);
     let real = |card: &&Card| !card.test_user;
     let users: BTreeSet<&str> =
         failures.iter().filter(real).filter_map(|card| card.user.as_deref()).collect();
     let accounts: BTreeSet<&str> = failures.iter().filter_map(|card| card.account.as_deref()).collect();
-    let estimate = sum.users_hit.estimate();
+    let estimate = sum.as_ref().map_or(0, |sum| sum.users_hit.estimate());
     Impact {
-        runs: sum.runs,
+        runs: sum.map(|sum| sum.runs),
         failures: failures.len() as u64,
         since: failures.first().map(Card::at),
         entries: entries(failures, totals, well),
@@ -140,17 +158,17 @@ fn of(failures: &[Card], totals: &Totals, well: &BTreeSet<String>, incomplete: b
         test_failures: failures.iter().filter(|card| card.test_user).count() as u64,
         top_users: top_users(failures),
         accounts: accounts.len() as u64,
-        builds: super::functions::builds(totals),
+        builds: totals.map(super::functions::builds).unwrap_or_default(),
         looked_at: 0,
         ended_well: well.len() as u64,
     }
 }
 
-fn entries(failures: &[Card], totals: &Totals, well: &BTreeSet<String>) -> Vec<EntryHit> {
-    let mut runs: BTreeMap<&str, u64> = BTreeMap::new();
-    for ((entry, _), flow) in &totals.flows {
-        *runs.entry(entry).or_default() += flow.runs;
-    }
+fn entries(failures: &[Card], totals: Option<&Totals>, well: &BTreeSet<String>) -> Vec<EntryHit> {
+    let runs = |entry: &str| {
+        let flows = totals?.flows.iter().filter(|((of, _), _)| *of == cut(entry));
+        Some(flows.map(|(_, flow)| flow.runs).sum())
+    };
     let mut hits: BTreeMap<&str, Vec<&Card>> = BTreeMap::new();
     for failure in failures {
         hits.entry(failure.entry.as_deref().unwrap_or_default()).or_default().push(failure);
@@ -165,7 +183,7 @@ fn entries(failures: &[Card], totals: &Totals, well: &BTreeSet<String>) -> Vec<E
                 entry: entry.to_owned(),
                 failures: failures.len() as u64,
                 transactions: traces.len() as u64,
-                runs: runs.get(entry).copied().unwrap_or_default(),
+                runs: runs(entry),
                 users: users.len() as u64,
                 ended_well: traces.iter().filter(|trace| well.contains(**trace)).count() as u64,
             }

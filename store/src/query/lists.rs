@@ -1,8 +1,4 @@
-//! Lists: runs of a function, its failures, and transactions.
-
-use std::collections::BTreeSet;
-
-use serde::Serialize;
+//! Lists: runs of a function, its failures, and those with which transactions began.
 
 use super::ask::Ask;
 use super::{Answer, Effort, Filter, Reader};
@@ -14,22 +10,7 @@ use crate::schema::{Partition, bounded};
 use crate::time::Window;
 
 /// The most that is told in one list.
-const MAX_LISTED: usize = 1000;
-
-/// A transaction in a list.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
-    /// The run with which it began.
-    pub first: Card,
-    /// From its first start to its last end, in microseconds.
-    pub duration: u64,
-    /// How many runs it has.
-    pub runs: u64,
-    /// How many of them failed.
-    pub failures: u64,
-    /// The functions that took part.
-    pub functions: BTreeSet<String>,
-}
+pub(super) const MAX_LISTED: usize = 1000;
 
 impl Reader {
     /// The newest runs of a function.
@@ -48,7 +29,7 @@ impl Reader {
     ) -> Result<Answer<Vec<Card>>, Error> {
         let function = bounded(function).into_owned();
         let waves = daily(window, |day, shard| Partition::Runs { day, shard, function: function.clone() });
-        self.newest(waves, filter, limit).await
+        self.newest(waves, window, filter, limit).await
     }
 
     /// The newest failures of a function: of a batch each record that failed.
@@ -68,43 +49,33 @@ impl Reader {
         let function = bounded(function).into_owned();
         let waves =
             daily(window, |day, shard| Partition::Failures { day, shard, function: function.clone() });
-        self.newest(waves, filter, limit).await
+        self.newest(waves, window, filter, limit).await
     }
 
     /// The newest cards that are wanted.
     async fn newest(
         &self,
         waves: impl IntoIterator<Item = Vec<Ask>>,
+        window: Window,
         filter: &Filter,
         limit: usize,
     ) -> Result<Answer<Vec<Card>>, Error> {
         let mut effort = Effort::default();
-        let found = self.latest(waves, limit.min(MAX_LISTED), |card| filter.wants(card), &mut effort).await?;
+        let wanted = self.wanted(filter, window, &mut effort).await?;
+        let found = self.latest(waves, limit.min(MAX_LISTED), |card| wanted.wants(card), &mut effort).await?;
         Ok(effort.answer(found))
     }
 
-    /// The newest transactions; the filter is asked of the run with which each began.
-    ///
-    /// At most days × 16 + 50 requests, and one for each transaction that is told.
-    ///
-    /// # Errors
-    ///
-    /// When the table can't be read.
-    pub async fn transactions(
+    /// The newest runs with which transactions began.
+    pub(super) async fn begun(
         &self,
         window: Window,
-        filter: &Filter,
+        wanted: impl Fn(&Card) -> bool,
         limit: usize,
-    ) -> Result<Answer<Vec<Summary>>, Error> {
-        let mut effort = Effort::default();
+        effort: &mut Effort,
+    ) -> Result<Vec<Card>, Error> {
         let waves = daily(window, |day, shard| Partition::Begun { day, shard });
-        let begun: Vec<Card> =
-            self.latest(waves, limit.min(MAX_LISTED), |card| filter.wants(card), &mut effort).await?;
-        let mut summaries = Vec::with_capacity(begun.len());
-        for (first, cards) in self.with_cards(begun, &mut effort).await? {
-            summaries.push(summary(first, &cards));
-        }
-        Ok(effort.answer(summaries))
+        self.latest(waves, limit, wanted, effort).await
     }
 
     /// The newest runs whose baggage says so, such as those on behalf of a user: `user.id` and the id. Only of
@@ -157,17 +128,4 @@ pub(super) fn daily(
     window.days().rev().map(move |day| {
         (0..SHARDS).map(|shard| Ask::within(partition(day, shard), window)).collect::<Vec<_>>()
     })
-}
-
-fn summary(first: Card, cards: &[Card]) -> Summary {
-    let end = |card: &Card| card.start.saturating_mul(1000).saturating_add(card.duration);
-    let start = cards.iter().map(|card| card.start).min().unwrap_or(first.start);
-    let last = cards.iter().map(end).max().unwrap_or_else(|| end(&first));
-    Summary {
-        duration: last.saturating_sub(start.saturating_mul(1000)),
-        runs: cards.iter().filter(|card| card.part_of.is_none()).count() as u64,
-        failures: cards.iter().filter(|card| card.failed()).count() as u64,
-        functions: cards.iter().map(|card| card.function.clone()).collect(),
-        first,
-    }
 }

@@ -14,6 +14,7 @@ mod joins;
 mod latest;
 mod lists;
 mod logs;
+mod search;
 mod traces;
 mod transaction;
 
@@ -28,7 +29,7 @@ pub use filter::Filter;
 pub use find::{By, Found};
 pub use functions::{BuildRow, FunctionRow, MapEdge};
 pub use impact::{EntryHit, Impact, UserHit};
-pub use lists::Summary;
+pub use search::Summary;
 pub use transaction::{Join, Transaction};
 
 /// How many pages are read beyond the first of each partition.
@@ -78,6 +79,14 @@ impl Default for Effort {
 }
 
 impl Effort {
+    /// What another answer found; what it cost is added.
+    fn take<T>(&mut self, answer: Answer<T>) -> T {
+        self.requests += answer.requests;
+        self.at_least |= answer.at_least;
+        self.damaged.extend(answer.damaged);
+        answer.found
+    }
+
     fn answer<T>(self, found: T) -> Answer<T> {
         Answer { found, at_least: self.at_least, damaged: self.damaged, requests: self.requests }
     }

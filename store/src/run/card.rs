@@ -74,6 +74,12 @@ pub struct Card {
     /// What the customer pays for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// Whether its debug lines were asked for.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub debug: bool,
+    /// Whether it was to change nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
     /// The deployed version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
@@ -106,6 +112,7 @@ impl Card {
         let head = run.head().unwrap_or(span);
         let number = |name| span.attribute(name).and_then(|text| text.parse().ok());
         let of_run = |name| span.attribute(name).or_else(|| head.attribute(name)).map(cut);
+        let is_marked = |name| of_run(name).as_deref() == Some("true");
         let part_of = run.part_of().map(|(_, parent)| key(parent));
         // A call in a part of a run is no verdict on the run.
         let own = Failure::of(span).filter(|_| part_of.is_none());
@@ -127,12 +134,14 @@ impl Card {
             memory: head.attribute("faas.mem_usage").and_then(|bytes| bytes.parse().ok()),
             swallowed: number("throughline.swallowed_errors"),
             source: Some(span.source().map_or_else(|| cut(&span.name), cut)),
-            entry: of_run("throughline.entry"),
+            entry: of_run("throughline.entry").or_else(|| run.began(head).then(|| entry(head)).flatten()),
             correlation_id: of_run("correlation.id"),
             user: of_run("user.id"),
-            test_user: of_run("user.test").as_deref() == Some("true"),
+            test_user: is_marked("user.test"),
             account: of_run("account.id"),
             plan: of_run("account.plan"),
+            debug: is_marked("throughline.debug"),
+            dry_run: is_marked("throughline.dry_run"),
             build: of_run("throughline.build_id").or_else(|| run.version()),
             http_status: number("http.response.status_code"),
             queued: number("throughline.queue_time_ms"),
@@ -197,6 +206,15 @@ impl Run {
             _ => None,
         }
     }
+}
+
+/// Where a transaction came in, of which others tell that do not know our word for it: its route, else what its first
+/// span is called.
+fn entry(head: &Span) -> Option<String> {
+    let route = head.attribute("http.request.method").zip(head.attribute("http.route"));
+    let route = route.map(|(method, route)| format!("http {method} {route}"));
+    let said = route.or_else(|| head.source().map(str::to_owned)).unwrap_or_else(|| head.name.clone());
+    Some(cut(&said)).filter(|entry| !entry.is_empty())
 }
 
 /// As it is in keys.

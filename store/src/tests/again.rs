@@ -3,6 +3,7 @@
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 
 use super::*;
+use crate::Filter;
 use crate::testing::{Told as _, invocation, otlp, span};
 
 fn request() -> ExportTraceServiceRequest {
@@ -27,7 +28,7 @@ async fn the_same_writer_and_another_one_of_its_name_write_the_same() {
     };
     table.write(twice).await;
     assert_eq!(table.items().await, items, "one key twice in one batch");
-    let functions = table.reader().functions(LAST_HOUR).await.unwrap().found;
+    let functions = table.reader().functions(LAST_HOUR, &Filter::default()).await.unwrap().found;
     assert_eq!((functions[0].runs, functions[0].failures), (1, 1));
 }
 
@@ -41,7 +42,7 @@ async fn a_retry_has_the_request_id_and_is_a_run_of_its_own() {
     assert_eq!(runs.iter().map(|run| run.failed()).collect::<Vec<_>>(), [false, true]);
     let transaction = table.reader().transaction(&trace(1)).await.unwrap().found;
     assert_eq!((transaction.runs.len(), transaction.spans.len()), (2, 3));
-    let functions = table.reader().functions(LAST_HOUR).await.unwrap().found;
+    let functions = table.reader().functions(LAST_HOUR, &Filter::default()).await.unwrap().found;
     assert_eq!((functions[0].runs, functions[0].failures), (2, 1));
 }
 
@@ -53,7 +54,7 @@ async fn a_part_that_comes_later_does_not_count() {
     let call = span(1, 3, Some(2)).failed("Refused", "by somebody");
     write(&writer, otlp("f", [span(1, 2, Some(1)), call])).await;
     let reader = table.reader();
-    let row = reader.functions(LAST_HOUR).await.unwrap().found.remove(0);
+    let row = reader.functions(LAST_HOUR, &Filter::default()).await.unwrap().found.remove(0);
     assert_eq!((row.runs, row.failures, row.memory), (1, 0, 5_000_000));
     assert_eq!(reader.runs("f", LAST_HOUR, &Default::default(), 9).await.unwrap().found.len(), 1);
     assert_eq!(reader.failures("f", LAST_HOUR, &Default::default(), 9).await.unwrap().found, []);
@@ -70,7 +71,7 @@ async fn what_the_platform_tells_later_is_a_failure() {
     told.resource_spans[0].scope_spans[0].scope =
         Some(InstrumentationScope { name: "throughline-extension".into(), ..Default::default() });
     write(&writer, told).await;
-    let row = table.reader().functions(LAST_HOUR).await.unwrap().found.remove(0);
+    let row = table.reader().functions(LAST_HOUR, &Filter::default()).await.unwrap().found.remove(0);
     assert_eq!((row.runs, row.failures), (1, 1));
     let failures = table.reader().failures("f", LAST_HOUR, &Default::default(), 9).await.unwrap().found;
     assert_eq!(failures[0].error.as_ref().unwrap().kind, "Function.ResponseSizeTooLarge");
@@ -83,7 +84,7 @@ async fn totals_of_several_sandboxes_add_up() {
         let writer = table.store.writer(sandbox, Options::default());
         write(&writer, otlp("f", [invocation(id, id, &format!("r-{id}"))])).await;
     }
-    let functions = table.reader().functions(LAST_HOUR).await.unwrap().found;
+    let functions = table.reader().functions(LAST_HOUR, &Filter::default()).await.unwrap().found;
     assert_eq!(functions.iter().map(|row| (row.function.as_str(), row.runs)).collect::<Vec<_>>(), [("f", 3)]);
 }
 
@@ -110,7 +111,9 @@ async fn totals_are_counted_anew_from_the_spans() {
     write(&writer, otlp("g", [invocation(90, 90, "r-90")])).await;
     let window = Window::new(NOW - 5 * 3_600_000, NOW);
     let reader = table.reader();
-    let answers = async || (reader.functions(window).await.unwrap(), reader.map(window).await.unwrap());
+    let answers = async || {
+        (reader.functions(window, &Filter::default()).await.unwrap(), reader.map(window).await.unwrap())
+    };
     let before = answers().await;
     // Read in once more, but under another name: everything counts twice.
     write(&table.store.writer("other", Options::default()), request).await;

@@ -45,10 +45,10 @@ async fn are_told_beside_what_can_be_read() {
         "one of two that say they are part 0"
     );
     assert!(transaction.damaged.len() >= 4, "{:?}", transaction.damaged);
-    let functions = reader.functions(LAST_HOUR).await.unwrap();
+    let functions = reader.functions(LAST_HOUR, &Filter::default()).await.unwrap();
     assert_eq!((functions.found.len(), functions.damaged.len()), (1, 3), "{:?}", functions.damaged);
     reader.find("r-1", &["user.id"]).await.unwrap();
-    reader.impact("f", LAST_HOUR).await.unwrap();
+    reader.impact("f", LAST_HOUR, &Filter::default()).await.unwrap();
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn expired_items_are_not_read() {
         assert_eq!(reader.failures("f", LAST_HOUR, &Filter::default(), 9).await.unwrap().found.len(), found);
         assert_eq!(reader.transaction(&trace(1)).await.unwrap().found.runs.len(), found);
         assert_eq!(reader.with_baggage("user.id", "u", LAST_HOUR, 9).await.unwrap().found.len(), found);
-        assert_eq!(reader.functions(LAST_HOUR).await.unwrap().found.len(), found);
+        assert_eq!(reader.functions(LAST_HOUR, &Filter::default()).await.unwrap().found.len(), found);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a failing function breaks.
 
 use super::*;
+use crate::Filter;
 use crate::testing::{Told as _, invocation, otlp};
 
 fn run(id: u64, entry: &str, user: &str, minute: u64) -> opentelemetry_proto::tonic::trace::v1::Span {
@@ -31,9 +32,9 @@ async fn for_whom_since_when_and_by_which_build() {
     spans.push(invocation(31, 100, "r-31").attribute("throughline.source", "sqs email").at(NOW - 60_000, 1));
     write(&writer, otlp("email-sender", spans)).await;
 
-    let answer = table.reader().impact("email-sender", LAST_HOUR).await.unwrap();
+    let answer = table.reader().impact("email-sender", LAST_HOUR, &Filter::default()).await.unwrap();
     let impact = answer.found;
-    assert_eq!((impact.runs, impact.failures), (42, 11));
+    assert_eq!((impact.runs, impact.failures), (Some(42), 11));
     assert_eq!(impact.since, Some(NOW - 30 * 60_000));
     assert_eq!(
         (impact.users, impact.users_estimated, impact.test_failures, impact.accounts),
@@ -44,7 +45,7 @@ async fn for_whom_since_when_and_by_which_build() {
         .iter()
         .map(|hit| (hit.entry.as_str(), hit.failures, hit.runs, hit.users, hit.ended_well))
         .collect();
-    assert_eq!(entries, [(orders, 10, 40, 3, 1), (bot, 1, 1, 0, 0)]);
+    assert_eq!(entries, [(orders, 10, Some(40), 3, 1), (bot, 1, Some(1), 0, 0)]);
     let errors: Vec<_> = impact.errors.iter().map(|group| (group.error.kind.as_str(), group.count)).collect();
     assert_eq!(errors, [("SmtpRejected", 10), ("Timeout", 1)], "numbers in messages don't part them");
     assert_eq!(impact.errors[0].example.trace_id, trace(40));
@@ -60,7 +61,7 @@ async fn for_whom_since_when_and_by_which_build() {
     assert_eq!(answer.requests, 2 * days * 16 + impact.looked_at + causes);
     assert!(impact.errors.iter().all(|group| group.cause.is_none()), "its own");
 
-    let well = table.reader().impact("nobody", LAST_HOUR).await.unwrap();
+    let well = table.reader().impact("nobody", LAST_HOUR, &Filter::default()).await.unwrap();
     assert_eq!((well.found.failures, well.found.since), (0, None));
 }
 
@@ -88,7 +89,7 @@ async fn each_failed_record_of_a_batch_counts_for_its_user() {
         failures.iter().map(|card| (card.user.as_deref().unwrap(), card.trace_id.clone())).collect();
     users.sort_unstable();
     assert_eq!(users, [("u-1", trace(1)), ("u-3", trace(3))]);
-    let row = &table.reader().functions(LAST_HOUR).await.unwrap().found[0];
+    let row = &table.reader().functions(LAST_HOUR, &Filter::default()).await.unwrap().found[0];
     assert_eq!((row.runs, row.failures, row.errors["Broken"]), (1, 1, 2));
     assert_eq!(table.reader().map(LAST_HOUR).await.unwrap().found[0].calls, 3, "records, not batches");
 }
@@ -100,7 +101,7 @@ async fn the_cause_may_be_in_another_function() {
     table.write(otlp("checkout-api", [invocation(1, 1, "r-1").at(NOW, 5), fraud])).await;
     let mail = invocation(1, 2, "r-2").child_of(1).failed("NoAddress", "nobody to send to").at(NOW + 9, 1);
     table.write(otlp("email-sender", [mail])).await;
-    let impact = table.reader().impact("email-sender", LAST_HOUR).await.unwrap().found;
+    let impact = table.reader().impact("email-sender", LAST_HOUR, &Filter::default()).await.unwrap().found;
     let cause = impact.errors[0].cause.as_ref().unwrap();
     assert_eq!(
         (cause.way, cause.function.as_str(), cause.error.kind.as_str()),
@@ -119,7 +120,7 @@ async fn what_fails_in_all_functions() {
         });
         table.write(otlp(function, runs)).await;
     }
-    let answer = table.reader().errors(LAST_HOUR).await.unwrap();
+    let answer = table.reader().errors(LAST_HOUR, &Filter::default()).await.unwrap();
     let groups: Vec<_> =
         answer.found.iter().map(|group| (group.example.function.as_str(), group.count)).collect();
     assert_eq!(groups, [("b", 3), ("a", 2)]);

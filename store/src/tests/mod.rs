@@ -10,6 +10,7 @@ mod joined;
 mod large;
 mod lists;
 mod logs;
+mod search;
 mod shop;
 mod template;
 mod throttled;

@@ -190,6 +190,7 @@ fn of_errors<'a>(map: &'a mut BTreeMap<String, u64>, kind: &str) -> &'a mut u64 
     map.entry(if full { OTHER.to_owned() } else { cut(kind) }).or_default()
 }
 
-fn cut(text: &str) -> String {
+/// As it is counted.
+pub(crate) fn cut(text: &str) -> String {
     text.get(..text.floor_char_boundary(MAX_NAME)).unwrap_or_default().to_owned()
 }

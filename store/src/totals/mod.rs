@@ -9,6 +9,7 @@ mod running;
 mod sketch;
 mod wire;
 
+pub(crate) use flow::cut;
 pub use flow::{Edge, Flow, Totals};
 pub use histogram::Histogram;
 pub(crate) use running::Running;
