@@ -50,9 +50,10 @@ pub enum Command {
 
     /// List the newest transactions
     ///
-    /// With --function the runs of that function; with --failed or --error, and without --function, the newest
-    /// failure of each transaction, of the ten functions that fail most. Other filters are asked of the run with
-    /// which a transaction began.
+    /// A transaction is listed if one of its runs is all that the filters ask for. With --function it is told by that
+    /// function's run, and durations are those of the run; else they are those of the whole. By ids and users it
+    /// is found at once; failures of no certain function are those of the ten that fail most; by other filters the
+    /// newest 500 are looked at, and where that was not enough the answer says so.
     #[command(after_help = ANSWERS)]
     Traces(ask::TracesOptions),
 
@@ -63,6 +64,9 @@ pub enum Command {
     Trace(ask::TraceOptions),
 
     /// Tell what the failures of a function break, for whom, since when and why
+    ///
+    /// Filters narrow the failures. How many runs there were in all is counted by function, entry point and build: with
+    /// other filters it is not told.
     #[command(after_help = ANSWERS)]
     Impact(ask::ImpactOptions),
 
@@ -71,10 +75,14 @@ pub enum Command {
     Errors(ask::ErrorsOptions),
 
     /// List the functions: runs, failures, durations, cold starts, memory
+    ///
+    /// Takes the filters --function, --entry, --build and --failed: it reads what was counted by the hour.
     #[command(after_help = ANSWERS)]
     Functions(ask::FunctionsOptions),
 
     /// Tell who calls whom, third parties included
+    ///
+    /// Takes the filter --function: it reads what was counted by the hour.
     #[command(after_help = ANSWERS)]
     Map(ask::MapOptions),
 
