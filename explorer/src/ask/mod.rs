@@ -1,6 +1,7 @@
 //! What the store is asked in the terminal. Each question is a room; each answers people with text that fits the
 //! terminal and ends with the next useful command, and programs with one JSON object.
 
+mod clocks;
 mod errors;
 mod filters;
 mod find;

@@ -1,9 +1,11 @@
 //! A stored transaction as a tree that can be drawn: whatever parents and links say, it is finite and not too deep.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use throughline_store::Transaction;
+
+use super::clocks::{self, Skew};
 
 use crate::trace::{self, Span, Status};
 
@@ -18,17 +20,35 @@ pub(crate) struct Story {
     pub(super) circles: u64,
     /// Spans that are left out.
     pub(super) too_deep: u64,
+    /// Whose clocks disagree.
+    pub(super) skews: Vec<Skew>,
+}
+
+/// Why a span stands below another of another trace.
+struct Join {
+    /// Trace and id of the other.
+    sender: (String, String),
+    by: String,
 }
 
 impl Story {
     pub(crate) fn new(transaction: &Transaction) -> Self {
         let mut spans: Vec<Span> = transaction.spans.iter().cloned().map(qualified).collect();
         let linking = batches(&mut spans, transaction);
-        join(&mut spans);
+        let joins = join(&mut spans);
         let circles = break_circles(&mut spans);
         let too_deep = prune(&mut spans);
+        let mut notes = clocks::mend(&mut spans);
+        let skews = clocks::skews(&spans);
         let shared = |spans: Vec<Span>| spans.into_iter().map(Arc::new).collect();
-        Self { tree: trace::Transaction::new(shared(spans), shared(linking)), circles, too_deep }
+        let mut tree = trace::Transaction::new(shared(spans), shared(linking));
+        for (id, join) in joins {
+            let note = notes.remove(&id).map(|note| format!(", {note}")).unwrap_or_default();
+            notes.insert(id.clone(), join.by + &note);
+            tree.joined.insert(id, join.sender);
+        }
+        tree.notes = notes;
+        Self { tree, circles, too_deep, skews }
     }
 }
 
@@ -77,8 +97,9 @@ fn batches(spans: &mut Vec<Span>, transaction: &Transaction) -> Vec<Span> {
     batches
 }
 
-/// Hangs what began another trace below what sent it: the span that it links to, or that has the same id.
-fn join(spans: &mut [Span]) {
+/// Hangs what began another trace below what sent it: the span that it links to, or that has the same id. By the
+/// span's id.
+fn join(spans: &mut [Span]) -> BTreeMap<String, Join> {
     let list = |span: &Span, name| -> Vec<String> {
         let ids = span.attribute(name).unwrap_or_default().split(", ");
         ids.filter(|id| !id.is_empty()).map(str::to_owned).collect()
@@ -90,16 +111,26 @@ fn join(spans: &mut [Span]) {
             sent.entry(id).or_insert_with(|| (span.trace_id.clone(), span.span_id.clone()));
         }
     }
+    let mut joins = BTreeMap::new();
     for span in spans.iter_mut().filter(|span| span.parent_id.is_none()) {
         let linked =
             span.links.iter().find(|link| link.trace_id != span.trace_id && here.contains(&link.span_id));
+        let linked = linked.map(|link| Join {
+            sender: (link.trace_id.clone(), link.span_id.clone()),
+            by: "by a link".to_owned(),
+        });
         let joined = || {
             let ids = list(span, "throughline.join.in");
-            let sender = ids.iter().find_map(|id| sent.get(id)).filter(|(trace, _)| *trace != span.trace_id);
-            sender.map(|(_, id)| id.clone())
+            let sender = ids.iter().find_map(|id| Some((id, sent.get(id)?)));
+            let (id, sender) = sender.filter(|(_, (trace, _))| *trace != span.trace_id)?;
+            Some(Join { sender: sender.clone(), by: format!("by {id}") })
         };
-        span.parent_id = linked.map(|link| link.span_id.clone()).or_else(joined);
+        if let Some(join) = linked.or_else(joined) {
+            span.parent_id = Some(join.sender.1.clone());
+            joins.insert(span.span_id.clone(), join);
+        }
     }
+    joins
 }
 
 /// Makes a root of one span of each circle.
@@ -172,7 +203,7 @@ mod tests {
                 .triggered_by("sqs b")
                 .with("throughline.join.in", "sqs:m-0, sqs:m-1"),
         ]);
-        assert_eq!(labels(&told), ["└─ api", "   ├─ linked", "   └─ joined"]);
+        assert_eq!(labels(&told), ["└─ api", "   ├╌ linked", "   └╌ joined"]);
     }
 
     #[test]

@@ -115,6 +115,12 @@ fn notes(transaction: &Transaction, story: &Story) -> Vec<String> {
         let senders = counted(transaction.senders.len() as u64, "other transaction", "other transactions");
         notes.push(format!("its messages came in one batch with those of {senders}"));
     }
+    notes.extend(story.skews.iter().map(|skew| harmless(&skew.told())));
+    let orphans = story.tree.orphans().len() as u64;
+    if orphans > 0 {
+        let spans = counted(orphans, "span names a parent", "spans name a parent");
+        notes.push(format!("{spans} that is not here: not written yet, lost, or of somebody else"));
+    }
     if story.circles > 0 {
         notes.push(format!("{} in a circle of parents", counted(story.circles, "span is", "spans are")));
     }

@@ -147,7 +147,7 @@ fn row(span: &Span, branch: String, start: u64) -> Row {
         waited: span.attribute("throughline.queue_time_ms").and_then(|ms| ms.parse().ok()),
         start: span.start.saturating_sub(start) as f64 / 1e6,
         millis: span.millis(),
-        note: is_open(span).then_some(NOT_ENDED),
+        note: is_open(span).then(|| NOT_ENDED.to_owned()),
         error: span.error().map(shown),
         is_call: span.source().is_none(),
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::hop::via;
+use super::transaction::{Key, key};
 use super::{Span, Transaction};
 
 /// One row.
@@ -23,8 +24,8 @@ pub struct Row {
     /// How long it took, in milliseconds.
     pub millis: f64,
     /// What is worth a word: a cold start, a missing parent, what a dry run kept back.
-    pub note: Option<&'static str>,
-    /// The error's message, if it failed.
+    pub note: Option<String>,
+    /// The error's message, if it failed; empty where it is that of the attempt before.
     pub error: Option<String>,
     /// Whether it is a call within a function.
     pub is_call: bool,
@@ -44,24 +45,27 @@ pub fn rows(transaction: &Transaction) -> Vec<Row> {
 /// Part of the tree.
 enum Node<'a> {
     /// A function's run, as often as it was attempted.
-    Step { attempts: Vec<&'a Arc<Span>>, cold: bool, children: Vec<Node<'a>> },
+    Step { attempts: Vec<&'a Arc<Span>>, cold: Option<String>, children: Vec<Node<'a>> },
     /// A call that led to no other function.
     Call { span: &'a Arc<Span>, children: Vec<Node<'a>> },
 }
 
 struct Layout<'a> {
-    children: HashMap<&'a str, Vec<&'a Arc<Span>>>,
+    transaction: &'a Transaction,
+    children: HashMap<Key<'a>, Vec<&'a Arc<Span>>>,
     roots: Vec<&'a Arc<Span>>,
+    /// By the queue that messages came from, the one where dead letters of it were read.
+    dead_letters: HashMap<&'a str, &'a str>,
     start: u64,
 }
 
 impl<'a> Layout<'a> {
     fn new(transaction: &'a Transaction) -> Self {
         let by_id = transaction.by_id();
-        let mut children: HashMap<&str, Vec<&Arc<Span>>> = HashMap::new();
+        let mut children: HashMap<Key<'_>, Vec<&Arc<Span>>> = HashMap::new();
         let mut roots = Vec::new();
         for span in &transaction.spans {
-            match span.parent_id.as_deref().filter(|id| by_id.contains_key(id)) {
+            match transaction.parent(span).filter(|above| by_id.contains_key(above)) {
                 Some(parent) => children.entry(parent).or_default().push(span),
                 None => roots.push(span),
             }
@@ -69,8 +73,9 @@ impl<'a> Layout<'a> {
         // A batch that failed before its records were looked at has only its own span, which links here.
         for batch in transaction.linking.iter().filter(|batch| batch.error().is_some()) {
             for link in &batch.links {
-                if by_id.contains_key(link.span_id.as_str()) {
-                    let siblings = children.entry(link.span_id.as_str()).or_default();
+                let sender = (link.trace_id.as_str(), link.span_id.as_str());
+                if by_id.contains_key(&sender) {
+                    let siblings = children.entry(sender).or_default();
                     if !siblings.iter().any(|sibling| covers(batch, sibling)) {
                         siblings.push(batch);
                     }
@@ -78,11 +83,15 @@ impl<'a> Layout<'a> {
             }
         }
         let start = transaction.spans.first().map_or(0, |span| span.start);
-        Self { children, roots, start }
+        let dead = |span: &'a Arc<Span>| {
+            Some((span.attribute("throughline.dead_letter.source")?, span.source().and_then(queue)?))
+        };
+        let dead_letters = transaction.spans.iter().filter_map(dead).collect();
+        Self { transaction, children, roots, dead_letters, start }
     }
 
-    fn children(&self, span: &Span) -> &[&'a Arc<Span>] {
-        self.children.get(span.span_id.as_str()).map_or(&[], Vec::as_slice)
+    fn children(&self, span: &'a Span) -> &[&'a Arc<Span>] {
+        self.children.get(&key(span)).map_or(&[], Vec::as_slice)
     }
 
     /// Nodes for spans that lie beside each other.
@@ -117,7 +126,7 @@ impl<'a> Layout<'a> {
             |run: &Span| !run.is_record() && runs.iter().any(|other| other.is_record() && covers(run, other));
         let mut attempts: Vec<_> = runs.iter().filter(|run| !told_by_record(run)).copied().collect();
         attempts.sort_by_key(|run| run.start);
-        let cold = runs.iter().any(|run| run.attribute("faas.coldstart") == Some("true"));
+        let cold = self.cold(&runs);
         Node::Step { attempts, cold, children: self.steps_and_calls(&below) }
     }
 
@@ -131,47 +140,59 @@ impl<'a> Layout<'a> {
     }
 
     fn write(&self, node: &Node<'a>, indent: &str, is_last: bool, rows: &mut Vec<Row>) {
-        let branch = format!("{indent}{}", if is_last { "└─ " } else { "├─ " });
-        let below = format!("{indent}{}", if is_last { "   " } else { "│  " });
-        let children = match node {
-            Node::Call { span, children } => {
-                rows.push(self.row(branch, span.name.clone(), span, false));
-                children
-            }
-            Node::Step { attempts, cold, children } => {
-                for (position, span) in attempts.iter().enumerate() {
-                    rows.push(match position {
-                        0 => self.row(branch.clone(), span.function.clone(), span, *cold),
-                        _ => {
-                            let stem = if children.is_empty() { "   " } else { "│  " };
-                            let label = format!("attempt {}", position + 1);
-                            // Said above already.
-                            Row {
-                                trigger: String::new(),
-                                ..self.row(format!("{below}{stem}"), label, span, false)
-                            }
-                        }
-                    });
-                }
-                children
-            }
+        let (first, children) = match node {
+            Node::Call { span, children } => (Some(*span), children),
+            Node::Step { attempts, children, .. } => (attempts.first().copied(), children),
         };
+        let is_joined = first.is_some_and(|span| self.transaction.joined.contains_key(&span.span_id));
+        let branch = match (is_last, is_joined) {
+            (true, false) => "└─ ",
+            (false, false) => "├─ ",
+            (true, true) => "└╌ ",
+            (false, true) => "├╌ ",
+        };
+        let branch = format!("{indent}{branch}");
+        let below = format!("{indent}{}", if is_last { "   " } else { "│  " });
+        match node {
+            Node::Call { span, .. } => rows.push(self.row(branch, span.name.clone(), span, None)),
+            Node::Step { attempts, cold, children } => {
+                let stem = if children.is_empty() { "   " } else { "│  " };
+                for (position, span) in attempts.iter().enumerate() {
+                    let mut row = if let Some(before) = position.checked_sub(1) {
+                        let label = format!("attempt {}", attempt(span).unwrap_or(position as u64 + 1));
+                        let row = self.row(format!("{below}{stem}"), label, span, None);
+                        let same = attempts.get(before).is_some_and(|before| before.error() == span.error());
+                        // Said above already.
+                        let error = row.error.map(|error| if same { String::new() } else { error });
+                        Row { trigger: String::new(), error, ..row }
+                    } else {
+                        self.row(branch.clone(), span.function.clone(), span, cold.clone())
+                    };
+                    if position + 1 == attempts.len() && row.error.is_some() {
+                        let dead =
+                            span.source().and_then(queue).and_then(|queue| self.dead_letters.get(queue));
+                        let dead = dead.map(|queue| format!("→ dead-letter queue {queue}"));
+                        row.note = joined(row.note.into_iter().chain(dead));
+                    }
+                    rows.push(row);
+                }
+            }
+        }
         for (position, child) in children.iter().enumerate() {
             self.write(child, &below, position + 1 == children.len(), rows);
         }
     }
 
-    fn row(&self, branch: String, label: String, span: &Arc<Span>, cold: bool) -> Row {
+    fn row(&self, branch: String, label: String, span: &Arc<Span>, cold: Option<String>) -> Row {
         let is_orphan = span.parent_id.is_some() && self.roots.iter().any(|root| Arc::ptr_eq(root, span));
-        let note = if is_orphan {
-            Some("its parent is missing")
-        } else if let Some(note) = kept_back(span) {
-            Some(note)
-        } else if cold {
-            Some("cold start")
-        } else {
-            None
-        };
+        let swallowed = span.attribute("throughline.swallowed_errors").filter(|count| *count != "0");
+        let swallowed = swallowed.filter(|_| span.error().is_none()).map(|_| match last_error(span) {
+            Some(error) => format!("swallowed {error}"),
+            None => "swallowed an error".to_owned(),
+        });
+        let notes = is_orphan.then(|| "its parent is missing".to_owned()).into_iter();
+        let notes = notes.chain(self.transaction.notes.get(&span.span_id).cloned());
+        let notes = notes.chain(kept_back(span).map(str::to_owned)).chain(cold).chain(swallowed);
         Row {
             branch,
             label,
@@ -179,11 +200,44 @@ impl<'a> Layout<'a> {
             waited: span.attribute("throughline.queue_time_ms").and_then(|ms| ms.parse().ok()),
             start: span.start.saturating_sub(self.start) as f64 / 1e6,
             millis: span.millis(),
-            note,
+            note: joined(notes),
             error: span.error().map(str::to_owned),
             is_call: span.source().is_none(),
         }
     }
+
+    /// That a sandbox was new, and how long its init took where the platform told.
+    fn cold(&self, runs: &[&'a Arc<Span>]) -> Option<String> {
+        let is_cold = |span: &Span| span.attribute("faas.coldstart") == Some("true");
+        let run = runs.iter().find(|run| is_cold(run))?;
+        let init = self.children(run).iter().find(|child| child.name == "init" && is_cold(child));
+        Some(init.map_or_else(
+            || "cold start".to_owned(),
+            |init| format!("cold start {}", super::duration(init.millis())),
+        ))
+    }
+}
+
+fn joined(notes: impl Iterator<Item = String>) -> Option<String> {
+    Some(notes.collect::<Vec<_>>().join(", ")).filter(|notes| !notes.is_empty())
+}
+
+/// How often its message had come.
+fn attempt(span: &Span) -> Option<u64> {
+    span.attribute("throughline.receive_count")?.parse().ok()
+}
+
+/// The queue that a source is, if it is one.
+fn queue(source: &str) -> Option<&str> {
+    source.split(" < ").next()?.strip_prefix("sqs ")
+}
+
+/// The last error that a span tells of.
+fn last_error(span: &Span) -> Option<String> {
+    let event = span.events.iter().rfind(|event| event.name == "exception")?;
+    let told = |name: &str| event.attributes.get(name).filter(|text| !text.is_empty()).cloned();
+    let words = [told("exception.type"), told("exception.message")];
+    Some(words.into_iter().flatten().collect::<Vec<_>>().join(": "))
 }
 
 /// What became of a call or run that a dry run keeps back.

@@ -7,7 +7,8 @@ fn told(spans: Vec<Span>, linking: Vec<Span>) -> Vec<String> {
         .into_iter()
         .map(|row| {
             let error = row.error.map(|e| format!(" ✗ {e}")).unwrap_or_default();
-            format!("{}{}{}", row.branch, row.label, error)
+            let note = row.note.map(|note| format!(" [{note}]")).unwrap_or_default();
+            format!("{}{}{}{note}", row.branch, row.label, error.trim_end())
         })
         .collect()
 }
@@ -51,12 +52,7 @@ fn attempts_stand_together() {
     }
     assert_eq!(
         told(spans, vec![]),
-        [
-            "└─ checkout-api",
-            "   └─ payment-worker ✗ no",
-            "         attempt 2 ✗ no",
-            "         attempt 3 ✗ no",
-        ]
+        ["└─ checkout-api", "   └─ payment-worker ✗ no", "         attempt 2 ✗", "         attempt 3 ✗",]
     );
 }
 
@@ -105,7 +101,7 @@ fn a_batch_that_failed_as_a_whole_is_shown_through_its_link() {
 fn an_orphan_is_shown_as_one() {
     let orphan = Arc::new(span("t", "1", Some("gone"), "f").triggered_by("sqs q"));
     let rows = rows(&Transaction::new(vec![orphan], vec![]));
-    assert_eq!(rows[0].note, Some("its parent is missing"));
+    assert_eq!(rows[0].note.as_deref(), Some("its parent is missing"));
 }
 
 #[test]
@@ -118,6 +114,67 @@ fn what_a_dry_run_keeps_back_is_shown() {
         call("4", "SQS/SendMessage").with("throughline.dry_run", "true"),
     ];
     let rows = rows(&Transaction::new(spans.map(Arc::new).into(), vec![]));
-    let notes: Vec<_> = rows.iter().map(|row| row.note).collect();
+    let notes: Vec<_> = rows.iter().map(|row| row.note.as_deref()).collect();
     assert_eq!(notes, [None, Some("dry run: stubbed"), Some("dry run: refused"), None]);
+}
+
+/// A batch of another trace has spans below it there. Its ids are that trace's own.
+#[test]
+fn ids_that_two_traces_share_are_told_apart() {
+    let batch = span("u", "1", None, "payment-worker")
+        .triggered_by("sqs payments")
+        .with("faas.invocation_id", "r")
+        .linked("t", "2")
+        .linked("u", "2")
+        .failed("panicked")
+        .at(50, 60);
+    assert_eq!(told(checkout(), vec![batch]), ["└─ checkout-api", "   └─ payment-worker ✗ panicked"]);
+    let mut spans = checkout();
+    spans.extend([
+        span("u", "2", None, "other").triggered_by("sqs x").at(50, 60),
+        span("u", "1", Some("2"), "another").triggered_by("sqs y").at(60, 70),
+    ]);
+    assert_eq!(told(spans, vec![]), ["├─ checkout-api", "│  └─ SNS/Publish", "└─ other", "   └─ another"]);
+}
+
+#[test]
+fn attempts_end_in_the_queue_of_dead_letters() {
+    let mail = |id: &str, count: &str, start| {
+        let attempt = span("t", id, Some("2"), "mailer").triggered_by("sqs email").at(start, start + 1);
+        attempt.with("throughline.receive_count", count)
+    };
+    let mut spans = checkout();
+    spans.extend([
+        mail("3", "1", 50).failed("no"),
+        mail("4", "3", 60).failed("never"),
+        span("t", "5", Some("2"), "undertaker")
+            .triggered_by("sqs email-dlq")
+            .with("throughline.dead_letter.source", "email")
+            .at(70, 71),
+    ]);
+    assert_eq!(
+        told(spans, vec![]),
+        [
+            "└─ checkout-api",
+            "   ├─ mailer ✗ no",
+            "   │     attempt 3 ✗ never [→ dead-letter queue email-dlq]",
+            "   └─ undertaker",
+        ]
+    );
+}
+
+#[test]
+fn a_cold_start_says_how_long_and_a_dropped_error_which() {
+    use throughline_store::span::Event;
+
+    let mut api = span("t", "1", None, "api").triggered_by("http GET /").with("faas.coldstart", "true");
+    api.attributes.insert("throughline.swallowed_errors".into(), "1".into());
+    let error = [("exception.type", "FraudCheck"), ("exception.message", "no score")];
+    let attributes = error.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    api.events.push(Event { name: "exception".into(), time: 0, attributes });
+    let init = span("t", "2", Some("1"), "api").named("init").with("faas.coldstart", "true").at(0, 212);
+    assert_eq!(
+        told(vec![api, init], vec![]),
+        ["└─ api [cold start 212 ms, swallowed FraudCheck: no score]", "   └─ init"]
+    );
 }

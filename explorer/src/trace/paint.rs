@@ -67,7 +67,8 @@ pub fn paint(rows: &[Row], style: Style) -> Vec<String> {
     let safe = |row: &Row| Row {
         label: harmless(&row.label),
         trigger: harmless(&row.trigger),
-        error: row.error.as_ref().map(|error| harmless(error.lines().next().unwrap_or_default())),
+        note: row.note.as_deref().map(first_line),
+        error: row.error.as_deref().map(first_line),
         ..row.clone()
     };
     let rows: &[Row] = &rows.iter().map(safe).collect::<Vec<_>>();
@@ -126,10 +127,16 @@ pub fn duration(millis: f64) -> String {
 
 /// What stands behind the bar.
 fn suffix(row: &Row) -> String {
-    match (&row.error, row.note) {
-        (Some(error), _) => format!("✗ {error}"),
-        (None, note) => note.unwrap_or_default().to_owned(),
+    let note = row.note.as_deref().unwrap_or_default();
+    match row.error.as_deref() {
+        None => note.to_owned(),
+        Some("") => format!("✗ {note}").trim_end().to_owned(),
+        Some(error) => format!("{note}  ✗ {error}").trim_start().to_owned(),
     }
+}
+
+fn first_line(text: &str) -> String {
+    harmless(text.lines().next().unwrap_or_default())
 }
 
 fn cut(text: String, width: usize) -> String {

@@ -1,6 +1,6 @@
 //! A transaction as a tree: its spans, and what they tell.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::hop::via;
@@ -13,13 +13,25 @@ pub struct Transaction {
     pub spans: Vec<Arc<Span>>,
     /// Invocations of other traces that had a record of this transaction in their batch, by start.
     pub linking: Vec<Arc<Span>>,
+    /// Spans that stand below one of another trace, which they link to or have an id in common with: its trace and id, by
+    /// theirs.
+    pub joined: BTreeMap<String, (String, String)>,
+    /// What else is to be said of a span, by its id.
+    pub notes: BTreeMap<String, String>,
+}
+
+/// A span's trace and id: ids of spans are their trace's own.
+pub(super) type Key<'a> = (&'a str, &'a str);
+
+pub(super) fn key(span: &Span) -> Key<'_> {
+    (&span.trace_id, &span.span_id)
 }
 
 impl Transaction {
     pub(crate) fn new(mut spans: Vec<Arc<Span>>, mut linking: Vec<Arc<Span>>) -> Self {
         spans.sort_by(|a, b| (a.start, &a.span_id).cmp(&(b.start, &b.span_id)));
         linking.sort_by(|a, b| (a.start, &a.span_id).cmp(&(b.start, &b.span_id)));
-        Self { spans, linking }
+        Self { spans, linking, joined: BTreeMap::new(), notes: BTreeMap::new() }
     }
 
     /// The trace's id.
@@ -27,15 +39,22 @@ impl Transaction {
         self.spans.first().map_or("", |span| &span.trace_id)
     }
 
-    /// Spans by id.
-    pub(super) fn by_id(&self) -> HashMap<&str, &Arc<Span>> {
-        self.spans.iter().map(|span| (span.span_id.as_str(), span)).collect()
+    pub(super) fn by_id(&self) -> HashMap<Key<'_>, &Arc<Span>> {
+        self.spans.iter().map(|span| (key(span), span)).collect()
+    }
+
+    /// Below which span another stands.
+    pub(super) fn parent<'a>(&'a self, span: &'a Span) -> Option<Key<'a>> {
+        match self.joined.get(&span.span_id) {
+            Some((trace, id)) => Some((trace, id)),
+            None => Some((&span.trace_id, span.parent_id.as_deref()?)),
+        }
     }
 
     /// Spans that name a parent which is not here.
     pub fn orphans(&self) -> Vec<&Arc<Span>> {
         let by_id = self.by_id();
-        let lost = |span: &&Arc<Span>| span.parent_id.as_deref().is_some_and(|id| !by_id.contains_key(id));
+        let lost = |span: &&Arc<Span>| self.parent(span).is_some_and(|above| !by_id.contains_key(&above));
         self.spans.iter().filter(lost).collect()
     }
 
@@ -44,8 +63,8 @@ impl Transaction {
         let by_id = self.by_id();
         let mut hops = Vec::new();
         for span in &self.spans {
-            let parent = span.parent_id.as_deref().and_then(|id| by_id.get(id));
-            let (Some(parent), Some(source)) = (parent, span.source()) else { continue };
+            let sender = self.parent(span).and_then(|above| by_id.get(&above));
+            let (Some(parent), Some(source)) = (sender, span.source()) else { continue };
             // A record may hang below its own invocation, if that has the same sender: no step between.
             if span.is_record_of(parent) {
                 continue;
@@ -71,7 +90,7 @@ impl Transaction {
     /// The span at which it all began: the earliest without a parent here.
     pub fn root(&self) -> Option<&Arc<Span>> {
         let by_id = self.by_id();
-        self.spans.iter().find(|span| span.parent_id.as_deref().is_none_or(|id| !by_id.contains_key(id)))
+        self.spans.iter().find(|span| self.parent(span).is_none_or(|above| !by_id.contains_key(&above)))
     }
 
     /// Milliseconds from the first start to the last end.
