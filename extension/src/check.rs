@@ -56,7 +56,7 @@ pub async fn check(env: &HashMap<String, String>, collector: bool, how: How) -> 
             if how.offline || !config.enabled { Vec::new() } else { probe(export, config.listen).await };
         let name = match export {
             Export::Stdout => "stdout, as lines of OTLP JSON".to_owned(),
-            Export::Otlp { .. } | Export::Aws(_) => export.to_string(),
+            Export::Otlp { .. } | Export::Aws(_) | Export::Store(_) => export.to_string(),
         };
         destinations.push((name, steps));
     }
@@ -89,7 +89,7 @@ fn told(variable: Variable, env: &HashMap<String, String>, config: &Config) -> T
 fn grade(notice: &Notice) -> Grade {
     match notice.variable {
         _ if !notice.warning => Grade::Fine,
-        name if name.starts_with("THROUGHLINE_EXPORT_") => Grade::Error,
+        name if name.starts_with("THROUGHLINE_EXPORT_") || name == "THROUGHLINE_STORE_TABLE" => Grade::Error,
         _ => Grade::Warning,
     }
 }

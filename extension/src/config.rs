@@ -6,8 +6,9 @@
 mod aws;
 mod exports;
 mod facts;
+mod store;
 
-pub use exports::{Export, MOST as MOST_DESTINATIONS};
+pub use exports::{Export, MOST_DESTINATIONS};
 
 use crate::flush::{Policy, is_ample};
 use crate::variables;

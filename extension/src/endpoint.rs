@@ -89,6 +89,11 @@ impl Endpoint {
         format!("{}{}{query}", self.base, signal.path())
     }
 
+    /// The path of a service that has but one.
+    pub fn path(&self) -> &str {
+        if self.base.is_empty() { "/" } else { &self.base }
+    }
+
     /// The query, which may hold a key.
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()

@@ -28,6 +28,17 @@ pub const VARIABLES: &[Variable] = &[
         "headers for them: key=value,key=value (values percent-encoded); …_1 for the first",
     ),
     variable("THROUGHLINE_EXPORT_PROTOCOL", "http/protobuf", "http/protobuf or http/json; …_1 for the first"),
+    variable(
+        "THROUGHLINE_STORE_TABLE",
+        "none",
+        "DynamoDB table of the trace store, by name or ARN: one more destination",
+    ),
+    variable("THROUGHLINE_STORE_TTL_DAYS", "14", "how many days the trace store keeps what is written"),
+    variable(
+        "THROUGHLINE_STORE_INDEX",
+        "user.id",
+        "baggage by which it finds invocations, each a write for each: a,b or none",
+    ),
     variable("THROUGHLINE_LISTEN", "127.0.0.1:4318", "where OTLP is taken (beside a collector port 4319)"),
     variable("THROUGHLINE_BUFFER_BYTES", "4194304", "bound of the buffer in bytes"),
     variable("THROUGHLINE_BUDGET_MS", "250", "longest wait for the backend after an invocation"),

@@ -23,7 +23,7 @@ mod write;
 
 pub use error::Error;
 pub use hash::SHARDS;
-pub use item::{Damaged, Item, Pointer};
+pub use item::{Damaged, Item, Pointer, check_item};
 #[cfg(feature = "aws-sdk")]
 pub use query::{
     Answer, BuildRow, By, Cause, EntryHit, ErrorGroup, Filter, Found, FunctionRow, Impact, Join, MAX_PAGES,

@@ -10,7 +10,7 @@ use crate::sigv4::Credentials;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 /// What a variable says, if it is set.
-type Variables<'v, 'e> = &'v dyn Fn(&str) -> Option<&'e str>;
+pub(super) type Variables<'v, 'e> = &'v dyn Fn(&str) -> Option<&'e str>;
 
 /// Reads what Lambda sets. `headers` are those of this destination alone.
 pub(super) fn read(
@@ -18,16 +18,12 @@ pub(super) fn read(
     mut headers: HeaderMap,
     encoding: Encoding,
 ) -> Result<Export, &'static str> {
-    let region = variables("AWS_REGION")
-        .or_else(|| variables("AWS_DEFAULT_REGION"))
-        .filter(|region| region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
-        .ok_or("needs AWS_REGION")?;
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    let endpoint = |variable: &str, service: &str| match variables(variable) {
+    let region = region(variables)?;
+    let endpoint = |variable: &str, name: &str| match variables(variable) {
         Some(url) => {
             Endpoint::parse(url).map_err(|_| "needs a URL in AWS_ENDPOINT_URL_XRAY and _CLOUDWATCH_LOGS")
         }
-        None => Endpoint::parse(&format!("https://{service}.{region}.{suffix}")),
+        None => service(name, region),
     };
     // Logs cannot do without; those of the function itself are there already.
     for (name, variable) in
@@ -48,7 +44,25 @@ pub(super) fn read(
     })))
 }
 
-fn source(variables: Variables<'_, '_>) -> Result<Source, &'static str> {
+/// The region that Lambda names.
+pub(super) fn region<'e>(variables: Variables<'_, 'e>) -> Result<&'e str, &'static str> {
+    let region = variables("AWS_REGION").or_else(|| variables("AWS_DEFAULT_REGION"));
+    region.filter(|region| is_region(region)).ok_or("needs AWS_REGION")
+}
+
+/// Whether it may be put into the name of a host.
+pub(super) fn is_region(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Where a service is.
+pub(super) fn service(name: &str, region: &str) -> Result<Endpoint, &'static str> {
+    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    Endpoint::parse(&format!("https://{name}.{region}.{suffix}"))
+}
+
+/// Where credentials come from.
+pub(super) fn source(variables: Variables<'_, '_>) -> Result<Source, &'static str> {
     let text = |variable| variables(variable).unwrap_or_default().to_owned();
     let (id, secret) = (text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"));
     if !id.is_empty() && !secret.is_empty() {

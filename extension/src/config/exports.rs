@@ -2,7 +2,7 @@
 
 use super::{Config, Notice, Reader, aws};
 use crate::endpoint::{Endpoint, mask};
-use crate::export::Aws;
+use crate::export::{Aws, Store};
 use crate::intake::Encoding;
 use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -10,8 +10,10 @@ use std::fmt;
 use std::net::SocketAddr;
 
 const ENDPOINT: &str = "THROUGHLINE_EXPORT_ENDPOINT";
-/// Destinations at most; each has a queue.
-pub const MOST: usize = 4;
+/// Destinations that are named at most.
+const MOST: usize = 4;
+/// With the trace store; each has a queue.
+pub const MOST_DESTINATIONS: usize = MOST + 1;
 /// For all destinations, then for each alone.
 const HEADERS: [&str; 1 + MOST] = [
     "THROUGHLINE_EXPORT_HEADERS",
@@ -48,6 +50,8 @@ pub enum Export {
     },
     /// CloudWatch.
     Aws(Box<Aws>),
+    /// The trace store.
+    Store(Box<Store>),
 }
 
 // === impl Export ===
@@ -59,6 +63,7 @@ impl fmt::Display for Export {
             Export::Stdout => f.write_str("stdout"),
             Export::Otlp { endpoint, .. } => endpoint.fmt(f),
             Export::Aws(_) => f.write_str("aws"),
+            Export::Store(store) => write!(f, "dynamodb:{}", store.table),
         }
     }
 }
@@ -70,7 +75,7 @@ impl Export {
         match self {
             Export::Stdout => [true, true, false],
             Export::Otlp { endpoint, .. } => [true, !endpoint.is_of_traces(), !endpoint.is_of_traces()],
-            Export::Aws(_) => [true, false, true],
+            Export::Aws(_) | Export::Store(_) => [true, false, true],
         }
     }
 }
@@ -85,6 +90,7 @@ impl Config {
         let is_own = |export: &Export| match export {
             Export::Otlp { endpoint, .. } => is_at(endpoint),
             Export::Aws(aws) => is_at(&aws.traces) || is_at(&aws.logs),
+            Export::Store(store) => is_at(&store.endpoint),
             Export::Stdout => false,
         };
         let value = self.exports.iter().find(|export| is_own(export))?.to_string();
@@ -101,13 +107,18 @@ impl Config {
 // === impl Reader ===
 
 impl Reader<'_> {
-    /// The destinations, at least one.
+    /// The destinations, at least one. The trace store is the last; with it nothing goes to stdout that is not named.
     pub(super) fn exports(&mut self) -> Vec<Export> {
         let headers = self.headers(HEADERS[0]);
         let encoding = self.encoding(PROTOCOL[0], Encoding::Protobuf);
         let named: Vec<&str> = self.value(ENDPOINT).unwrap_or_default().split(',').map(str::trim).collect();
         let named: Vec<&str> = named.into_iter().filter(|text| !text.is_empty()).collect();
-        if named.is_empty() {
+        let store = self.store();
+        let instead = match &store {
+            Some(_) => "spans go to the trace store alone",
+            None => "spans go to stdout instead",
+        };
+        if named.is_empty() && store.is_none() {
             self.notices.push(Notice {
                 warning: false,
                 variable: ENDPOINT,
@@ -137,7 +148,7 @@ impl Reader<'_> {
                 }
                 Ok(export) => exports.push(export),
                 Err(why) if named.len() == 1 => {
-                    self.warn(ENDPOINT, mask(text), format!("{why}; spans go to stdout instead"));
+                    self.warn(ENDPOINT, mask(text), format!("{why}; {instead}"));
                 }
                 Err(why) => {
                     self.warn(ENDPOINT, mask(text), format!("{why}; the other destinations are used"))
@@ -152,6 +163,7 @@ impl Reader<'_> {
                 format!("is of a destination that {ENDPOINT} does not name; it is not used"),
             );
         }
+        exports.extend(store.map(|store| Export::Store(Box::new(store))));
         if exports.is_empty() {
             exports.push(Export::Stdout);
         }

@@ -5,7 +5,8 @@
 use super::Outcome;
 use super::connector::Connector;
 use super::credentials::{Keyring, Source};
-use super::otlp_http::{OtlpHttp, Signing};
+use super::otlp_http::OtlpHttp;
+use super::signing::Signing;
 use crate::buffer::{Batch, Entry};
 use crate::endpoint::Endpoint;
 use crate::intake::Encoding;

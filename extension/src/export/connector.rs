@@ -5,12 +5,18 @@ use crate::endpoint::Endpoint;
 use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, OnceLock};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// A connection, encrypted or not.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// What all connections have in common.
 #[derive(Clone, Default)]
@@ -19,6 +25,12 @@ pub(super) struct Connector {
     own: u16,
     /// Made at the first connection: reading the machine's certificates takes longer than the whole start.
     tls: Arc<OnceLock<Tls>>,
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector").field("own", &self.own).finish_non_exhaustive()
+    }
 }
 
 struct Tls {
@@ -33,6 +45,16 @@ impl Connector {
     /// For an extension that takes OTLP at this port of 127.0.0.1.
     pub(super) fn new(own: u16) -> Self {
         Self { own, tls: Arc::default() }
+    }
+
+    /// Connects to where an endpoint is, with TLS if it asks for that.
+    pub(super) async fn connect(&self, endpoint: &Endpoint) -> Result<Box<dyn Stream>, String> {
+        let stream = self.reach(endpoint).await.map_err(|error| error.to_string())?;
+        if endpoint.tls() {
+            Ok(Box::new(self.shake_hands(endpoint.host(), stream).await?))
+        } else {
+            Ok(Box::new(stream))
+        }
     }
 
     /// Connects to where an endpoint is, unless that is here: names and numbers have many spellings, and what is sent

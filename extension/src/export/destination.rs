@@ -4,7 +4,8 @@ use super::aws::CloudWatch;
 use super::breaker::{Breaker, Moment, State};
 use super::connector::Connector;
 use super::otlp_http::OtlpHttp;
-use super::{Effort, Outcome, retry, stdout};
+use super::store::TraceStore;
+use super::{Effort, Outcome, retry, stdout, store};
 use crate::buffer::{Batch, BatchLimit};
 use crate::config::Export;
 use crate::log::Level;
@@ -23,11 +24,20 @@ pub(super) struct Destination {
     breaker: Breaker,
 }
 
+/// How long one batch is tried, by a backend that takes several requests for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) until: Instant,
+    /// What failed may be tried again.
+    pub(super) again: bool,
+}
+
 #[derive(Debug)]
 enum Backend {
     Stdout,
     Otlp(OtlpHttp),
     Aws(Box<CloudWatch>),
+    Store(Box<TraceStore>),
 }
 
 // === impl Destination ===
@@ -41,6 +51,7 @@ impl Destination {
                 Backend::Otlp(OtlpHttp::new(endpoint, headers, encoding, connector.clone()))
             }
             Export::Aws(aws) => Backend::Aws(Box::new(CloudWatch::new(*aws, connector))),
+            Export::Store(store) => Backend::Store(Box::new(TraceStore::new(*store, connector))),
         };
         Self { backend, breaker: Breaker::default() }
     }
@@ -50,9 +61,20 @@ impl Destination {
         self.breaker.next_try(Moment::now())
     }
 
-    /// Sends one batch, once.
-    pub(super) async fn send(&mut self, batch: &Batch) -> Outcome {
-        self.backend.send(batch).await
+    /// Sends `nothing`, an empty request, once; into a trace store an item that nobody reads. Tells what came of it.
+    pub(super) async fn probe(&mut self, nothing: &Batch) -> Result<String, String> {
+        let patience = Patience { until: Instant::now(), again: false };
+        let outcome = match &mut self.backend {
+            Backend::Store(store) => return store.check().await,
+            backend => backend.send(nothing, patience).await,
+        };
+        match outcome {
+            Outcome::Delivered { .. } => Ok("an empty request was taken".to_owned()),
+            Outcome::Failed { why, .. } | Outcome::Refused { why, .. } | Outcome::Unreachable(why) => {
+                Err(why)
+            }
+            Outcome::Unsupported => Err("it takes nothing of this kind".to_owned()),
+        }
     }
 
     /// Sends until the queue is empty, `until` is reached, or the backend fails and a retry would not fit.
@@ -65,7 +87,8 @@ impl Destination {
         if breaker.state(Moment::now()) == State::Open && !last_chance {
             return;
         }
-        let mut limit = BATCH;
+        let most = backend.limit();
+        let mut limit = most;
         let (mut failures, mut took) = (0, Duration::ZERO);
         loop {
             // A request that would be cut off in the middle would be sent twice.
@@ -75,36 +98,35 @@ impl Destination {
             }
             let Some(batch) = outbox.take(limit) else { return };
             let no_answer = || Outcome::Failed { after: None, why: "no answer in time".into() };
-            let (why, asked, again) =
-                match timeout_at(until, backend.send(&batch)).await.unwrap_or_else(|_| no_answer()) {
-                    Outcome::Delivered { rejected, why } => {
-                        outbox.delivered(&batch, rejected, &why);
-                        if breaker.succeeded() {
-                            outbox.log(Level::Info, "export works again", json!({}));
-                        }
-                        (limit, failures, took) = (BATCH, 0, begun.elapsed());
-                        continue;
+            let again = last_chance || breaker.state(Moment::now()) == State::Closed;
+            let sent = timeout_at(until, backend.send(&batch, Patience { until, again })).await;
+            let (why, asked, again) = match sent.unwrap_or_else(|_| no_answer()) {
+                Outcome::Delivered { rejected, why } => {
+                    outbox.delivered(&batch, rejected, &why);
+                    if breaker.succeeded() {
+                        outbox.log(Level::Info, "export works again", json!({}));
                     }
-                    Outcome::Refused { divisible: true, .. } if batch.entries.len() > 1 => {
-                        // One sender's bad request must not cost the others theirs.
-                        limit.entries = batch.entries.len() / 2;
-                        outbox.put_back(batch);
-                        continue;
-                    }
-                    Outcome::Refused { why, .. } => {
-                        outbox.refused(&batch, &why);
-                        limit = BATCH;
-                        continue;
-                    }
-                    Outcome::Unsupported => {
-                        outbox.unsupported(&batch);
-                        continue;
-                    }
-                    Outcome::Unreachable(why) => (why, None, last_chance),
-                    Outcome::Failed { after, why } => {
-                        (why, after, last_chance || breaker.state(Moment::now()) == State::Closed)
-                    }
-                };
+                    (limit, failures, took) = (most, 0, begun.elapsed());
+                    continue;
+                }
+                Outcome::Refused { divisible: true, .. } if batch.entries.len() > 1 => {
+                    // One sender's bad request must not cost the others theirs.
+                    limit.entries = batch.entries.len() / 2;
+                    outbox.put_back(batch);
+                    continue;
+                }
+                Outcome::Refused { why, .. } => {
+                    outbox.refused(&batch, &why);
+                    limit = most;
+                    continue;
+                }
+                Outcome::Unsupported => {
+                    outbox.unsupported(&batch);
+                    continue;
+                }
+                Outcome::Unreachable(why) => (why, None, last_chance),
+                Outcome::Failed { after, why } => (why, after, again),
+            };
             if backend.take_unanswered() {
                 outbox.unanswered(batch);
             } else {
@@ -137,15 +159,25 @@ impl Backend {
             Backend::Stdout => false,
             Backend::Otlp(backend) => backend.take_unanswered(),
             Backend::Aws(backend) => backend.take_unanswered(),
+            Backend::Store(backend) => backend.take_unanswered(),
         }
     }
 
-    async fn send(&mut self, batch: &Batch) -> Outcome {
+    /// How much it is given at once.
+    fn limit(&self) -> BatchLimit {
+        match self {
+            Backend::Stdout | Backend::Otlp(_) | Backend::Aws(_) => BATCH,
+            Backend::Store(_) => store::BATCH,
+        }
+    }
+
+    async fn send(&mut self, batch: &Batch, patience: Patience) -> Outcome {
         match self {
             // It is written to as a whole.
             Backend::Stdout => Outcome::Unsupported,
             Backend::Otlp(backend) => backend.send(batch).await,
             Backend::Aws(backend) => backend.send(batch).await,
+            Backend::Store(backend) => backend.send(batch, patience).await,
         }
     }
 }

@@ -10,11 +10,14 @@ mod parts;
 mod probe;
 mod quote;
 mod retry;
+mod signing;
 mod stdout;
+mod store;
 
 pub use aws::Aws;
 pub use credentials::Source;
 pub use probe::{Step, probe};
+pub use store::Store;
 
 use crate::config::Export;
 use crate::shared::Shared;
@@ -24,6 +27,9 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// How we call ourselves.
+const USER_AGENT: &str = concat!("throughline-extension/", env!("CARGO_PKG_VERSION"));
 
 /// What became of one try to send a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]

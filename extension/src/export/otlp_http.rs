@@ -1,17 +1,16 @@
 //! OTLP/HTTP, protobuf or JSON, with gzip.
 
 use super::connector::Connector;
-use super::{Outcome, quote, retry};
+use super::signing::Signing;
+use super::{Outcome, USER_AGENT, quote, retry};
 use crate::buffer::Batch;
 use crate::endpoint::Endpoint;
 use crate::http::{Reply, exchange};
 use crate::intake::{Encoding, encoding};
-use crate::log;
 use crate::otlp::json;
-use crate::sigv4::{self, Credentials, Scope};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use http_body_util::Full;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
@@ -47,48 +46,6 @@ enum Failure {
     Http(String),
     /// There is no way to write the request.
     Unwritable(String),
-}
-
-/// How to sign a request to AWS.
-pub(super) struct Signing<'a> {
-    pub(super) credentials: &'a Credentials,
-    pub(super) region: &'a str,
-    pub(super) service: &'a str,
-}
-
-// === impl Signing ===
-
-impl Signing<'_> {
-    /// Signs all headers that are there but our name.
-    fn sign(&self, request: &mut Request<Full<Bytes>>, body: &[u8], now: SystemTime) -> Result<(), String> {
-        let time = log::rfc3339(now).replace(['-', ':'], "");
-        let time = format!("{}Z", time.split('.').next().unwrap_or_default());
-        let payload = sigv4::hex_digest(body);
-        let token = self.credentials.session_token.as_str();
-        for (name, value) in [
-            ("x-amz-date", time.as_str()),
-            ("x-amz-content-sha256", &payload),
-            ("x-amz-security-token", token),
-        ] {
-            if !value.is_empty() {
-                let mut value = HeaderValue::from_str(value).map_err(|error| error.to_string())?;
-                value.set_sensitive(true);
-                request.headers_mut().insert(name, value);
-            }
-        }
-        let unsigned = |name: &HeaderName| *name == header::USER_AGENT || *name == header::AUTHORIZATION;
-        let signed = request.headers().iter().filter(|(name, _)| !unsigned(name));
-        let signed: Vec<(String, String)> = signed
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect();
-        let scope = Scope { time: &time, region: self.region, service: self.service };
-        let line = (request.method().as_str(), request.uri().path());
-        let authorization = self.credentials.authorization(scope, line, &signed, &payload);
-        let mut authorization = HeaderValue::from_str(&authorization).map_err(|error| error.to_string())?;
-        authorization.set_sensitive(true);
-        request.headers_mut().insert(header::AUTHORIZATION, authorization);
-        Ok(())
-    }
 }
 
 // === impl OtlpHttp ===
@@ -177,7 +134,7 @@ impl OtlpHttp {
             .header(header::HOST, self.endpoint.authority())
             .header(header::CONTENT_TYPE, kind)
             .header(header::CONTENT_ENCODING, "gzip")
-            .header(header::USER_AGENT, concat!("throughline-extension/", env!("CARGO_PKG_VERSION")))
+            .header(header::USER_AGENT, USER_AGENT)
             .body(Full::new(body.clone()))
             .map_err(|error| error.to_string())?;
         request.headers_mut().extend(self.headers.clone());

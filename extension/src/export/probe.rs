@@ -1,6 +1,5 @@
 //! Whether a backend can be reached, step by step: for `--check`, and never while a function runs.
 
-use super::Outcome;
 use super::connector::Connector;
 use super::destination::Destination;
 use crate::buffer::{Batch, Entry};
@@ -40,6 +39,9 @@ pub async fn probe(export: &Export, own: u16) -> Vec<Step> {
             go(&aws.traces, Signal::Traces, &connector, &mut destination, &mut steps).await;
             go(&aws.logs, Signal::Logs, &connector, &mut destination, &mut steps).await;
         }
+        Export::Store(store) => {
+            go(&store.endpoint, Signal::Traces, &connector, &mut destination, &mut steps).await;
+        }
     }
     steps
 }
@@ -68,16 +70,7 @@ async fn go(
     let bytes = Bytes::new();
     let nothing = Entry::new(signal, bytes, 0, None);
     let nothing = Batch { signal, entries: vec![nothing] };
-    let sent = in_time(async {
-        match destination.send(&nothing).await {
-            Outcome::Delivered { .. } => Ok("an empty request was taken".to_owned()),
-            Outcome::Failed { why, .. } | Outcome::Refused { why, .. } | Outcome::Unreachable(why) => {
-                Err(why)
-            }
-            Outcome::Unsupported => Err("it takes nothing of this kind".to_owned()),
-        }
-    });
-    add(steps, "request", sent.await);
+    add(steps, "request", in_time(destination.probe(&nothing)).await);
 }
 
 async fn in_time<T>(step: impl Future<Output = Result<T, String>>) -> Result<T, String> {

@@ -8,12 +8,12 @@
 //!
 //! | bytes of a frame | what |
 //! |---|---|
-//! | 0 to 3 | a state for each destination: `K` waits, `S` may have been sent, `D` is done with, or not there |
-//! | 4 | signal: 0 traces, 1 metrics, 2 logs |
-//! | 5 | length of the request id |
-//! | 6 to 9 | length of the body |
-//! | 10 to 13 | CRC-32 of everything but the states and itself |
-//! | 14 … | the request id, then the body: the encoded OTLP request |
+//! | 0 to 4 | a state for each destination: `K` waits, `S` may have been sent, `D` is done with, or not there |
+//! | 5 | signal: 0 traces, 1 metrics, 2 logs |
+//! | 6 | length of the request id |
+//! | 7 to 10 | length of the body |
+//! | 11 to 14 | CRC-32 of everything but the states and itself |
+//! | 15 … | the request id, then the body: the encoded OTLP request |
 //!
 //! Only states are ever written again. Whatever is not a whole frame ends a file: behind it nothing can be found.
 

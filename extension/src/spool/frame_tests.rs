@@ -27,7 +27,7 @@ fn written() -> impl Strategy<Value = Written> {
 fn the_format_is_this() {
     let file = file(&vec![(2, "r".into(), b"ab".to_vec())]);
     let head = [b"THRLSPL1".as_slice(), &[0xe6, 0x0b, 0xba, 0x12]];
-    let frame = [b"KKDD\x02\x01\x02\0\0\0".as_slice(), &[0x33, 0xcb, 0xe5, 0x1b], b"rab"];
+    let frame = [b"KKDDD\x02\x01\x02\0\0\0".as_slice(), &[0x33, 0xcb, 0xe5, 0x1b], b"rab"];
     assert_eq!(file, [head.concat(), frame.concat()].concat());
 }
 

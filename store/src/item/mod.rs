@@ -10,6 +10,7 @@ mod size;
 mod spans;
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ pub(crate) use spans::{pack, pack_logs, unpack, unpack_logs, unpacked_bytes};
 
 use crate::Error;
 use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, TTL};
+use crate::time::millis;
 
 /// An item that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +74,14 @@ pub(crate) fn item<const N: usize>(attributes: [(&str, AttributeValue); N]) -> I
     let mut item = Item::default();
     item.extend(attributes.map(|(name, value)| (name.to_owned(), value)));
     item
+}
+
+/// An item that no question reads, and that expires in a minute: who may put it may write.
+#[must_use]
+pub fn check_item(now: SystemTime) -> Item {
+    let text = || AttributeValue::S("check".to_owned());
+    let expires = AttributeValue::N((millis(now) / 1000 + 60).to_string());
+    item([(PARTITION_KEY, text()), (SORT_KEY, text()), (TTL, expires)])
 }
 
 /// Items by partition.
