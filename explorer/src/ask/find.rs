@@ -9,7 +9,7 @@ use super::table::{Column, Table, plain, red};
 use super::{Asked, Common, Told, harmless, when};
 
 /// The members of the baggage by which the writer indexes runs, if it was told nothing else.
-const BAGGAGE: [&str; 1] = ["user.id"];
+pub(super) const BAGGAGE: [&str; 1] = ["user.id"];
 
 /// What `throughline find` is asked for.
 #[derive(Debug, Clone, Args)]

@@ -8,6 +8,7 @@ mod find;
 mod flag;
 mod functions;
 mod impact;
+mod lines;
 mod map;
 mod story;
 mod table;

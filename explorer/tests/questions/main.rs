@@ -1,6 +1,7 @@
 //! What the store is asked in the terminal: through the program itself, of a store in a file.
 
 mod shop;
+mod story;
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -37,7 +38,10 @@ fn one_transaction_by_any_id() {
 POST /orders  user u-1042  account acme  correlation c-1  1.35 s  failed  2026-11-20 12:00:10 UTC
 └─ checkout-api     POST /orders                   40 ms  █                        cold start
    └─ email-sender  sqs email     waited 1.20 s   130 ms                      ███  ✗ SmtpRejected: 550 sender unverified
-failed with build: email-sender 9f3c2e1
+
+✗ email-sender  build 9f3c2e1  request mail-1
+  SmtpRejected: 550 sender unverified
+
 trace 00000000000000000000000000000001
 next: throughline impact email-sender --since 2026-11-20T12:00:00 --store shop.db
 "#;

@@ -222,12 +222,12 @@ fn poison(value: &mut Value) {
     }
 }
 
-fn of(function: &str, spans: &[Value]) -> Value {
+pub(crate) fn of(function: &str, spans: &[Value]) -> Value {
     json!({ "resource": { "attributes": [text("faas.name", function)] }, "scopeSpans": [{ "spans": spans }] })
 }
 
 #[allow(clippy::too_many_arguments, reason = "a table of spans reads better than builders do")]
-fn span(
+pub(crate) fn span(
     order: u64,
     id: u64,
     parent: Option<u64>,
@@ -251,6 +251,6 @@ fn span(
     })
 }
 
-fn text(key: &str, value: &str) -> Value {
+pub(crate) fn text(key: &str, value: &str) -> Value {
     json!({ "key": key, "value": { "stringValue": value } })
 }

@@ -1,0 +1,206 @@
+//! The runs of a transaction, each with its spans and its log lines.
+
+use std::collections::HashMap;
+
+use throughline_store::log::LogLine;
+use throughline_store::{Card, Transaction};
+
+use crate::trace::Span;
+
+/// How far up a span's run is looked for.
+const MAX_DEPTH: usize = 1000;
+
+/// A run.
+#[derive(Debug)]
+pub(super) struct Chapter<'a> {
+    pub(super) run: &'a Card,
+    /// By start.
+    pub(super) spans: Vec<&'a Span>,
+    /// By time.
+    pub(super) lines: Vec<&'a LogLine>,
+}
+
+impl Chapter<'_> {
+    /// What the invocation or record says of itself, records first: they say more.
+    pub(super) fn heads(&self) -> impl Iterator<Item = &Span> {
+        let is_head = |span: &&Span| span.source().is_some() || span.span_id == self.run.span_id;
+        let heads = || self.spans.iter().copied().filter(is_head);
+        heads().filter(|span| span.is_record()).chain(heads().filter(|span| !span.is_record()))
+    }
+
+    /// The first value of an attribute that one of its heads has.
+    pub(super) fn said(&self, name: &str) -> Option<&str> {
+        self.heads().find_map(|span| span.attribute(name))
+    }
+
+    /// Calls that failed.
+    pub(super) fn failed_calls(&self) -> impl Iterator<Item = &Span> {
+        let is_call = |span: &&Span| span.source().is_none() && span.span_id != self.run.span_id;
+        self.spans.iter().copied().filter(is_call).filter(|span| span.error().is_some())
+    }
+}
+
+/// The runs by start. Each span and line is in one of them, or in none if nobody knows whose it is. Lines of other
+/// transactions, whose messages came in the same batch, are left out.
+pub(super) fn chapters<'a>(transaction: &'a Transaction, lines: &'a [LogLine]) -> Vec<Chapter<'a>> {
+    let runs = &transaction.runs;
+    let mut chapters: Vec<Chapter<'_>> =
+        runs.iter().map(|run| Chapter { run, spans: Vec::new(), lines: Vec::new() }).collect();
+    let owners = Owners::new(transaction);
+    for span in &transaction.spans {
+        if let Some(chapter) = owners.of(span).and_then(|at| chapters.get_mut(at)) {
+            chapter.spans.push(span);
+        }
+    }
+    for line in lines {
+        if let Some(chapter) = owners.of_line(line).and_then(|at| chapters.get_mut(at)) {
+            chapter.lines.push(line);
+        }
+    }
+    chapters
+}
+
+/// Which run something is of, by its place among the runs.
+struct Owners<'a> {
+    runs: &'a [Card],
+    spans: HashMap<(&'a str, &'a str), &'a Span>,
+    heads: HashMap<&'a str, usize>,
+}
+
+impl<'a> Owners<'a> {
+    fn new(transaction: &'a Transaction) -> Self {
+        let key = |span: &'a Span| ((span.trace_id.as_str(), span.span_id.as_str()), span);
+        let numbered = || transaction.runs.iter().enumerate();
+        let records = numbered().filter_map(|(at, run)| Some((run.record.as_deref()?, at)));
+        let heads = records.chain(numbered().map(|(at, run)| (run.span_id.as_str(), at)));
+        Self {
+            runs: &transaction.runs,
+            spans: transaction.spans.iter().map(key).collect(),
+            heads: heads.collect(),
+        }
+    }
+
+    fn of(&self, span: &'a Span) -> Option<usize> {
+        let mut at = span;
+        for _ in 0..MAX_DEPTH {
+            if let Some(run) = self.heads.get(at.span_id.as_str()) {
+                return Some(*run);
+            }
+            let above = at.parent_id.as_deref().and_then(|id| self.spans.get(&(&at.trace_id, id)));
+            match above.filter(|above| above.function == span.function && at.source().is_none()) {
+                Some(above) => at = above,
+                None => break,
+            }
+        }
+        self.at_that_time(&span.function, span.start)
+    }
+
+    fn of_line(&self, line: &LogLine) -> Option<usize> {
+        let span = line.trace_id.as_deref().zip(line.span_id.as_deref()).and_then(|key| self.spans.get(&key));
+        if let Some(span) = span {
+            return self.of(span);
+        }
+        let is_foreign = |trace: &String| !self.spans.keys().any(|(ours, _)| ours == trace);
+        if line.trace_id.as_ref().is_some_and(is_foreign) && !self.spans.is_empty() {
+            return None;
+        }
+        let Some(request) = &line.request_id else { return self.at_that_time(&line.function, line.time) };
+        // A retry has the same request id.
+        let mut runs = self.runs.iter().enumerate().filter(|(_, run)| run.request_id == *request);
+        let first = runs.next()?;
+        let later = runs.rfind(|(_, run)| run.start.saturating_mul(1_000_000) <= line.time);
+        Some(later.unwrap_or(first).0)
+    }
+
+    /// The last run of a function that had begun.
+    fn at_that_time(&self, function: &str, nanos: u64) -> Option<usize> {
+        let millis = nanos / 1_000_000;
+        let mut runs = self.runs.iter().enumerate().filter(|(_, run)| run.function == function);
+        Some(runs.rfind(|(_, run)| run.start <= millis)?.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::testing::{Told as _, span};
+
+    fn run(request: &str, span: &str, function: &str, start: u64) -> Card {
+        Card {
+            request_id: request.into(),
+            span_id: span.into(),
+            trace_id: "t".into(),
+            function: function.into(),
+            start,
+            ..Card::default()
+        }
+    }
+
+    fn line(message: &str, request: Option<&str>, at: u64) -> LogLine {
+        LogLine {
+            message: message.into(),
+            request_id: request.map(str::to_owned),
+            function: "mailer".into(),
+            time: at * 1_000_000,
+            ..LogLine::default()
+        }
+    }
+
+    #[test]
+    fn each_span_and_line_is_with_its_run() {
+        let transaction = Transaction {
+            trace_ids: vec!["t".into()],
+            runs: vec![
+                run("api", "1", "api", 0),
+                run("mail", "3", "mailer", 10),
+                run("mail", "5", "mailer", 50),
+                Card { record: Some("8".into()), ..run("batch", "7", "ledger", 60) },
+            ],
+            spans: vec![
+                span("t", "1", None, "api").triggered_by("http GET /"),
+                span("t", "2", Some("1"), "api").named("send"),
+                span("t", "3", Some("2"), "mailer").triggered_by("sqs q").with("faas.invocation_id", "mail"),
+                span("t", "4", Some("3"), "mailer").named("smtp").failed("no"),
+                span("t", "5", Some("2"), "mailer").triggered_by("sqs q").with("faas.invocation_id", "mail"),
+                span("t", "8", Some("2"), "ledger").triggered_by("sqs q"),
+                span("t", "9", Some("8"), "ledger").named("put"),
+                span("t", "10", Some("10"), "mailer").at(55, 56),
+                span("t", "11", None, "nobody"),
+            ],
+            ..Transaction::default()
+        };
+        let of_span = LogLine {
+            trace_id: Some("t".into()),
+            span_id: Some("4".into()),
+            ..line("of a span", Some("mail"), 99)
+        };
+        let lines = [
+            line("of the second try", Some("mail"), 51),
+            line("of the first", Some("mail"), 11),
+            line("too early", Some("mail"), 1),
+            line("by function", None, 52),
+            of_span,
+            LogLine { trace_id: Some("other".into()), ..line("of others", Some("mail"), 51) },
+            line("unknown", Some("else"), 51),
+        ];
+        let chapters = chapters(&transaction, &lines);
+        let told: Vec<(Vec<&str>, Vec<&str>)> = chapters
+            .iter()
+            .map(|chapter| {
+                let spans = chapter.spans.iter().map(|span| span.span_id.as_str()).collect();
+                (spans, chapter.lines.iter().map(|line| line.message.as_str()).collect())
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (vec!["1", "2"], vec![]),
+                (vec!["3", "4"], vec!["of the first", "too early", "of a span"]),
+                (vec!["5", "10"], vec!["of the second try", "by function"]),
+                (vec!["8", "9"], vec![]),
+            ]
+        );
+        assert_eq!(chapters[1].failed_calls().count(), 1);
+        assert_eq!(chapters[3].said("throughline.source"), Some("sqs q"));
+    }
+}

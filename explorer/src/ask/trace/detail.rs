@@ -1,0 +1,234 @@
+//! What one run says of itself: its error with where it comes from, calls that failed, attributes that matter, payloads,
+//! log lines.
+
+use throughline_store::log::LogLine;
+use throughline_store::span::Event;
+
+use super::chapters::Chapter;
+use crate::ask::lines;
+use crate::ask::words::{cut, harmless};
+use crate::trace::{Span, Style, duration};
+
+/// As much as is told unless all is asked for: lines of a message or a stack, calls, log lines.
+const MAX_LINES: usize = 5;
+/// The newest log lines of a run.
+const MAX_LOGS: usize = 20;
+/// Columns of a payload, on as many lines as that takes.
+const MAX_PAYLOAD: usize = 400;
+/// What is the same on every span, or told elsewhere, or only tells how something was carried.
+const NOISE: [&str; 20] = [
+    "faas.",
+    "cloud.",
+    "aws.",
+    "code.",
+    "client.",
+    "user_agent.",
+    "network.",
+    "telemetry.",
+    "throughline.",
+    "rpc.",
+    "messaging.",
+    "server.",
+    "url.",
+    "http.",
+    "error.",
+    "exception.",
+    "correlation.",
+    "user.",
+    "account.",
+    "db.",
+];
+/// What of that matters all the same.
+const TOLD: [&str; 21] = [
+    "http.response.status_code",
+    "http.route",
+    "http.request.resend_count",
+    "server.address",
+    "url.full",
+    "db.collection.name",
+    "aws.dynamodb.table_names",
+    "messaging.destination.name",
+    "messaging.message.id",
+    "throughline.redriven",
+    "throughline.dead_letter.source",
+    "throughline.partial",
+    "throughline.client_gone",
+    "throughline.deadline",
+    "throughline.remaining_ms",
+    "throughline.throttled",
+    "throughline.loop",
+    "throughline.hops",
+    "throughline.batch.failed",
+    "throughline.dropped_spans",
+    "throughline.dry_run",
+];
+const FLAG: &str = "feature_flag.evaluation";
+
+/// How much is told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct How {
+    pub(super) style: Style,
+    /// All of everything.
+    pub(super) full: bool,
+    /// All log lines.
+    pub(super) logs: bool,
+}
+
+/// The lines of a run.
+pub(super) fn detail(chapter: &Chapter<'_>, how: How) -> Vec<String> {
+    let How { style, .. } = how;
+    let run = chapter.run;
+    let mut title = vec![match &run.error {
+        Some(_) => style.red(&format!("✗ {}", harmless(&run.function))),
+        None => style.bold(&harmless(&run.function)),
+    }];
+    title.extend(run.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!("attempt {attempt}")));
+    title.extend(run.build.as_ref().map(|build| format!("build {}", harmless(build))));
+    title.push(style.dim(&format!("request {}", harmless(&run.request_id))));
+    let mut told = vec![title.join("  ")];
+    if let Some(error) = &run.error {
+        told.extend(message(&format!("{}: {}", error.kind, whole_message(chapter, &error.message)), how));
+    }
+    for exception in exceptions(chapter) {
+        told.extend(of_exception(exception, run.error.is_some(), how));
+    }
+    let calls: Vec<&Span> = chapter.failed_calls().collect();
+    let shown = if how.full { calls.len() } else { MAX_LINES.min(calls.len()) };
+    calls.iter().take(shown).for_each(|call| told.extend(of_call(call, how)));
+    if calls.len() > shown {
+        told.push(format!("  … and {} failed calls more (--full)", calls.len() - shown));
+    }
+    told.extend(attributes(chapter.heads(), how).map(|line| format!("  {line}")));
+    for (name, attribute) in [("event", "throughline.event"), ("result", "throughline.response")] {
+        told.extend(chapter.said(attribute).map(|text| payload(name, text, "  ", how)));
+    }
+    told.extend(log_lines(chapter, how));
+    told
+}
+
+/// What the span says, of which the card has a part.
+fn whole_message<'a>(chapter: &'a Chapter<'_>, cut: &'a str) -> &'a str {
+    let whole = chapter.heads().filter_map(Span::error).find(|message| message.starts_with(cut));
+    whole.unwrap_or(cut)
+}
+
+/// Some lines of a text.
+fn message(text: &str, how: How) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let shown = if how.full { lines.len() } else { MAX_LINES.min(lines.len()) };
+    let mut told: Vec<String> = lines
+        .iter()
+        .take(shown)
+        .map(|line| format!("  {}", how.style.red(&fit(line, how, MAX_PAYLOAD))))
+        .collect();
+    if lines.len() > shown {
+        told.push(format!("  … {} lines more (--full)", lines.len() - shown));
+    }
+    told
+}
+
+fn exceptions<'a>(chapter: &'a Chapter<'_>) -> Vec<&'a Event> {
+    let events = chapter.heads().flat_map(|span| &span.events).filter(|event| event.name == "exception");
+    let mut events: Vec<&Event> = events.collect();
+    // A record and its invocation tell of the same.
+    events.dedup_by(|a, b| a.attributes == b.attributes);
+    events
+}
+
+fn of_exception(event: &Event, failed: bool, how: How) -> Vec<String> {
+    let said = |name: &str| event.attributes.get(name).map(String::as_str).unwrap_or_default();
+    let mut told = Vec::new();
+    if said("throughline.swallowed") == "true" || !failed {
+        let error = format!("swallowed {}: {}", said("exception.type"), said("exception.message"));
+        told.push(format!("  {}", how.style.amber(&fit(&error, how, MAX_PAYLOAD))));
+    }
+    let stack: Vec<&str> = said("exception.stacktrace").lines().collect();
+    let shown = if how.full { stack.len() } else { MAX_LINES.min(stack.len()) };
+    told.extend(
+        stack.iter().take(shown).map(|line| how.style.dim(&format!("    {}", fit(line.trim(), how, 200)))),
+    );
+    told
+}
+
+fn of_call(call: &Span, how: How) -> Vec<String> {
+    let name = call.attribute("rpc.method").filter(|method| *method != call.name);
+    let mut words = vec![format!("✗ {}", call.name)];
+    words.extend(name.map(str::to_owned));
+    words.push(duration(call.millis()));
+    let kind = call.attribute("error.type").unwrap_or_default();
+    let error = call.error().unwrap_or_default();
+    words.push(if error.contains(kind) { error.to_owned() } else { format!("{kind}: {error}") });
+    let mut told = vec![format!("  {}", how.style.red(&fit(&words.join("  "), how, MAX_PAYLOAD)))];
+    told.extend(attributes(std::iter::once(call), how).map(|line| format!("    {line}")));
+    for (name, attribute) in [("request", "throughline.request"), ("response", "throughline.response")] {
+        told.extend(call.attribute(attribute).map(|text| payload(name, text, "    ", how)));
+    }
+    told
+}
+
+/// Attributes that matter and flags, on one line; all of them, one on each, if all is asked for.
+fn attributes<'a>(spans: impl Iterator<Item = &'a Span>, how: How) -> impl Iterator<Item = String> {
+    let mut told: Vec<String> = Vec::new();
+    for span in spans {
+        let flags = span.events.iter().filter(|event| event.name == FLAG).map(|event| {
+            let said = |name: &str| event.attributes.get(name).map(String::as_str).unwrap_or_default();
+            format!("flag {}={}", said("feature_flag.key"), said("feature_flag.result.variant"))
+        });
+        let shown = span.attributes.iter().filter(|(name, _)| how.full && !is_payload(name) || matters(name));
+        for one in flags.chain(shown.map(|(name, value)| format!("{name}={value}"))) {
+            let one = fit(&one, how, MAX_PAYLOAD / 2);
+            if !told.contains(&one) {
+                told.push(one);
+            }
+        }
+    }
+    if !how.full && !told.is_empty() {
+        told = vec![told.join("  ")];
+    }
+    told.into_iter()
+}
+
+fn is_payload(name: &str) -> bool {
+    let payloads = ["event", "request", "response"];
+    name.strip_prefix("throughline.").is_some_and(|name| payloads.contains(&name))
+}
+
+pub(super) fn matters(name: &str) -> bool {
+    TOLD.contains(&name) || !NOISE.iter().any(|noise| name.starts_with(noise))
+}
+
+fn payload(name: &str, text: &str, indent: &str, how: How) -> String {
+    format!("{indent}{name:<8} {}", fit(text, how, MAX_PAYLOAD))
+}
+
+/// Harmless, and no longer than that.
+fn fit(text: &str, how: How, most: usize) -> String {
+    if how.full {
+        return harmless(text);
+    }
+    // Of 10 MB only the beginning is looked at.
+    let start = text.get(..text.floor_char_boundary(most * 4)).unwrap_or_default();
+    harmless(&cut(start, most))
+}
+
+fn log_lines(chapter: &Chapter<'_>, how: How) -> Vec<String> {
+    let all = &chapter.lines;
+    let shown = if how.logs { all.len() } else { MAX_LOGS.min(all.len()) };
+    let mut told = Vec::new();
+    if shown < all.len() {
+        told.push(
+            how.style.dim(&format!("  the last {shown} of {} log lines (--logs tells all)", all.len())),
+        );
+    }
+    let newest = all.iter().skip(all.len() - shown);
+    told.extend(newest.map(|line| lines::told(line, "  ", "", how.style, how.full)));
+    // What a process left behind that was killed: its last lines, if no others have come.
+    let left =
+        chapter.heads().flat_map(|span| &span.events).filter(|event| event.name == "log" && all.is_empty());
+    let left = left.filter_map(|event| {
+        let message = event.attributes.get("log.record.original")?.clone();
+        Some(LogLine { time: event.time, message, ..LogLine::default() })
+    });
+    told.extend(left.map(|line| lines::told(&line, "  ", "", how.style, how.full)));
+    told
+}

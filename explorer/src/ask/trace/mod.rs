@@ -1,0 +1,210 @@
+//! `throughline trace`: what happened in one transaction.
+
+mod chapters;
+mod detail;
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use serde::Serialize;
+use throughline_store::log::LogLine;
+use throughline_store::{Answer, By, Card, Transaction};
+
+use super::clocks::Skew;
+use super::find::BAGGAGE;
+use super::story::Story;
+use super::words::counted;
+use super::{Asked, Common, Told, harmless, when};
+use crate::trace::{Style, duration, paint, rows, trigger};
+use chapters::{Chapter, chapters};
+use detail::{How, detail};
+
+/// What is asked of the last hour finds a transaction that began so long ago, for a while, in milliseconds.
+const RECENT: u64 = 45 * 60_000;
+/// How many runs are told one by one, unless all is asked for.
+const MAX_RUNS: usize = 3;
+
+/// What `throughline trace` is asked for.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// The id of a trace, a request or a message, a correlation id, or a user's: the newest is told
+    #[arg(value_name = "ID")]
+    id: String,
+
+    /// Tell of every run, and all of messages, stacks and payloads
+    #[arg(long, help_heading = super::ANSWER)]
+    full: bool,
+
+    /// Tell the log lines of all runs, not just the last ones of those that failed
+    #[arg(long, help_heading = super::ANSWER)]
+    logs: bool,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// A transaction, and what is told beside it.
+#[derive(Debug, Default, Serialize)]
+struct Tale {
+    #[serde(flatten)]
+    transaction: Transaction,
+    /// The log lines of the runs that failed, or of all.
+    logs: Vec<LogLine>,
+    /// Functions whose clocks disagree.
+    skews: Vec<Skew>,
+}
+
+impl Options {
+    pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
+        let (answer, note) = self.transaction(asked).await?;
+        let Answer { found: transaction, mut at_least, mut damaged, mut requests } = answer;
+        if transaction.spans.is_empty() && transaction.runs.is_empty() {
+            let lines = vec![format!("nothing is known of {}", harmless(&self.id))];
+            let answer = Answer { found: Tale::default(), at_least, damaged, requests };
+            return asked.tell(&answer, false, lines, &["traces", "--since", "24h"]);
+        }
+        let is_wanted = |run: &&Card| self.logs || run.failed() || swallowed(run) > 0;
+        let wanted: Vec<Card> = transaction.runs.iter().filter(is_wanted).cloned().collect();
+        let logs = asked.answered(asked.reader.logs(&wanted).await)?;
+        at_least |= logs.at_least;
+        damaged.extend(logs.damaged);
+        requests += logs.requests;
+
+        let story = Story::new(&transaction);
+        let tale = Tale { logs: logs.found, skews: story.skews.clone(), transaction };
+        let next = next(&tale.transaction, asked.now);
+        let next: Vec<&str> = next.iter().map(String::as_str).collect();
+        let how = How { style: asked.style, full: self.full, logs: self.logs };
+        let mut lines: Vec<String> = note.into_iter().map(|note| asked.style.dim(&note)).collect();
+        lines.extend(tale.lines(&story, how));
+        asked.tell(&Answer { found: tale, at_least, damaged, requests }, true, lines, &next)
+    }
+
+    /// The transaction with this trace id, else the first that the text leads to; what is to be said of that.
+    async fn transaction(&self, asked: &Asked<'_>) -> anyhow::Result<(Answer<Transaction>, Option<String>)> {
+        let id = self.id.trim();
+        if id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            let answer = asked.answered(asked.reader.transaction(id).await)?;
+            if !answer.found.runs.is_empty() || !answer.found.spans.is_empty() {
+                return Ok((answer, None));
+            }
+        }
+        let found = asked.answered(asked.reader.find(id, &BAGGAGE).await)?;
+        let Some(first) = found.found.first() else {
+            let Answer { at_least, damaged, requests, .. } = found;
+            return Ok((Answer { found: Transaction::default(), at_least, damaged, requests }, None));
+        };
+        let others: BTreeSet<&str> = found.found.iter().map(|one| one.run.trace_id.as_str()).collect();
+        let note = match &first.by {
+            By::Baggage(key) if others.len() > 1 => {
+                Some(format!("the newest of {} transactions of {key} {}", others.len(), harmless(id)))
+            }
+            _ => None,
+        };
+        let mut answer = asked.answered(asked.reader.transaction(&first.run.trace_id).await)?;
+        answer.requests += found.requests;
+        Ok((answer, note))
+    }
+}
+
+/// The next useful question: what failed, else what else came in there, at that time.
+fn next(transaction: &Transaction, now: u64) -> Vec<String> {
+    let failed = transaction.runs.iter().find(|run| run.failed());
+    let entry = transaction.runs.iter().find_map(|run| run.entry.as_deref());
+    let mut next: Vec<String> = match (failed, entry) {
+        (Some(run), _) => vec!["impact".to_owned(), run.function.clone()],
+        (None, Some(entry)) => vec!["traces".to_owned(), "--entry".to_owned(), entry.to_owned()],
+        (None, None) => vec!["traces".to_owned()],
+    };
+    let start = transaction.runs.iter().map(Card::at).min().unwrap_or(now);
+    if now.saturating_sub(start) > RECENT {
+        next.extend(["--since".to_owned(), when::said(start / 60_000 * 60_000)]);
+    }
+    next
+}
+
+fn swallowed(run: &Card) -> u64 {
+    run.swallowed.unwrap_or_default()
+}
+
+impl Tale {
+    fn lines(&self, story: &Story, how: How) -> Vec<String> {
+        let style = how.style;
+        let mut lines = vec![title(&self.transaction, story, style)];
+        lines.extend(paint(&rows(&story.tree), style));
+        lines.extend(notes(&self.transaction, story).iter().map(|note| style.amber(note)));
+        lines.extend(self.details(how));
+        lines.push(style.dim(&format!("trace {}", harmless(&self.transaction.trace_ids.join(", ")))));
+        lines
+    }
+
+    /// Of the runs that failed, or dropped errors, or of all.
+    fn details(&self, how: How) -> Vec<String> {
+        let chapters = chapters(&self.transaction, &self.logs);
+        let is_told = |chapter: &&Chapter<'_>| {
+            let run = chapter.run;
+            how.full || run.failed() || swallowed(run) > 0 || how.logs && !chapter.lines.is_empty()
+        };
+        let told: Vec<&Chapter<'_>> = chapters.iter().filter(is_told).collect();
+        let shown = if how.full || how.logs { told.len() } else { MAX_RUNS.min(told.len()) };
+        let mut lines = Vec::new();
+        for chapter in told.iter().take(shown) {
+            lines.push(String::new());
+            lines.extend(detail(chapter, how));
+        }
+        if told.len() > shown {
+            let more = counted((told.len() - shown) as u64, "run more", "runs more");
+            lines.push(how.style.dim(&format!("… and {more} of which there is something to tell (--full)")));
+        }
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        lines
+    }
+}
+
+/// What it was, for whom, how long it took, and how it ended.
+fn title(transaction: &Transaction, story: &Story, style: Style) -> String {
+    let runs = &transaction.runs;
+    let said = |of: fn(&Card) -> Option<&String>| runs.iter().find_map(of).map(|text| harmless(text));
+    let mut title = Vec::new();
+    let entry = said(|run| run.entry.as_ref()).or_else(|| runs.first().map(|run| harmless(&run.function)));
+    title.push(style.bold(&entry.as_deref().map_or_else(|| "a transaction".to_owned(), trigger)));
+    title.extend(said(|run| run.user.as_ref()).map(|user| format!("user {user}")));
+    title.extend(said(|run| run.account.as_ref()).map(|account| format!("account {account}")));
+    title.extend(said(|run| run.correlation_id.as_ref()).map(|id| format!("correlation {id}")));
+    title.push(duration(story.tree.millis()));
+    let failed = runs.iter().any(|run| run.failed()) || story.tree.failed();
+    title.push(if failed { style.red("failed") } else { style.green("ok") });
+    let start = story.tree.spans.first().map(|span| span.start / 1_000_000);
+    let start = start.or_else(|| runs.first().map(|run| run.start));
+    title.extend(start.map(|at| style.dim(&format!("{} UTC", when::full(at)))));
+    title.join("  ")
+}
+
+/// What else is to be said.
+fn notes(transaction: &Transaction, story: &Story) -> Vec<String> {
+    let mut notes = Vec::new();
+    for run in transaction.runs.iter().filter(|run| run.swallowed.is_some_and(|errors| errors > 0)) {
+        let errors = counted(run.swallowed.unwrap_or_default(), "error", "errors");
+        notes.push(format!("{} had {errors} of which it says nothing", harmless(&run.function)));
+    }
+    if !transaction.senders.is_empty() {
+        let senders = counted(transaction.senders.len() as u64, "other transaction", "other transactions");
+        notes.push(format!("its messages came in one batch with those of {senders}"));
+    }
+    notes.extend(story.skews.iter().map(|skew| harmless(&skew.told())));
+    let orphans = story.tree.orphans().len() as u64;
+    if orphans > 0 {
+        let spans = counted(orphans, "span names a parent", "spans name a parent");
+        notes.push(format!("{spans} that is not here: not written yet, lost, or of somebody else"));
+    }
+    if story.circles > 0 {
+        notes.push(format!("{} in a circle of parents", counted(story.circles, "span is", "spans are")));
+    }
+    if story.too_deep > 0 {
+        let spans = counted(story.too_deep, "span", "spans");
+        notes.push(format!("{spans} deeper than {} levels: see --json", crate::ask::story::MAX_DEPTH));
+    }
+    notes
+}
