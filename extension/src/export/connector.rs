@@ -48,10 +48,10 @@ impl Connector {
     }
 
     /// Connects to where an endpoint is, with TLS if it asks for that.
-    pub(super) async fn connect(&self, endpoint: &Endpoint) -> Result<Box<dyn Stream>, String> {
-        let stream = self.reach(endpoint).await.map_err(|error| error.to_string())?;
+    pub(super) async fn connect(&self, endpoint: &Endpoint) -> Result<Box<dyn Stream>, Error> {
+        let stream = self.reach(endpoint).await?;
         if endpoint.tls() {
-            Ok(Box::new(self.shake_hands(endpoint.host(), stream).await?))
+            Ok(Box::new(self.shake_hands(endpoint.host(), stream).await.map_err(Error::other)?))
         } else {
             Ok(Box::new(stream))
         }

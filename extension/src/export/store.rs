@@ -85,8 +85,12 @@ impl TraceStore {
         };
         writer.table().open(credentials, patience.again);
         let written = write(writer, batch, patience).await;
-        writer.table().close();
-        written.map_or_else(|error| self.outcome(&error), |written| delivered(&written))
+        let unreachable = writer.table().close();
+        match written {
+            Ok(written) => delivered(&written),
+            Err(error) if unreachable => Outcome::Unreachable(self.told(&error)),
+            Err(error) => self.outcome(&error),
+        }
     }
 
     /// Puts one item, which nothing reads and which soon expires: that tells the permission, the table's keys and its

@@ -10,6 +10,7 @@ use crate::sigv4::Credentials;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::Full;
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -36,6 +37,8 @@ struct Session {
     connection: Option<Kept<Box<dyn Stream>>>,
     /// What failed may be tried again.
     again: bool,
+    /// Nobody listens there.
+    unreachable: bool,
 }
 
 impl std::fmt::Debug for DynamoDb {
@@ -61,12 +64,12 @@ impl DynamoDb {
 
     /// A flush begins. A connection of an earlier one would be dead without knowing it.
     pub(super) fn open(&self, credentials: Credentials, again: bool) {
-        *self.session() = Session { credentials: Some(credentials), connection: None, again };
+        *self.session() = Session { credentials: Some(credentials), again, ..Session::default() };
     }
 
-    /// The flush is over.
-    pub(super) fn close(&self) {
-        *self.session() = Session::default();
+    /// The flush is over. Tells whether nobody listened there.
+    pub(super) fn close(&self) -> bool {
+        std::mem::take(&mut *self.session()).unreachable
     }
 
     /// Whether a request may have arrived although nobody said so; asked once.
@@ -92,9 +95,12 @@ impl DynamoDb {
         Ok(request)
     }
 
-    async fn connect(&self) -> Result<Kept<Box<dyn Stream>>, String> {
-        let stream = self.connector.connect(&self.endpoint).await?;
-        Kept::new(stream).await.map_err(|error| error.to_string())
+    async fn connect(&self) -> Result<Kept<Box<dyn Stream>>, Error> {
+        let stream = self.connector.connect(&self.endpoint).await.map_err(|error| {
+            self.session().unreachable = error.kind() == ErrorKind::ConnectionRefused;
+            Error::NoAnswer(error.to_string())
+        })?;
+        Kept::new(stream).await.map_err(|error| Error::NoAnswer(error.to_string()))
     }
 
     /// Sends it over the connection that is open, if one is, and else over another.
@@ -107,7 +113,7 @@ impl DynamoDb {
             return Ok(reply);
         }
         // The other side may have closed it just then. What came twice changes nothing.
-        let fresh = self.connect().await.map_err(Error::NoAnswer)?;
+        let fresh = self.connect().await?;
         self.talk(fresh, request()?).await.map_err(|error| Error::NoAnswer(error.to_string()))
     }
 
@@ -132,6 +138,7 @@ impl Table for DynamoDb {
     }
 
     fn tries_again(&self, error: &Error) -> bool {
-        self.session().again && error.is_transient()
+        let session = self.session();
+        session.again && !session.unreachable && error.is_transient()
     }
 }

@@ -326,6 +326,6 @@ async fn half_an_answer_is_none_and_a_closed_connection_is_replaced() {
     assert!(is_delivered(&closing.send(&spans("r-1"), patience()).await));
     assert!(!closing.take_unanswered());
     // Nobody is there any more.
-    let outcome = closing.send(&spans("r-2"), patience()).await;
-    assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+    let outcome = closing.send(&spans("r-2"), Patience { again: true, ..patience() }).await;
+    assert!(matches!(outcome, Outcome::Unreachable(_)), "{outcome:?}");
 }
