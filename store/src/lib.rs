@@ -26,8 +26,8 @@ pub use hash::SHARDS;
 pub use item::{Damaged, Item, Pointer, check_item};
 #[cfg(feature = "aws-sdk")]
 pub use query::{
-    Answer, BuildRow, By, Cause, EntryHit, ErrorGroup, Filter, Found, FunctionRow, Impact, Join, MAX_PAGES,
-    MapEdge, Reader, Summary, Transaction, Upstream, UserHit,
+    Answer, BuildRow, By, Cause, Comparison, Difference, EntryHit, ErrorGroup, Filter, Found, FunctionRow,
+    Impact, Join, MAX_PAGES, MapEdge, Path, Reader, Slower, Summary, Transaction, Upstream, UserHit,
 };
 pub use run::{Card, Failure, Name, Way};
 #[cfg(feature = "aws-sdk")]

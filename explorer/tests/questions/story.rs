@@ -233,3 +233,67 @@ fn nothing_of_a_story_reaches_the_terminal_unchanged() {
         assert!(answer.text.matches("email-sender").count() > 1);
     }
 }
+
+/// Eight orders that went well, then one with another build, a flag and a slow mailer.
+fn after_a_deploy() -> Shop {
+    let shop = Shop::empty();
+    let mut orders: Vec<Value> = (1..=8).map(|number| order(number, "u-0007", None, "4d01b77")).collect();
+    let mut last = order(9, "u-1042", Some("550 sender | `unverified` @ops"), "9f3c2e1");
+    let mail = spans(&mut last).pop().unwrap();
+    let start: u64 = mail["startTimeUnixNano"].as_str().unwrap().parse().unwrap();
+    mail["endTimeUnixNano"] = json!((start + 2_400_000_000).to_string());
+    add(mail, "smtp.host", "mx2");
+    orders.push(last);
+    assert_eq!(shop.import("orders.jsonl", &orders).code, 0);
+    shop
+}
+
+#[test]
+fn a_failed_one_is_held_against_the_last_good_one() {
+    let shop = after_a_deploy();
+    let told = shop.ask(&["trace", "c-9"]).text;
+    let block = told.split("\n\n").nth(2).unwrap();
+    assert_eq!(
+        block,
+        r#"against the last good one of the same path: 11-20 12:01, trace 00000000000000000000000000000008, and 7 others before it
+  in                       here          in the good one
+  email-sender  build      9f3c2e1       4d01b77
+  email-sender  status     SmtpRejected  ok
+  email-sender  smtp.host  mx2           –
+  email-sender  took       2.40 s        p95 of the last 8: 130 ms"#,
+        "{told}"
+    );
+    let good = &shop.json(&["trace", "c-9"])["found"]["good"];
+    assert_eq!(
+        (&good["trace_id"], &good["path"], &good["good"]),
+        (&json!(trace(8)), &json!("same"), &json!(8))
+    );
+    assert_eq!(good["differences"].as_array().map(Vec::len), Some(3));
+    let fine = shop.ask(&["trace", "c-8"]).text;
+    assert!(fine.contains("\n  nothing differs of what is compared"), "{fine}");
+    assert_eq!(shop.json(&["trace", "c-1"])["found"]["good"], Value::Null);
+}
+
+#[test]
+fn a_ticket_is_markdown() {
+    let shop = after_a_deploy();
+    assert_eq!(shop.import("logs.jsonl", &[log_lines(9)]).code, 0);
+    let answer = shop.ask(&["trace", "c-9", "--markdown"]);
+    assert_eq!(answer.code, 0, "{}", answer.errors);
+    println!("{}", answer.text);
+    for told in [
+        "# `POST /orders` failed in `email-sender`: ``SmtpRejected: 550 sender | `unverified` @ops``\n",
+        "- when: 2026-11-20 12:01:30 UTC, took 3.62 s\n",
+        "- user: `u-1042`\n",
+        "- build: `9f3c2e1`\n",
+        "- since: 11-20 12:01 UTC, 1 of 9 runs of `email-sender` failed, 1 user hit",
+        "\n## What happened\n\n```text\n└─ checkout-api",
+        "\n## `email-sender` failed\n\n```text\n✗ email-sender  build 9f3c2e1  request mail-9\n",
+        "  12:01:31.225  INFO   sending a mail\n",
+        "\n| `email-sender` | `build` | `9f3c2e1` | `4d01b77` |\n",
+        "\nthroughline impact email-sender --since 2026-11-20T12:01:00 --store shop.db\n",
+    ] {
+        assert!(answer.text.contains(told), "{told}: {}", answer.text);
+    }
+    assert_eq!(shop.ask(&["trace", "c-9", "--markdown", "--json"]).code, 2);
+}

@@ -5,10 +5,12 @@
 
 mod ask;
 mod cause;
+mod compare;
 mod errors;
 mod filter;
 mod find;
 mod functions;
+mod good;
 mod impact;
 mod joins;
 mod latest;
@@ -24,10 +26,12 @@ use serde::Serialize;
 use crate::item::Damaged;
 
 pub use cause::{Cause, Upstream};
+pub use compare::{Difference, Slower};
 pub use errors::ErrorGroup;
 pub use filter::Filter;
 pub use find::{By, Found};
 pub use functions::{BuildRow, FunctionRow, MapEdge};
+pub use good::{Comparison, Path};
 pub use impact::{EntryHit, Impact, UserHit};
 pub use search::Summary;
 pub use transaction::{Join, Transaction};

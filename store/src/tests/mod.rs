@@ -5,6 +5,7 @@ mod again;
 mod damage;
 mod expiry;
 mod fake;
+mod good;
 mod impact;
 mod joined;
 mod large;

@@ -1,14 +1,17 @@
 //! `throughline trace`: what happened in one transaction.
 
 mod chapters;
+mod compared;
 mod detail;
+mod markdown;
 
 use std::collections::BTreeSet;
 
 use clap::Args;
 use serde::Serialize;
 use throughline_store::log::LogLine;
-use throughline_store::{Answer, By, Card, Transaction};
+use throughline_store::time::{HOUR, Window};
+use throughline_store::{Answer, By, Card, Comparison, Filter, Transaction};
 
 use super::clocks::Skew;
 use super::find::BAGGAGE;
@@ -17,7 +20,9 @@ use super::words::counted;
 use super::{Asked, Common, Told, harmless, when};
 use crate::trace::{Style, duration, paint, rows, trigger};
 use chapters::{Chapter, chapters};
+use compared::compared;
 use detail::{How, detail};
+use markdown::{Beside, markdown};
 
 /// What is asked of the last hour finds a transaction that began so long ago, for a while, in milliseconds.
 const RECENT: u64 = 45 * 60_000;
@@ -39,6 +44,10 @@ pub struct Options {
     #[arg(long, help_heading = super::ANSWER)]
     logs: bool,
 
+    /// Answer with Markdown, for a ticket
+    #[arg(long, help_heading = super::ANSWER, conflicts_with = "json")]
+    markdown: bool,
+
     #[command(flatten)]
     pub(super) common: Common,
 }
@@ -52,6 +61,8 @@ struct Tale {
     logs: Vec<LogLine>,
     /// Functions whose clocks disagree.
     skews: Vec<Skew>,
+    /// Against the last good transaction of the same shape, if there is one.
+    good: Option<Comparison>,
 }
 
 impl Options {
@@ -66,18 +77,53 @@ impl Options {
         let is_wanted = |run: &&Card| self.logs || run.failed() || swallowed(run) > 0;
         let wanted: Vec<Card> = transaction.runs.iter().filter(is_wanted).cloned().collect();
         let logs = asked.answered(asked.reader.logs(&wanted).await)?;
+        let good = asked.answered(asked.reader.last_good(&transaction).await)?;
         at_least |= logs.at_least;
-        damaged.extend(logs.damaged);
-        requests += logs.requests;
+        requests += logs.requests + good.requests;
+        damaged.extend(logs.damaged.into_iter().chain(good.damaged));
 
         let story = Story::new(&transaction);
-        let tale = Tale { logs: logs.found, skews: story.skews.clone(), transaction };
+        let tale = Tale { logs: logs.found, skews: story.skews.clone(), good: good.found, transaction };
         let next = next(&tale.transaction, asked.now);
         let next: Vec<&str> = next.iter().map(String::as_str).collect();
         let how = How { style: asked.style, full: self.full, logs: self.logs };
+        let answer = Answer { found: tale, at_least, damaged, requests };
+        if self.markdown {
+            return self.ticket(asked, &answer, &story, how, &next).await;
+        }
         let mut lines: Vec<String> = note.into_iter().map(|note| asked.style.dim(&note)).collect();
-        lines.extend(tale.lines(&story, how));
-        asked.tell(&Answer { found: tale, at_least, damaged, requests }, true, lines, &next)
+        lines.extend(answer.found.lines(&story, how, asked.now));
+        asked.tell(&answer, true, lines, &next)
+    }
+
+    async fn ticket(
+        &self,
+        asked: &Asked<'_>,
+        answer: &Answer<Tale>,
+        story: &Story,
+        how: How,
+        next: &[&str],
+    ) -> anyhow::Result<Told> {
+        let runs = &answer.found.transaction.runs;
+        let impact = match runs.iter().find(|run| run.failed()) {
+            Some(run) => {
+                let window = Window::new(run.at().saturating_sub(24 * HOUR), asked.now);
+                let impact = asked.reader.impact(&run.function, window, &Filter::default()).await;
+                Some(asked.answered(impact)?)
+            }
+            None => None,
+        };
+        let trace = answer.found.transaction.trace_ids.first().map_or(self.id.as_str(), String::as_str);
+        let commands = [&["trace", trace, "--full", "--logs"][..], &["export", trace, "--logs"], next];
+        let beside = Beside {
+            impact: impact.as_ref(),
+            commands: commands.map(|command| asked.connection.command(command)).into(),
+            at_least: answer.at_least,
+            damaged: answer.damaged.len(),
+            now: asked.now,
+        };
+        let text = markdown(&answer.found, story, how, &beside);
+        Ok(Told { is_found: true, text, json: serde_json::Value::Null })
     }
 
     /// The transaction with this trace id, else the first that the text leads to; what is to be said of that.
@@ -128,12 +174,19 @@ fn swallowed(run: &Card) -> u64 {
 }
 
 impl Tale {
-    fn lines(&self, story: &Story, how: How) -> Vec<String> {
+    fn lines(&self, story: &Story, how: How, now: u64) -> Vec<String> {
         let style = how.style;
         let mut lines = vec![title(&self.transaction, story, style)];
         lines.extend(paint(&rows(&story.tree), style));
         lines.extend(notes(&self.transaction, story).iter().map(|note| style.amber(note)));
         lines.extend(self.details(how));
+        if let Some(good) = &self.good {
+            lines.push(String::new());
+            lines.extend(compared(good, now, style));
+        }
+        if lines.iter().any(String::is_empty) {
+            lines.push(String::new());
+        }
         lines.push(style.dim(&format!("trace {}", harmless(&self.transaction.trace_ids.join(", ")))));
         lines
     }
@@ -155,9 +208,6 @@ impl Tale {
         if told.len() > shown {
             let more = counted((told.len() - shown) as u64, "run more", "runs more");
             lines.push(how.style.dim(&format!("… and {more} of which there is something to tell (--full)")));
-        }
-        if !lines.is_empty() {
-            lines.push(String::new());
         }
         lines
     }

@@ -1,0 +1,146 @@
+//! The last good transactions of the same shape, and in what another is not like them.
+//!
+//! Of the same shape are those that came in at the same entry point and went through the same functions, by the same
+//! triggers. What has failed has often not gone on, and what was tried in vain is read from the queue of dead letters: so
+//! where none took the same path, those are compared that went further, then those that went less far.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::ask::Ask;
+use super::traces::by_trace;
+use super::{Answer, Effort, Reader, Transaction, compare};
+use crate::Error;
+use crate::run::Card;
+use crate::schema::Partition;
+use crate::time::{HOUR, Window};
+
+use super::compare::{Difference, Slower};
+
+/// How long before it one looks for good ones, in milliseconds.
+const BEFORE: u64 = 24 * HOUR;
+/// How many transactions of the same entry are looked at, the newest.
+const MAX_LOOKED_AT: usize = 50;
+/// How many good ones are read whole: what differs among them is not told.
+const MAX_READ: usize = 3;
+
+/// Against the last good transactions of the same shape.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The last of them.
+    pub trace_id: String,
+    /// When it began, in milliseconds since 1970.
+    pub at: u64,
+    /// Whether its path is the same.
+    pub path: Path,
+    /// How many good ones there are of which durations are known, 50 at most.
+    pub good: u64,
+    /// Functions that the last good one went through, and this one not.
+    pub not_reached: Vec<String>,
+    /// What is not as in any of the last three good ones, builds and statuses first.
+    pub differences: Vec<Difference>,
+    /// What took longer than in 95 % of the good ones.
+    pub slower: Vec<Slower>,
+}
+
+/// How the path of a good transaction is to that of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Path {
+    /// The same functions by the same triggers.
+    Same,
+    /// It went on where the other ended.
+    Longer,
+    /// It ended where the other went on.
+    Shorter,
+}
+
+/// A good transaction by its cards.
+struct Good {
+    first: Card,
+    cards: Vec<Card>,
+    path: Path,
+}
+
+type Steps<'a> = BTreeSet<(&'a str, Option<&'a str>)>;
+
+impl Reader {
+    /// The transaction against the last good ones of the same shape that began in the 24 hours before it; none if there
+    /// were none, or it came in nowhere.
+    ///
+    /// At most 32 requests for those that came in, one for each of 51 that are looked at, 50, and three
+    /// [transactions](Reader::transaction).
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read.
+    pub async fn last_good(&self, of: &Transaction) -> Result<Answer<Option<Comparison>>, Error> {
+        let mut effort = Effort::default();
+        let Some(first) = of.runs.iter().find(|run| run.began).cloned() else {
+            return Ok(effort.answer(None));
+        };
+        let good = self.good(of, &first, &mut effort).await?;
+        let Some(last) = good.first() else { return Ok(effort.answer(None)) };
+        let mut read = Vec::new();
+        for one in good.iter().take(MAX_READ) {
+            read.push(effort.take(self.transaction(&one.first.trace_id).await?));
+        }
+        let ours: BTreeSet<&str> = of.runs.iter().map(|run| run.function.as_str()).collect();
+        let missing = last.cards.iter().filter(|card| !ours.contains(card.function.as_str()));
+        let missing: BTreeSet<String> = missing.map(|card| card.function.clone()).collect();
+        let cards: Vec<&[Card]> = good.iter().map(|one| one.cards.as_slice()).collect();
+        let comparison = Comparison {
+            trace_id: last.first.trace_id.clone(),
+            at: last.first.at(),
+            path: last.path,
+            good: good.len() as u64,
+            not_reached: missing.into_iter().collect(),
+            differences: compare::differences(of, &read),
+            slower: compare::slower(&of.runs, &cards),
+        };
+        Ok(effort.answer(Some(comparison)))
+    }
+
+    /// The newest first, all of the path that is most like it.
+    async fn good(&self, of: &Transaction, first: &Card, effort: &mut Effort) -> Result<Vec<Good>, Error> {
+        let window = Window::new(first.at().saturating_sub(BEFORE), first.at());
+        let is_like = |card: &Card| {
+            let same = (&card.entry, &card.function) == (&first.entry, &first.function);
+            same && !card.failed() && !of.trace_ids.contains(&card.trace_id)
+        };
+        let begun = self.begun(window, is_like, MAX_LOOKED_AT, effort).await?;
+        let traces: BTreeSet<&String> = begun.iter().chain([first]).map(|card| &card.trace_id).collect();
+        let asks = traces.into_iter().map(|trace| Ask::all(Partition::Trace(trace.clone())));
+        let items = self.all(asks.collect(), effort).await?;
+        let mut cards = by_trace(items, effort);
+        let ours = cards.remove(&first.trace_id).unwrap_or_default();
+        let ours = steps(&ours);
+        let mut good: Vec<Good> = Vec::new();
+        for first in begun {
+            let Some(cards) = cards.remove(&first.trace_id) else { continue };
+            let clean = |card: &Card| !card.failed() && card.swallowed.is_none_or(|errors| errors == 0);
+            if let Some(path) = path(&ours, &steps(&cards)).filter(|_| cards.iter().all(clean)) {
+                good.push(Good { first, cards, path });
+            }
+        }
+        let best = good.iter().map(|one| one.path).min();
+        good.retain(|one| Some(one.path) == best);
+        Ok(good)
+    }
+}
+
+fn steps(cards: &[Card]) -> Steps<'_> {
+    let runs = cards.iter().filter(|card| card.part_of.is_none());
+    runs.map(|card| (card.function.as_str(), card.source.as_deref())).collect()
+}
+
+fn path(ours: &Steps<'_>, theirs: &Steps<'_>) -> Option<Path> {
+    if ours == theirs {
+        Some(Path::Same)
+    } else if theirs.is_superset(ours) {
+        Some(Path::Longer)
+    } else {
+        theirs.is_subset(ours).then_some(Path::Shorter)
+    }
+}

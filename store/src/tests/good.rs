@@ -1,0 +1,105 @@
+//! A transaction is compared with the last good ones of the same shape.
+
+use opentelemetry_proto::tonic::trace::v1::Span;
+
+use super::*;
+use crate::testing::{Told as _, invocation, otlp, span};
+use crate::{Comparison, Path};
+
+const MINUTE: u64 = 60_000;
+
+/// An order that came in so many minutes before now: the API calls the mailer, and that perhaps the ledger.
+async fn order(table: &Table, id: u64, before: u64, build: &str, change: impl Fn(u64, Span) -> Option<Span>) {
+    let at = NOW - before * MINUTE;
+    let run = |place: u64, source: &str| {
+        let run = invocation(id, id * 10 + place, &format!("r-{id}-{place}"));
+        run.attribute("throughline.source", source).attribute("throughline.entry", "http POST /orders")
+    };
+    let api = run(1, "http POST /orders").at(at, 10 + id % 3);
+    let send =
+        span(id, id * 10 + 2, Some(id * 10 + 1)).at(at + 2, 3).attribute("order.id", &format!("o-{id}"));
+    let mailer =
+        run(3, "sqs email").child_of(id * 10 + 2).at(at + 9, 20).attribute("throughline.build_id", build);
+    let ledger = run(4, "sqs ledger").child_of(id * 10 + 3).at(at + 30, 5);
+    let runs =
+        [("api", vec![(1, api), (2, send)]), ("mailer", vec![(3, mailer)]), ("ledger", vec![(4, ledger)])];
+    for (function, spans) in runs {
+        let spans: Vec<Span> = spans.into_iter().filter_map(|(place, span)| change(place, span)).collect();
+        if !spans.is_empty() {
+            table.write(otlp(function, spans)).await;
+        }
+    }
+}
+
+fn whole(_: u64, span: Span) -> Option<Span> {
+    Some(span)
+}
+
+async fn compared(table: &Table, id: u64) -> Option<Comparison> {
+    let reader = table.reader();
+    let ours = reader.transaction(&trace(id)).await.unwrap().found;
+    let answer = reader.last_good(&ours).await.unwrap();
+    assert!(answer.requests <= 32 + 51 + 50 + 3 * (32 + 500 + 64), "{}", answer.requests);
+    answer.found
+}
+
+#[tokio::test]
+async fn which_went_further_where_none_ended_there() {
+    let table = Table::new().await;
+    for id in 1..=6 {
+        order(&table, id, 60 - id, "1", whole).await;
+    }
+    order(&table, 7, 10, "2", |place, span| match place {
+        3 => Some(span.failed("SmtpRejected", "550").at(NOW - 10 * MINUTE + 9, 900)),
+        4 => None,
+        _ => Some(span),
+    })
+    .await;
+    let found = compared(&table, 7).await.unwrap();
+    assert_eq!((found.trace_id, found.path, found.good), (trace(6), Path::Longer, 6));
+    assert_eq!(found.not_reached, ["ledger"]);
+    let told: Vec<_> = found.differences.iter().map(|one| (one.step.as_str(), one.name.as_str())).collect();
+    assert_eq!(told, [("mailer", "build"), ("mailer", "status")]);
+    let slower: Vec<_> =
+        found.slower.iter().map(|one| (one.function.as_str(), one.micros, one.p95)).collect();
+    assert_eq!(slower, [("mailer", 900_000, 20_000)]);
+}
+
+#[tokio::test]
+async fn others_and_later_ones_and_those_that_failed_do_not_count() {
+    let table = Table::new().await;
+    order(&table, 1, 60, "1", whole).await;
+    order(&table, 2, 50, "1", |place, span| Some(if place == 4 { span.failed("No", "no") } else { span }))
+        .await;
+    order(&table, 3, 40, "1", |place, span| {
+        Some(if place == 1 { span.attribute("throughline.swallowed_errors", "1") } else { span })
+    })
+    .await;
+    order(&table, 4, 30, "1", |place, span| {
+        let other = span.attributes.iter().any(|pair| pair.key == "throughline.entry") && place == 1;
+        let mut span = span;
+        span.attributes.retain(|pair| pair.key != "throughline.entry");
+        Some(if other { span.attribute("throughline.entry", "http GET /carts") } else { span })
+    })
+    .await;
+    order(&table, 5, 20, "1", whole).await;
+    order(&table, 6, 10, "1", whole).await;
+    let found = compared(&table, 5).await.unwrap();
+    assert_eq!((found.trace_id.clone(), found.path, found.good), (trace(1), Path::Same, 1));
+    assert!(found.differences.is_empty() && found.slower.is_empty(), "{found:?}");
+    assert_eq!(compared(&table, 1).await, None);
+    assert_eq!(compared(&table, 99).await, None);
+}
+
+#[tokio::test]
+async fn the_same_path_comes_before_a_longer_one() {
+    let table = Table::new().await;
+    let short = |place: u64, span: Span| (place != 4).then_some(span);
+    order(&table, 1, 60, "1", short).await;
+    order(&table, 2, 50, "1", whole).await;
+    order(&table, 3, 40, "1", |place, span| (place < 3).then_some(span)).await;
+    order(&table, 4, 30, "1", short).await;
+    let found = compared(&table, 4).await.unwrap();
+    assert_eq!((found.trace_id, found.path), (trace(1), Path::Same));
+    assert_eq!(compared(&table, 2).await.unwrap().path, Path::Shorter);
+}
