@@ -26,8 +26,9 @@ pub use hash::SHARDS;
 pub use item::{Damaged, Item, Pointer, check_item};
 #[cfg(feature = "aws-sdk")]
 pub use query::{
-    Answer, BuildRow, By, Cause, Comparison, Difference, EntryHit, ErrorGroup, Filter, Found, FunctionRow,
-    Impact, Join, MAX_PAGES, MapEdge, Path, Reader, Slower, Summary, Transaction, Upstream, UserHit,
+    Answer, BuildRow, By, Cause, Comparison, Difference, EntryHit, ErrorGroup, Figures, Filter, Found,
+    FunctionRow, HourRow, Impact, Join, MAX_PAGES, MapEdge, Path, Rates, Reader, Slower, Summary,
+    Transaction, Trend, Upstream, Usage, UserHit,
 };
 pub use run::{Card, Failure, Name, Way};
 #[cfg(feature = "aws-sdk")]

@@ -66,6 +66,14 @@ pub(crate) fn lines(function: &str, log_records: impl IntoIterator<Item = LogRec
     }
 }
 
+/// The same of a function that was given so much memory, in bytes.
+pub(crate) fn of_memory(mut request: ExportTraceServiceRequest, bytes: u64) -> ExportTraceServiceRequest {
+    let resources = request.resource_spans.iter_mut().filter_map(|spans| spans.resource.as_mut());
+    let limit = pair("faas.max_memory", Value::IntValue(i64::try_from(bytes).unwrap()));
+    resources.for_each(|resource| resource.attributes.push(limit.clone()));
+    request
+}
+
 fn text(key: &str, value: &str) -> KeyValue {
     pair(key, Value::StringValue(value.to_owned()))
 }

@@ -75,6 +75,32 @@ impl Window {
         if self.from > self.to { 0..0 } else { self.from / length..self.to / length + 1 }
     }
 
+    /// The whole hours that it touches: what is counted by the hour is asked of in these.
+    #[must_use]
+    pub fn whole_hours(self) -> Self {
+        Self { from: self.from / HOUR * HOUR, to: (self.to / HOUR + 1) * HOUR - 1 }
+    }
+
+    /// The time of the same length before it.
+    ///
+    /// ```
+    /// use throughline_store::time::Window;
+    ///
+    /// let window = Window { from: 100, to: 199 };
+    /// assert_eq!(window.before(), Window { from: 0, to: 99 });
+    /// ```
+    #[must_use]
+    pub fn before(self) -> Self {
+        let length = (self.to + 1).saturating_sub(self.from);
+        Self { from: self.from.saturating_sub(length), to: self.from.saturating_sub(1) }
+    }
+
+    /// It and the time before.
+    #[must_use]
+    pub fn with_before(self) -> Self {
+        Self { from: self.before().from, to: self.to }
+    }
+
     /// Whether `at` is in it.
     #[must_use]
     pub fn contains(&self, at: u64) -> bool {

@@ -1,10 +1,11 @@
 //! `throughline errors`: what fails, those errors together that say the same.
 
 use clap::Args;
+use serde_json::json;
+use throughline_store::ErrorGroup;
 
 use super::filters::{Narrow, Reads};
-use super::impact::said;
-use super::table::{Column, Table, plain, red};
+use super::table::{Column, Table, amber, dim, plain, red};
 use super::words::count;
 use super::{Asked, Common, Told, when};
 
@@ -27,26 +28,49 @@ impl Options {
             let words = self.narrow.longer(Reads::Runs, asked.now);
             return asked.tell_within(&answer, false, lines, &["errors"], &words);
         };
-        let mut table = Table::new([
-            Column::Number("count"),
-            Column::Text("function"),
-            Column::Text("error"),
-            Column::Text("first"),
-            Column::Text("last"),
-            Column::Whole("newest trace"),
-        ]);
-        for group in &answer.found {
-            table.row([
-                red(count(group.count)),
-                plain(&group.example.function),
-                plain(said(group)),
-                plain(when::brief(group.first, asked.now)),
-                plain(when::brief(group.last, asked.now)),
-                plain(&group.example.trace_id),
-            ]);
-        }
+        let mut lines = table(&answer.found, asked).lines(asked.style);
+        asked.note(&mut lines, &format!("was: since {}", when::brief(window.before().from, asked.now)));
         let next = ["impact", &first.example.function];
         let words = self.narrow.words_but(Reads::Runs, &["--function"]);
-        asked.tell_within(&answer, true, table.lines(asked.style), &next, &words)
+        let mut told = asked.tell_within(&answer, true, lines, &next, &words)?;
+        told.json["counted"] = json!({ "window": window, "before": window.before() });
+        Ok(told)
+    }
+}
+
+/// Errors, how often they were told before, and where to look.
+pub(super) fn table(groups: &[ErrorGroup], asked: &Asked<'_>) -> Table {
+    let mut table = Table::new([
+        Column::Number("count"),
+        Column::Number("was"),
+        Column::Text("function"),
+        Column::Text("error"),
+        Column::Fixed("first"),
+        Column::Fixed("last"),
+        Column::Whole("newest trace"),
+    ])
+    .giving_way(&[4, 5]);
+    for group in groups {
+        table.row([
+            red(count(group.count)),
+            if group.before > 0 { dim(count(group.before)) } else { amber("new") },
+            plain(&group.example.function),
+            plain(said(group)),
+            plain(when::brief(group.first, asked.now)),
+            plain(when::brief(group.last, asked.now)),
+            plain(&group.example.trace_id),
+        ]);
+    }
+    table
+}
+
+/// `SmtpRejected: 550 sender unverified`.
+fn said(group: &ErrorGroup) -> String {
+    let first = group.error.message.lines().next().unwrap_or_default();
+    let kind = &group.error.kind;
+    if first.is_empty() || first.starts_with(kind.as_str()) {
+        format!("{kind}{}", &first[kind.len().min(first.len())..])
+    } else {
+        format!("{kind}: {first}")
     }
 }

@@ -1,12 +1,15 @@
 //! `throughline functions`: what each function did.
 
 use clap::Args;
-use throughline_store::FunctionRow;
+use throughline_store::{Figures, FunctionRow, Trend};
 
+use super::beside::Counted;
 use super::filters::{Narrow, Reads};
-use super::table::{Column, Table, dim, plain, red};
-use super::words::{count, micros, share};
+use super::table::{Column, Look, Table, amber, dim, plain, red};
+use super::words::{change, count, micros, rate, share};
 use super::{Asked, Common, Told, when};
+
+const MIB: u64 = 1024 * 1024;
 
 /// What `throughline functions` is asked for.
 #[derive(Debug, Clone, Args)]
@@ -31,63 +34,139 @@ impl Options {
             let words = self.narrow.longer(Reads::Counts, asked.now);
             return asked.tell_within(&answer, false, lines, &["functions"], &words);
         }
+        let counted = Counted::new(window, asked.now);
         let mut table = Table::new([
             Column::Text("function"),
             Column::Text("build"),
             Column::Number("runs"),
+            Column::Number("a min"),
+            Column::Number(""),
             Column::Number("failed"),
             Column::Number(""),
+            Column::Number("was"),
             Column::Number("p50"),
             Column::Number("p95"),
+            Column::Number("was"),
             Column::Number("cold"),
-            Column::Number("memory"),
-        ]);
+            Column::Number("init"),
+            Column::Text("memory"),
+            Column::Number("GB-s"),
+            Column::Fixed("seen"),
+        ])
+        .giving_way(&[14, 12, 4, 10, 8, 3, 11, 15, 7, 13, 1, 2]);
         for row in &answer.found {
-            self.add(row, &mut table);
+            self.add(row, counted, &mut table, asked);
         }
         let mut lines = table.lines(asked.style);
-        lines.push(asked.style.dim("whole hours are counted, those of both ends included"));
-        let worst = answer.found.iter().max_by_key(|row| row.failures).filter(|row| row.failures > 0);
+        asked.note(&mut lines, &counted.told());
+        let worst = answer.found.iter().max_by_key(|row| row.now.figures.failures);
+        let worst = worst.filter(|row| row.now.figures.failures > 0);
         let (next, reads) = worst
             .map_or_else(|| (vec!["map"], Reads::Calls), |row| (vec!["impact", &row.function], Reads::Runs));
         let words = self.narrow.words_but(reads, &["--function", "--failed"]);
-        asked.tell_within(&answer, true, lines, &next, &words)
+        let mut told = asked.tell_within(&answer, true, lines, &next, &words)?;
+        told.json["counted"] = counted.json();
+        Ok(told)
     }
 
-    fn add(&self, row: &FunctionRow, table: &mut Table) {
-        let failed = |failures| if failures > 0 { red(count(failures)) } else { dim("0") };
-        let took = |micros_: Option<u64>| plain(micros_.map(micros).unwrap_or_default());
-        let memory =
-            if row.memory == 0 { String::new() } else { format!("{} MB", row.memory.div_ceil(1024 * 1024)) };
+    fn add(&self, row: &FunctionRow, counted: Counted, table: &mut Table, asked: &Asked<'_>) {
+        let (now, before) = (&row.now, &row.before);
+        let (a_minute, was) =
+            (counted.a_minute(now.figures.runs), counted.a_minute_before(before.figures.runs));
         // One build is told beside the function.
         let build = match row.builds.as_slice() {
             [only] => only.build.clone(),
             builds => format!("{} builds", builds.len()),
         };
+        let [runs, failed, share, p50, p95] = figures(&now.figures);
+        let of_before = |text: String| dim(if before.figures.runs > 0 { text } else { String::new() });
         table.row([
             plain(&row.function),
             dim(build),
-            plain(count(row.runs)),
-            failed(row.failures),
-            plain(share(row.failures.min(row.runs), row.runs)),
-            took(row.p50),
-            took(row.p95),
-            plain(count(row.cold_starts)),
-            plain(memory),
+            runs,
+            plain(rate(a_minute)),
+            of_before(change(a_minute, was)),
+            failed,
+            share,
+            of_before(share_of(&before.figures)),
+            p50,
+            p95,
+            of_before(took(before.figures.p95)),
+            plain(count(now.cold_starts)),
+            plain(took(now.init_p95)),
+            memory(now.memory, row.memory_limit, row.memory_trend),
+            plain(gb_seconds(now.gb_seconds)),
+            plain(""),
         ]);
-        for build in row.builds.iter().filter(|_| self.builds && row.builds.len() > 1) {
-            let name = if build.build.is_empty() { "(unknown)" } else { &build.build };
+        let is_known = row.builds.iter().any(|build| !build.build.is_empty());
+        for build in row.builds.iter().filter(|_| self.builds && is_known) {
+            let name = if build.build.is_empty() { "(not told)" } else { &build.build };
+            let [runs, failed, share, p50, p95] = figures(&build.now.figures);
+            let [first, last] = [build.first, build.last].map(|at| when::brief(at, asked.now));
             table.row([
                 plain(""),
                 plain(name),
-                plain(count(build.runs)),
-                failed(build.failures),
-                plain(share(build.failures.min(build.runs), build.runs)),
-                took(build.p50),
-                took(build.p95),
+                runs,
+                plain(rate(counted.a_minute(build.now.figures.runs))),
                 plain(""),
+                failed,
+                share,
                 plain(""),
+                p50,
+                p95,
+                plain(""),
+                plain(count(build.now.cold_starts)),
+                plain(took(build.now.init_p95)),
+                memory(build.now.memory, 0, None),
+                plain(gb_seconds(build.now.gb_seconds)),
+                dim(if first == last { first } else { format!("{first} to {last}") }),
             ]);
         }
+    }
+}
+
+type Cell = (String, Look);
+
+/// Runs, failures, their share, p50 and p95.
+fn figures(figures: &Figures) -> [Cell; 5] {
+    let failed = if figures.failures > 0 { red(count(figures.failures)) } else { dim("0") };
+    let [p50, p95] = [figures.p50, figures.p95].map(|micros| plain(took(micros)));
+    [plain(count(figures.runs)), failed, plain(share_of(figures)), p50, p95]
+}
+
+fn share_of(figures: &Figures) -> String {
+    share(figures.failures.min(figures.runs), figures.runs)
+}
+
+fn took(time: Option<u64>) -> String {
+    time.map(micros).unwrap_or_default()
+}
+
+/// `186 of 256 MB, rising`.
+fn memory(used: u64, limit: u64, trend: Option<Trend>) -> Cell {
+    if used == 0 {
+        return plain("");
+    }
+    let mut text = used.div_ceil(MIB).to_string();
+    if limit > 0 {
+        text += &format!(" of {}", limit / MIB);
+    }
+    text += " MB";
+    match trend {
+        Some(Trend::Rising) => amber(text + ", rising"),
+        Some(Trend::Steady) => plain(text + ", steady"),
+        Some(Trend::Falling) => plain(text + ", falling"),
+        // So full that the next may be killed.
+        None if limit > 0 && used.saturating_mul(10) >= limit.saturating_mul(9) => amber(text),
+        None => plain(text),
+    }
+}
+
+/// Nothing where no memory was told.
+fn gb_seconds(number: f64) -> String {
+    match number {
+        number if number <= 0.0 => String::new(),
+        number if number < 10.0 => format!("{number:.2}"),
+        number => count(number.round() as u64),
     }
 }

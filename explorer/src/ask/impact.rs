@@ -1,13 +1,14 @@
 //! `throughline impact`: a function fails. What does that break, for whom, since when, and why?
 
 use clap::Args;
-use throughline_store::{BuildRow, Card, ErrorGroup, Impact, Upstream};
+use serde_json::json;
+use throughline_store::{BuildRow, Card, Impact, Upstream};
 
 use super::filters::{Narrow, Reads};
-use super::table::{Column, Table, plain, red};
-use super::words::{count, counted, cut, share};
+use super::table::{Column, Table, dim, plain, red};
+use super::words::{count, counted, cut, share, wrapped};
 use super::{Asked, Common, Told, harmless, when};
-use crate::trace::trigger;
+use crate::trace::{Style, trigger};
 
 /// How many users are named in one line.
 const MAX_NAMED: usize = 6;
@@ -51,7 +52,9 @@ impl Options {
         }
         let example = impact.errors.first().map(|group| group.example.trace_id.as_str());
         let next = example.map_or_else(|| vec!["errors"], |trace| vec!["trace", trace]);
-        asked.tell(&answer, true, lines(&name, impact, asked), &next)
+        let mut told = asked.tell(&answer, true, lines(&name, impact, asked), &next)?;
+        told.json["counted"] = json!({ "window": window, "before": window.before() });
+        Ok(told)
     }
 }
 
@@ -61,14 +64,24 @@ fn lines(name: &str, impact: &Impact, asked: &Asked<'_>) -> Vec<String> {
     failed += &impact.runs.map(|runs| format!(" in {}", counted(runs, "run", "runs"))).unwrap_or_default();
     let since =
         impact.since.map(|since| format!("since {}{}", when::brief(since, asked.now), build(&impact.builds)));
+    failed += &match impact.runs_before {
+        Some(0) => " (it did not run before)".to_owned(),
+        Some(runs) => {
+            format!(" ({} in {} before)", count(impact.failures_before), counted(runs, "run", "runs"))
+        }
+        None => format!(" ({} before)", count(impact.failures_before)),
+    };
     let title = [style.bold(name), style.red(&failed)].into_iter().chain(since);
-    let mut lines = vec![title.collect::<Vec<_>>().join("   "), String::new()];
-    lines.extend(indented(entries(impact).lines(style)));
-    lines.extend([String::new(), style.dim("  errors")]);
-    lines.extend(indented(errors(&impact.errors, asked).lines(style)));
+    let mut lines = wrapped(&title.collect::<Vec<_>>().join("   "), style.width);
     lines.push(String::new());
-    lines.push(format!("  {}", users(impact)));
-    lines.extend(causes(impact).into_iter().map(|cause| format!("  {cause}")));
+    let within = Style { width: style.width.saturating_sub(2), ..style };
+    lines.extend(indented(entries(impact).lines(within)));
+    lines.push(String::new());
+    lines.extend(indented(super::errors::table(&impact.errors, asked).without(2).lines(within)));
+    lines.push(String::new());
+    let told = [users(impact)].into_iter().chain(causes(impact));
+    let told = told.flat_map(|text| wrapped(&text, within.width));
+    lines.extend(indented(told.collect()));
     lines
 }
 
@@ -78,7 +91,7 @@ fn indented(lines: Vec<String>) -> impl Iterator<Item = String> {
 
 /// The build that failed, if only one did and another did not.
 fn build(builds: &[BuildRow]) -> String {
-    let failing: Vec<&BuildRow> = builds.iter().filter(|build| build.failures > 0).collect();
+    let failing: Vec<&BuildRow> = builds.iter().filter(|build| build.now.figures.failures > 0).collect();
     match failing.as_slice() {
         [only] if builds.len() > 1 && !only.build.is_empty() => {
             format!(", only build {}", harmless(&only.build))
@@ -91,17 +104,20 @@ fn entries(impact: &Impact) -> Table {
     let mut table = Table::new([
         Column::Text("entry"),
         Column::Number("failures"),
+        Column::Number("was"),
         Column::Number("of runs"),
         Column::Number(""),
         Column::Number("transactions"),
         Column::Number("users"),
         Column::Number("ended well after retry"),
-    ]);
+    ])
+    .giving_way(&[5, 2, 4, 7]);
     for hit in &impact.entries {
         let entry = if hit.entry.is_empty() { "(not told)".to_owned() } else { trigger(&hit.entry) };
         table.row([
             plain(entry),
             red(count(hit.failures)),
+            dim(count(hit.failures_before)),
             plain(hit.runs.map(count).unwrap_or_default()),
             plain(hit.runs.map(|runs| share(hit.failures.min(runs), runs)).unwrap_or_default()),
             plain(count(hit.transactions)),
@@ -110,30 +126,6 @@ fn entries(impact: &Impact) -> Table {
         ]);
     }
     table
-}
-
-fn errors(groups: &[ErrorGroup], asked: &Asked<'_>) -> Table {
-    let mut table = Table::new([Column::Number(""), Column::Text(""), Column::Text(""), Column::Whole("")]);
-    for group in groups {
-        table.row([
-            red(count(group.count)),
-            plain(said(group)),
-            plain(format!("first {}", when::brief(group.first, asked.now))),
-            plain(format!("trace {}", group.example.trace_id)),
-        ]);
-    }
-    table
-}
-
-/// `SmtpRejected: 550 sender unverified`.
-pub(super) fn said(group: &ErrorGroup) -> String {
-    let first = group.error.message.lines().next().unwrap_or_default();
-    let kind = &group.error.kind;
-    if first.is_empty() || first.starts_with(kind.as_str()) {
-        format!("{kind}{}", &first[kind.len().min(first.len())..])
-    } else {
-        format!("{kind}: {first}")
-    }
 }
 
 fn users(impact: &Impact) -> String {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use clap::{Args, ValueEnum};
 use throughline_store::MapEdge;
 
+use super::beside::Counted;
 use super::filters::{Narrow, Reads};
 use super::table::{Column, Table, dim, plain, red};
-use super::words::{count, harmless, micros, share};
+use super::words::{change, count, harmless, micros, rate, share};
 use super::{Asked, Common, Told, when};
 use crate::trace::trigger;
 
@@ -41,6 +42,7 @@ impl Options {
             filter.function.as_ref().is_none_or(|function| *function == edge.from || *function == edge.to)
         };
         answer.found.retain(concerns);
+        let counted = Counted::new(window, asked.now);
         let edges = &answer.found;
         if edges.is_empty() {
             let lines = vec![format!("nobody called since {} UTC", when::full(window.from))];
@@ -57,31 +59,41 @@ impl Options {
             Column::Text("from"),
             Column::Text("to"),
             Column::Number("calls"),
+            Column::Number("a min"),
+            Column::Number(""),
             Column::Number("failed"),
             Column::Number(""),
+            Column::Number("was"),
             Column::Number("p50"),
             Column::Number("p95"),
-        ]);
+            Column::Number("was"),
+        ])
+        .giving_way(&[10, 4, 8, 3, 7, 2]);
         for edge in edges {
-            let took = |time: Option<u64>| plain(time.map(micros).unwrap_or_default());
+            let took = |time: Option<u64>| time.map(micros).unwrap_or_default();
+            let (before, a_minute) = (&edge.before, counted.a_minute(edge.calls));
+            let of_before = |text: String| dim(if before.runs > 0 { text } else { String::new() });
             table.row([
                 plain(named(&edge.from)),
                 plain(named(&edge.to)),
                 plain(count(edge.calls)),
+                plain(rate(a_minute)),
+                of_before(change(a_minute, counted.a_minute_before(before.runs))),
                 if edge.errors > 0 { red(count(edge.errors)) } else { dim("0") },
                 plain(share(edge.errors, edge.calls)),
-                took(edge.p50),
-                took(edge.p95),
+                of_before(share(before.failures, before.runs)),
+                plain(took(edge.p50)),
+                plain(took(edge.p95)),
+                of_before(took(before.p95)),
             ]);
         }
         let mut lines = table.lines(asked.style);
-        lines.push(
-            asked
-                .style
-                .dim("from a queue to a function the times are those in the queue; whole hours are counted"),
-        );
+        asked.note(&mut lines, "from a queue to a function the times are those in the queue");
+        asked.note(&mut lines, &counted.told());
         let words = self.narrow.words(Reads::Calls);
-        asked.tell_within(&answer, true, lines, &["map", "--format", "mermaid"], &words)
+        let mut told = asked.tell_within(&answer, true, lines, &["map", "--format", "mermaid"], &words)?;
+        told.json["counted"] = counted.json();
+        Ok(told)
     }
 }
 
@@ -130,6 +142,8 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use throughline_store::Figures;
+
     use super::*;
 
     #[test]
@@ -141,6 +155,8 @@ mod tests {
             errors,
             p50: None,
             p95: None,
+            joined: false,
+            before: Figures::default(),
         };
         let chart =
             mermaid(&[edge("http POST /orders/{id}", "api", 0), edge("api", "\"];click n0 \"x\n", 3)]);

@@ -1,6 +1,7 @@
 //! What the store is asked in the terminal. Each question is a room; each answers people with text that fits the
 //! terminal and ends with the next useful command, and programs with one JSON object.
 
+mod beside;
 mod clocks;
 mod errors;
 mod filters;
@@ -31,7 +32,7 @@ pub(crate) use words::{harmless, harmless_json};
 
 use crate::connection::{self, Connection, Missing};
 use crate::trace::Style;
-use words::counted;
+use words::{counted, wrapped};
 
 /// Where the help tells what an answer looks like.
 const ANSWER: &str = "Answer";
@@ -147,6 +148,11 @@ impl Asked<'_> {
     ) -> anyhow::Result<Told> {
         let next: Vec<&str> = next.iter().copied().chain(words.iter().map(String::as_str)).collect();
         self.tell(answer, is_found, lines, &next)
+    }
+
+    /// Something for those who look for it, in as many lines as it takes.
+    fn note(&self, lines: &mut Vec<String>, text: &str) {
+        lines.extend(wrapped(text, self.style.width).iter().map(|line| self.style.dim(line)));
     }
 
     /// Puts an answer together: its lines, how far it can be relied upon, and the next command.

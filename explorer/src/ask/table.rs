@@ -7,6 +7,8 @@ use crate::trace::Style;
 
 /// What no column is made narrower than.
 const NARROWEST: usize = 6;
+/// Columns that may be left out are, before any text is made narrower than this.
+const COMFORTABLE: usize = 12;
 const BETWEEN: &str = "  ";
 
 /// How a cell looks.
@@ -15,6 +17,7 @@ pub(crate) enum Look {
     #[default]
     Plain,
     Red,
+    Amber,
     Dim,
 }
 
@@ -23,7 +26,9 @@ pub(crate) enum Look {
 pub(crate) enum Column {
     /// Texts, which may be cut.
     Text(&'static str),
-    /// What is copied, and never cut.
+    /// Texts that are never cut.
+    Fixed(&'static str),
+    /// What is copied, and never cut; where there is no room it stands on a line of its own.
     Whole(&'static str),
     /// Numbers, to the right.
     Number(&'static str),
@@ -33,20 +38,33 @@ pub(crate) enum Column {
 #[derive(Debug)]
 pub(crate) struct Table {
     columns: Vec<Column>,
+    /// Those that may be left out, the first first.
+    giving_way: Vec<usize>,
     rows: Vec<Vec<(String, Look)>>,
 }
 
 impl Column {
     fn name(self) -> &'static str {
         match self {
-            Self::Text(name) | Self::Whole(name) | Self::Number(name) => name,
+            Self::Text(name) | Self::Fixed(name) | Self::Whole(name) | Self::Number(name) => name,
         }
     }
 }
 
 impl Table {
     pub(crate) fn new(columns: impl IntoIterator<Item = Column>) -> Self {
-        Self { columns: columns.into_iter().collect(), rows: Vec::new() }
+        Self { columns: columns.into_iter().collect(), giving_way: Vec::new(), rows: Vec::new() }
+    }
+
+    /// Columns that are left out where there is no room, the first first.
+    pub(crate) fn giving_way(self, columns: &[usize]) -> Self {
+        Self { giving_way: columns.to_vec(), ..self }
+    }
+
+    /// Without this column.
+    pub(crate) fn without(mut self, column: usize) -> Self {
+        self.rows.iter_mut().filter_map(|row| row.get_mut(column)).for_each(|(text, _)| text.clear());
+        self
     }
 
     /// Adds a row; what others wrote is made harmless here.
@@ -58,43 +76,70 @@ impl Table {
     pub(crate) fn lines(&self, style: Style) -> Vec<String> {
         let used =
             |at: &usize| self.rows.iter().any(|row| row.get(*at).is_some_and(|(text, _)| !text.is_empty()));
-        let columns: Vec<usize> = (0..self.columns.len()).filter(used).collect();
+        let mut columns: Vec<usize> = (0..self.columns.len()).filter(used).collect();
+        for at in &self.giving_way {
+            if self.takes(&columns, COMFORTABLE) > style.width {
+                columns.retain(|column| column != at);
+            }
+        }
+        let is_whole = |at: &usize| matches!(self.columns[*at], Column::Whole(_));
+        let fits = self.takes(&columns, NARROWEST) <= style.width;
+        let (below, columns) = columns.into_iter().partition::<Vec<_>, _>(|at| !fits && is_whole(at));
         let widths = self.widths(&columns, style.width);
-        let heading = columns.iter().map(|at| (self.columns[*at].name().to_owned(), Look::Dim)).collect();
-        let of_row =
-            |row: &Vec<(String, Look)>| columns.iter().filter_map(|at| row.get(*at).cloned()).collect();
-        let is_named = columns.iter().any(|at| !self.columns[*at].name().is_empty());
-        let rows = is_named.then_some(heading).into_iter().chain(self.rows.iter().map(of_row));
         let line = |cells: Vec<(String, Look)>| {
             let cells = cells.into_iter().zip(columns.iter().zip(&widths));
-            let set = cells.map(|((text, look), (at, width))| {
-                let text = cut(&text, *width);
-                let blanks = " ".repeat(width.saturating_sub(measure_text_width(&text)));
-                let text = match look {
-                    Look::Plain => text,
-                    Look::Red => style.red(&text),
-                    Look::Dim => style.dim(&text),
-                };
-                if matches!(self.columns[*at], Column::Number(_)) {
-                    format!("{blanks}{text}")
-                } else {
-                    format!("{text}{blanks}")
-                }
-            });
+            let set = cells.map(|((text, look), (at, width))| self.set(&text, look, *at, *width, style));
             set.collect::<Vec<_>>().join(BETWEEN).trim_end().to_owned()
         };
-        rows.map(line).collect()
+        let heading = columns.iter().map(|at| (self.columns[*at].name().to_owned(), Look::Dim)).collect();
+        let is_named = columns.iter().any(|at| !self.columns[*at].name().is_empty());
+        let mut lines: Vec<String> = is_named.then(|| line(heading)).into_iter().collect();
+        for row in &self.rows {
+            let cells = |columns: &[usize]| -> Vec<(String, Look)> {
+                columns.iter().filter_map(|at| row.get(*at).cloned()).collect()
+            };
+            lines.push(line(cells(&columns)));
+            let below = cells(&below).into_iter().filter(|(text, _)| !text.is_empty());
+            lines.extend(below.map(|(text, _)| format!("{BETWEEN}{text}")));
+        }
+        lines
+    }
+
+    fn set(&self, text: &str, look: Look, at: usize, width: usize, style: Style) -> String {
+        let text = cut(text, width);
+        let blanks = " ".repeat(width.saturating_sub(measure_text_width(&text)));
+        let text = match look {
+            Look::Plain => text,
+            Look::Red => style.red(&text),
+            Look::Amber => style.amber(&text),
+            Look::Dim => style.dim(&text),
+        };
+        if matches!(self.columns[at], Column::Number(_)) {
+            format!("{blanks}{text}")
+        } else {
+            format!("{text}{blanks}")
+        }
+    }
+
+    /// How wide a column is if nothing is cut.
+    fn widest(&self, at: usize) -> usize {
+        let cells = self.rows.iter().filter_map(|row| Some(measure_text_width(&row.get(at)?.0)));
+        cells.max().unwrap_or_default().max(self.columns[at].name().chars().count())
+    }
+
+    /// The room that columns take with texts as narrow as this.
+    fn takes(&self, columns: &[usize], narrowest: usize) -> usize {
+        let width = |at: &usize| match self.columns[*at] {
+            Column::Text(_) => self.widest(*at).min(narrowest),
+            _ => self.widest(*at),
+        };
+        columns.iter().map(width).sum::<usize>() + between(columns)
     }
 
     /// How wide each is: texts share what is too much, the widest first.
     fn widths(&self, columns: &[usize], room: usize) -> Vec<usize> {
-        let widest = |at: &usize| {
-            let cells = self.rows.iter().filter_map(|row| Some(measure_text_width(&row.get(*at)?.0)));
-            cells.max().unwrap_or_default().max(self.columns[*at].name().chars().count())
-        };
-        let mut widths: Vec<usize> = columns.iter().map(widest).collect();
-        let blanks = BETWEEN.len() * columns.len().saturating_sub(1);
-        while widths.iter().sum::<usize>() + blanks > room {
+        let mut widths: Vec<usize> = columns.iter().map(|at| self.widest(*at)).collect();
+        while widths.iter().sum::<usize>() + between(columns) > room {
             let texts = columns
                 .iter()
                 .zip(&mut widths)
@@ -108,6 +153,11 @@ impl Table {
     }
 }
 
+/// The blanks between columns.
+fn between(columns: &[usize]) -> usize {
+    BETWEEN.len() * columns.len().saturating_sub(1)
+}
+
 /// A cell.
 pub(crate) fn plain(text: impl Into<String>) -> (String, Look) {
     (text.into(), Look::Plain)
@@ -116,6 +166,11 @@ pub(crate) fn plain(text: impl Into<String>) -> (String, Look) {
 /// A cell that says of a failure.
 pub(crate) fn red(text: impl Into<String>) -> (String, Look) {
     (text.into(), Look::Red)
+}
+
+/// A cell that says that something is new, or slow.
+pub(crate) fn amber(text: impl Into<String>) -> (String, Look) {
+    (text.into(), Look::Amber)
 }
 
 /// A cell for those who look for it.
@@ -147,7 +202,23 @@ mod tests {
             table.lines(style(30)),
             ["name             n  id", "a-very-long-na…  7  0123456789", "b                7  0123456789"]
         );
-        assert!(table.lines(style(5))[1].ends_with("0123456789"), "ids stay whole");
+        assert_eq!(
+            table.lines(style(19))[..3],
+            ["name              n", "a-very-long-nam…  7", "  0123456789"],
+            "ids stay whole, on a line of their own"
+        );
+    }
+
+    #[test]
+    fn what_matters_least_gives_way() {
+        let columns = [Column::Text("name"), Column::Number("a"), Column::Number("b"), Column::Fixed("when")];
+        let mut table = Table::new(columns).giving_way(&[2, 1]);
+        table.row([plain("function"), plain("1234"), plain("5678"), plain("01:47")]);
+        let lines = |width| table.lines(Style { width, colour: false })[1].clone();
+        assert_eq!(lines(40), "function  1234  5678  01:47");
+        assert_eq!(lines(24), "function  1234  01:47");
+        assert_eq!(lines(16), "function  01:47");
+        assert_eq!(lines(13), "funct…  01:47");
     }
 
     #[test]

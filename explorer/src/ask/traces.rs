@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use serde::Serialize;
-use throughline_store::{Answer, Card, Failure, Filter, Summary};
+use throughline_store::{Answer, Card, Failure, Filter, Rates, Summary};
 
+use super::beside::Counted;
 use super::filters::{Narrow, Reads};
 use super::table::{Column, Table, dim, plain, red};
-use super::words::{counted, micros};
+use super::words::{count, counted, micros, rate};
 use super::{ANSWER, Asked, Common, Told, when};
 use crate::trace::trigger;
 
@@ -53,8 +54,15 @@ struct Row {
 impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
         let (filter, window) = self.narrow.asks("traces", Reads::Runs, asked)?;
-        let answer = asked.reader.transactions(window, &filter, usize::from(self.limit)).await;
-        let Answer { found, at_least, damaged, requests } = asked.answered(answer)?;
+        let transactions = asked.reader.transactions(window, &filter, usize::from(self.limit));
+        // How many there are in all is counted by function, entry point and build alone.
+        let rates = async {
+            if filter.is_counted() { Some(asked.reader.rates(window, &filter).await) } else { None }
+        };
+        let (answer, rates) = tokio::join!(transactions, rates);
+        let Answer { found, at_least, damaged, mut requests } = asked.answered(answer)?;
+        let rates = rates.map(|rates| asked.answered(rates)).transpose()?;
+        requests += rates.as_ref().map_or(0, |rates| rates.requests);
         let found: Vec<Row> = found.into_iter().map(|one| Row::new(one, &filter)).collect();
         let answer = Answer { found, at_least, damaged, requests };
         let Some(first) = answer.found.first() else {
@@ -63,7 +71,17 @@ impl Options {
             return asked.tell_within(&answer, false, lines, &["traces"], &words);
         };
         let shown = answer.found.iter().find(|row| row.failures > 0).unwrap_or(first);
-        asked.tell(&answer, true, table(&answer.found, &filter, asked), &["trace", &shown.trace_id])
+        let mut lines = table(&answer.found, &filter, asked);
+        let counted = Counted::new(window, asked.now);
+        if let Some(rates) = &rates {
+            asked.note(&mut lines, &summary(&rates.found, &filter, counted));
+        }
+        let mut told = asked.tell(&answer, true, lines, &["trace", &shown.trace_id])?;
+        if let Some(rates) = rates {
+            told.json["rates"] = serde_json::to_value(rates.found)?;
+            told.json["counted"] = counted.json();
+        }
+        Ok(told)
     }
 }
 
@@ -103,15 +121,46 @@ impl Row {
     }
 }
 
+/// `4 transactions began, 0.1 a minute (0.2 before); 1 run failed (0 before); their first functions p50 40 ms, p95 62 ms`.
+fn summary(rates: &Rates, filter: &Filter, counted: Counted) -> String {
+    let Rates { now, before } = rates;
+    let (a_minute, was) = (counted.a_minute(now.runs), counted.a_minute_before(before.runs));
+    let what = match filter.function {
+        Some(_) => counted_runs(now.runs),
+        None => format!("{} began", counted_transactions(now.runs)),
+    };
+    let change = if before.runs > 0 { format!(" ({} before)", rate(was)) } else { String::new() };
+    let mut text = format!("{what}, {} a minute{change}", rate(a_minute));
+    text += &format!("; {} failed", counted_runs(now.failures));
+    if before.runs > 0 {
+        text += &format!(" ({} before)", count(before.failures));
+    }
+    if let Some((p50, p95)) = now.p50.zip(now.p95) {
+        let whose = if filter.function.is_some() { "" } else { "their first functions " };
+        text += &format!("; {whose}p50 {}, p95 {}", micros(p50), micros(p95));
+        text += &before.p95.map(|p95| format!(" ({} before)", micros(p95))).unwrap_or_default();
+    }
+    text
+}
+
+fn counted_runs(number: u64) -> String {
+    counted(number, "run", "runs")
+}
+
+fn counted_transactions(number: u64) -> String {
+    counted(number, "transaction", "transactions")
+}
+
 fn table(rows: &[Row], filter: &Filter, asked: &Asked<'_>) -> Vec<String> {
     let mut table = Table::new([
-        Column::Whole("time"),
+        Column::Fixed("time"),
         Column::Text("entry"),
         Column::Text("user"),
         Column::Number("took"),
         Column::Text(""),
         Column::Whole("trace"),
-    ]);
+    ])
+    .giving_way(&[2]);
     for row in rows {
         table.row([
             plain(when::brief(row.at, asked.now)),

@@ -42,6 +42,21 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     kept
 }
 
+/// Lines of words that fit; a word that is longer than a line stays whole, for it may be copied.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if measure_text_width(line) + 1 + measure_text_width(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// `1,204`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -62,6 +77,29 @@ pub(crate) fn share(part: u64, whole: u64) -> String {
     }
     let percent = part as f64 * 100.0 / whole as f64;
     if percent == 0.0 || percent >= 99.95 { format!("{percent:.0}%") } else { format!("{percent:.1}%") }
+}
+
+/// How a number went beside what it was: `↑12%`, `↓8%`, `↑3.2×`, `new`; `=` where it is within a twentieth.
+pub(crate) fn change(now: f64, before: f64) -> String {
+    if before <= 0.0 {
+        return if now > 0.0 { "new".to_owned() } else { String::new() };
+    }
+    match now / before {
+        times if times >= 10.0 => format!("↑{times:.0}×"),
+        times if times >= 2.0 => format!("↑{times:.1}×"),
+        times if times >= 1.05 => format!("↑{:.0}%", (times - 1.0) * 100.0),
+        times if times > 0.95 => "=".to_owned(),
+        times => format!("↓{:.0}%", (1.0 - times) * 100.0),
+    }
+}
+
+/// A rate in a minute: `20.3`, `1,204`.
+pub(crate) fn rate(a_minute: f64) -> String {
+    match a_minute {
+        rate if rate >= 99.95 => count(rate.round() as u64),
+        rate if rate >= 0.095 || rate == 0.0 => format!("{rate:.1}"),
+        rate => format!("{rate:.2}"),
+    }
 }
 
 /// Microseconds for people.
@@ -97,7 +135,15 @@ mod tests {
         let shares = [(118, 1204), (24, 24), (0, 9), (1, 100_000)];
         assert_eq!(shares.map(|(part, whole)| share(part, whole)), ["9.8%", "100%", "0%", "0.0%"]);
         assert_eq!(share(1, 0), "");
+        let changes =
+            [(0.0, 0.0), (3.0, 0.0), (10.0, 10.2), (112.0, 100.0), (9.2, 10.0), (32.0, 10.0), (0.0, 4.0)];
+        assert_eq!(
+            changes.map(|(now, before)| change(now, before)),
+            ["", "new", "=", "↑12%", "↓8%", "↑3.2×", "↓100%"]
+        );
+        assert_eq!([0.0, 0.033, 2.04, 1204.4].map(rate), ["0.0", "0.03", "2.0", "1,204"]);
         assert_eq!(cut("abcdef", 4), "abc…");
         assert_eq!(cut("abcd", 4), "abcd");
+        assert_eq!(wrapped("a bc  def ghijkl", 6), ["a bc ", "def", "ghijkl"]);
     }
 }

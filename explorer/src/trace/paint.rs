@@ -24,7 +24,9 @@ impl Style {
     pub fn of_terminal() -> Self {
         let is_terminal = std::io::stdout().is_terminal();
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let width = if is_terminal { console::Term::stdout().size().1.into() } else { 120 };
+        // Shells that pipe to a pager may say how wide that is.
+        let said = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|width| (20..=1000).contains(width));
+        let width = if is_terminal { console::Term::stdout().size().1.into() } else { said().unwrap_or(120) };
         Self { width, colour: is_terminal && !no_color }
     }
 

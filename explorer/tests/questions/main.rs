@@ -1,5 +1,7 @@
 //! What the store is asked in the terminal: through the program itself, of a store in a file.
 
+mod figures;
+mod narrow;
 mod shop;
 mod story;
 
@@ -26,6 +28,7 @@ fn the_newest_transactions() {
 time         entry         user      took               trace
 11-20 12:00  POST /orders  u-0007  1.35 s  2 runs       00000000000000000000000000000002
 11-20 12:00  POST /orders  u-1042  1.35 s  ✗ 1 failure  00000000000000000000000000000001
+2 transactions began, 0.02 a minute; 1 run failed; their first functions p50 41 ms, p95 41 ms
 next: throughline trace 00000000000000000000000000000001 --store shop.db
 "#,
     );
@@ -72,13 +75,13 @@ fn what_failures_break() {
         &shop,
         &["impact", "email-sender"],
         r#"
-email-sender   1 failure in 2 runs   since 11-20 12:00, only build 9f3c2e1
+email-sender   1 failure in 2 runs (it did not run before)   since 11-20 12:00, only build 9f3c2e1
 
-  entry         failures  of runs         transactions  users  ended well after retry
-  POST /orders         1        2  50.0%             1      1                       0
+  entry         failures  was  of runs         transactions  users  ended well after retry
+  POST /orders         1    0        2  50.0%             1      1                       0
 
-  errors
-  1  SmtpRejected: 550 sender unverified  first 11-20 12:00  trace 00000000000000000000000000000001
+  count  was  error                                first        last         newest trace
+      1  new  SmtpRejected: 550 sender unverified  11-20 12:00  11-20 12:00  00000000000000000000000000000001
 
   1 user hit of 1 account, most: u-1042 (1, plan enterprise)
   cause: its own; nothing failed earlier in these transactions
@@ -89,8 +92,9 @@ next: throughline trace 00000000000000000000000000000001 --store shop.db
         &shop,
         &["errors"],
         r#"
-count  function      error                                first        last         newest trace
-    1  email-sender  SmtpRejected: 550 sender unverified  11-20 12:00  11-20 12:00  00000000000000000000000000000001
+count  was  function      error                               first        last         newest trace
+    1  new  email-sender  SmtpRejected: 550 sender unverifi…  11-20 12:00  11-20 12:00  00000000000000000000000000000001
+was: since 11-20 11:27
 next: throughline impact email-sender --since 2026-11-20T11:59:00 --until 2026-11-20T12:30:00 --store shop.db
 "#,
     );
@@ -103,12 +107,12 @@ fn what_functions_do_and_whom_they_call() {
         &shop,
         &["functions", "--builds"],
         r#"
-function      build     runs  failed            p50     p95  cold
-checkout-api               2       0     0%   41 ms   41 ms     2
-email-sender  2 builds     2       1  50.0%  126 ms  126 ms     0
-              4d01b77      1       0     0%  126 ms  126 ms
-              9f3c2e1      1       1   100%  126 ms  126 ms
-whole hours are counted, those of both ends included
+function      build     runs  a min  failed            p50     p95  cold  seen
+checkout-api               2   0.02       0     0%   41 ms   41 ms     2
+email-sender  2 builds     2   0.02       1  50.0%  126 ms  126 ms     0
+              4d01b77      1   0.01       0     0%  126 ms  126 ms     0  11-20 12:00
+              9f3c2e1      1   0.01       1   100%  126 ms  126 ms     0  11-20 12:00
+counted in whole hours: 2 from 11-20 11:00, beside as many from 11-20 09:00
 next: throughline impact email-sender --since 2026-11-20T11:59:00 --until 2026-11-20T12:30:00 --store shop.db
 "#,
     );
@@ -116,11 +120,12 @@ next: throughline impact email-sender --since 2026-11-20T11:59:00 --until 2026-1
         &shop,
         &["map"],
         r#"
-from          to            calls  failed            p50     p95
-checkout-api  sqs email         2       0     0%   10 ms   10 ms
-POST /orders  checkout-api      2       0     0%
-sqs email     email-sender      2       1  50.0%  1.19 s  1.19 s
-from a queue to a function the times are those in the queue; whole hours are counted
+from          to            calls  a min  failed            p50     p95
+checkout-api  sqs email         2   0.02       0     0%   10 ms   10 ms
+POST /orders  checkout-api      2   0.02       0     0%
+sqs email     email-sender      2   0.02       1  50.0%  1.19 s  1.19 s
+from a queue to a function the times are those in the queue
+counted in whole hours: 2 from 11-20 11:00, beside as many from 11-20 09:00
 next: throughline map --format mermaid --since 2026-11-20T11:59:00 --until 2026-11-20T12:30:00 --store shop.db
 "#,
     );
@@ -135,123 +140,6 @@ flowchart LR
   linkStyle 0 stroke:#c62828
 "#,
     );
-}
-
-#[test]
-fn filters_narrow_the_list() {
-    let shop = Shop::new();
-    let traces = |arguments: &[&str]| -> Vec<u64> {
-        let answer = shop.json(&[&["traces"], arguments].concat());
-        let ids = answer["found"].as_array().unwrap().iter().map(|row| row["trace_id"].as_str().unwrap());
-        ids.map(|id| u64::from_str_radix(id, 16).unwrap()).collect()
-    };
-    for (arguments, found) in [
-        (&[][..], &[2, 1][..]),
-        (&["--limit", "1"], &[2]),
-        (&["--user", "u-1042"], &[1]),
-        (&["--account", "acme", "--entry", "POST /orders"], &[2, 1]),
-        (&["--entry", "POST /carts"], &[]),
-        (&["--failed"], &[1]),
-        (&["--error", "SmtpRejected"], &[1]),
-        (&["--error", "Timeout"], &[]),
-        (&["--function", "email-sender"], &[2, 1]),
-        (&["--function", "email-sender", "--build", "4d01b77"], &[2]),
-        (&["--function", "email-sender", "--failed"], &[1]),
-        (&["--function", "email-sender", "--longer-than", "2s"], &[]),
-        (&["--correlation-id", "c-2"], &[2]),
-        (&["--correlation-id", "m-2"], &[]),
-        (&["--correlation-id", "c-2", "--function", "email-sender", "--failed"], &[]),
-        (&["--correlation-id", "c-2", "--user", "u-0007", "--account", "acme"], &[2]),
-        (&["--test-users"], &[]),
-        (&["--no-test-users"], &[2, 1]),
-        // What one of its runs is, whichever.
-        (&["--build", "4d01b77"], &[2]),
-        (&["--build", "9f3c2e1", "--error", "SmtpRejected", "--user", "u-1042"], &[1]),
-        (&["--build", "9f3c2e1", "--user", "u-0007"], &[]),
-        (&["--request-id", "mail-1"], &[1]),
-        (&["--message-id", "sqs:m-2"], &[2]),
-        (&["--message-id", "m-2", "--failed"], &[]),
-        (&["--flag", "account.plan=enterprise"], &[2, 1]),
-        (&["--flag", "user.id=u-1042"], &[1]),
-        (&["--flag", "dry-run"], &[]),
-        (&["--flag", "tenant=acme"], &[]),
-        (&["--longer-than", "1s"], &[2, 1]),
-        (&["--shorter-than", "1s"], &[]),
-        (&["--shorter-than", "1s", "--function", "checkout-api"], &[2, 1]),
-    ] {
-        assert_eq!(traces(arguments), found, "{arguments:?}");
-    }
-}
-
-#[test]
-fn the_same_filters_narrow_other_questions() {
-    let shop = Shop::new();
-    for (arguments, code) in [
-        (&["errors", "--user", "u-1042"][..], 0),
-        (&["errors", "--user", "u-0007"], 1),
-        (&["errors", "--entry", "POST /orders", "--function", "email-sender"], 0),
-        (&["errors", "--function", "checkout-api"], 1),
-        (&["errors", "--message-id", "m-1", "--build", "9f3c2e1"], 0),
-        (&["impact", "email-sender", "--user", "u-1042"], 0),
-        (&["impact", "email-sender", "--user", "u-0007"], 1),
-        (&["impact", "--function", "email-sender", "--request-id", "mail-1"], 0),
-        (&["functions", "--build", "9f3c2e1"], 0),
-        (&["functions", "--build", "none"], 1),
-        (&["functions", "--entry", "POST /orders", "--function", "checkout-api"], 0),
-        (&["functions", "--failed", "--function", "checkout-api"], 1),
-    ] {
-        let answer = shop.ask_then(arguments);
-        assert_eq!(answer.code, code, "{arguments:?} {} {}", answer.text, answer.errors);
-    }
-    let impact = shop.json(&["impact", "email-sender", "--user", "u-1042"]);
-    assert_eq!((&impact["found"]["failures"], &impact["found"]["runs"]), (&json!(1), &json!(null)));
-    let built = shop.json(&["functions", "--build", "9f3c2e1"]);
-    assert_eq!(
-        (&built["found"][0]["function"], &built["found"][0]["runs"]),
-        (&json!("email-sender"), &json!(1))
-    );
-}
-
-#[test]
-fn what_a_question_cannot_tell_it_says() {
-    let shop = Shop::new();
-    for (arguments, word, next) in [
-        (&["functions", "--user", "u-1042"][..], "--user", "throughline traces --user u-1042 --since"),
-        (&["functions", "--flag", "debug"], "--flag", "traces --flag debug"),
-        (
-            &["functions", "--entry", "POST /orders", "--http-status", "500"],
-            "--http-status",
-            "--http-status 500",
-        ),
-        (&["map", "--entry", "POST /orders"], "--entry", "traces --entry 'POST /orders'"),
-        (
-            &["map", "--longer-than", "2s", "--function", "f"],
-            "--longer-than",
-            "--function f --longer-than 2s",
-        ),
-    ] {
-        let answer = shop.ask_then(arguments);
-        assert_eq!((answer.code, answer.text.as_str()), (2, ""), "{arguments:?}");
-        let said = format!("can't be narrowed by {word}");
-        assert!(answer.errors.contains(&said) && answer.errors.contains(next), "{}", answer.errors);
-    }
-    for wrong in [&["errors", "--flag", "gold"][..], &["impact"], &["impact", "f", "--function", "g"]] {
-        assert_eq!(shop.ask(wrong).code, 2, "{wrong:?}");
-    }
-}
-
-#[test]
-fn the_next_command_asks_of_the_same() {
-    let shop = Shop::new();
-    for (arguments, next) in [
-        (&["errors", "--user", "u-1042"][..], "throughline impact email-sender --user u-1042 --since"),
-        (&["functions", "--build", "9f3c2e1"], "throughline impact email-sender --build 9f3c2e1 --since"),
-        (&["traces", "--user", "nobody", "--failed"], "throughline traces --user nobody --failed --until"),
-        (&["impact", "email-sender", "--user", "u-0007"], "throughline functions --since"),
-    ] {
-        let answer = shop.ask_then(arguments);
-        assert!(answer.text.contains(&format!("next: {next}")), "{}", answer.text);
-    }
 }
 
 #[test]

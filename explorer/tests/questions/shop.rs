@@ -12,8 +12,14 @@ const DAY: u64 = 24 * 3_600_000;
 pub(crate) const ESCAPE: &str = "\u{1b}[2J\u{1b}]0;title\u{7}\u{202e}";
 
 pub(crate) fn throughline(arguments: &[&str]) -> Output {
+    throughline_in(120, arguments)
+}
+
+/// In a terminal of so many columns.
+fn throughline_in(columns: usize, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
-    command.env_remove("THROUGHLINE_STORE_TABLE").args(arguments).output().unwrap()
+    command.env_remove("THROUGHLINE_STORE_TABLE").env("COLUMNS", columns.to_string());
+    command.args(arguments).output().unwrap()
 }
 
 /// A store in a folder of its own.
@@ -63,10 +69,15 @@ impl Shop {
 
     /// Asks this store. Paths and dates of the answer are made the same everywhere.
     pub(crate) fn ask(&self, arguments: &[&str]) -> Answer {
+        self.ask_in(120, arguments)
+    }
+
+    /// The same in a terminal of so many columns.
+    pub(crate) fn ask_in(&self, columns: usize, arguments: &[&str]) -> Answer {
         let store = self.path("shop.db");
         let mut arguments = arguments.to_vec();
         arguments.extend(["--store", store.to_str().unwrap()]);
-        let output = throughline(&arguments);
+        let output = throughline_in(columns, &arguments);
         let text = |bytes: Vec<u8>| {
             let text = String::from_utf8(bytes).unwrap().replace(store.to_str().unwrap(), "shop.db");
             let (_, date) = yesterday();
@@ -97,9 +108,13 @@ pub(crate) fn then(arguments: &[&str]) -> Vec<String> {
     let (_, date) = yesterday();
     let mut words: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
     if !matches!(arguments.first(), Some(&"trace" | &"find" | &"export" | &"store")) {
-        words.extend(["--since".to_owned(), format!("{date}T11:59")]);
-        if !arguments.contains(&"--until") {
-            words.extend(["--until".to_owned(), format!("{date}T12:30")]);
+        // Words that are said may name a time of that day: `T14:00`.
+        let of_day = |word: String| if word.starts_with('T') { format!("{date}{word}") } else { word };
+        words = words.into_iter().map(of_day).collect();
+        for (word, time) in [("--since", "11:59"), ("--until", "12:30")] {
+            if !arguments.contains(&word) {
+                words.extend([word.to_owned(), format!("{date}T{time}")]);
+            }
         }
     }
     words

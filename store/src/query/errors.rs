@@ -23,6 +23,8 @@ pub struct ErrorGroup {
     pub error: Failure,
     /// How many there are.
     pub count: u64,
+    /// How many there were in the time of the same length before.
+    pub before: u64,
     /// The first, in milliseconds since 1970.
     pub first: u64,
     /// The last.
@@ -40,7 +42,8 @@ impl Reader {
     /// [impact](Reader::impact).
     ///
     /// At most days × 16 + 50 requests for what functions fail, and days × 16 for each of the ten that fail most, or
-    /// for the one of the filter.
+    /// for the one of the filter; of these, days are those of the window and of the time of the same length before it,
+    /// with which it is compared.
     ///
     /// # Errors
     ///
@@ -55,9 +58,9 @@ impl Reader {
         effort.at_least |= failing.len() > MAX_FUNCTIONS;
         let mut groups = Vec::new();
         for function in failing.iter().take(MAX_FUNCTIONS) {
-            let mut failures = self.all_failures(function, window, &mut effort).await?;
+            let mut failures = self.all_failures(function, window.with_before(), &mut effort).await?;
             failures.retain(|failure| wanted.wants(failure));
-            groups.extend(grouped(&failures));
+            groups.extend(grouped(&failures, window));
         }
         groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
         groups.truncate(MAX_TOLD);
@@ -80,8 +83,9 @@ impl Reader {
     }
 }
 
-/// By type and by what messages have in common: numbers and ids in them differ.
-pub(super) fn grouped(failures: &[Card]) -> Vec<ErrorGroup> {
+/// By type and by what messages have in common: numbers and ids in them differ. Those of the window are told, beside how many
+/// there were before.
+pub(super) fn grouped(failures: &[Card], window: Window) -> Vec<ErrorGroup> {
     let mut groups: BTreeMap<(String, String), ErrorGroup> = BTreeMap::new();
     for card in failures {
         let Some(error) = &card.error else { continue };
@@ -90,20 +94,26 @@ pub(super) fn grouped(failures: &[Card]) -> Vec<ErrorGroup> {
         let group = groups.entry((error.kind.clone(), alike)).or_insert_with(|| ErrorGroup {
             error: error.clone(),
             count: 0,
+            before: 0,
             first: card.at(),
-            last: card.at(),
+            last: 0,
             builds: BTreeSet::new(),
             example: card.clone(),
             cause: None,
         });
+        if card.at() < window.from {
+            group.before += 1;
+            continue;
+        }
+        group.first = if group.count == 0 { card.at() } else { group.first.min(card.at()) };
         group.count += 1;
-        group.first = group.first.min(card.at());
         group.builds.extend(card.build.clone());
         if card.at() >= group.last {
             group.last = card.at();
             group.example = card.clone();
         }
     }
+    groups.retain(|_, group| group.count > 0);
     let mut groups: Vec<ErrorGroup> = groups.into_values().collect();
     groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
     groups.truncate(MAX_TOLD);

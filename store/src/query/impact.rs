@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::cause::cause;
+use super::counted::within;
 use super::errors::grouped;
 use super::{Answer, BuildRow, Effort, ErrorGroup, Filter, Reader};
 use crate::Error;
@@ -27,6 +28,10 @@ pub struct Impact {
     pub runs: Option<u64>,
     /// How many failures were read: of a batch each record that failed.
     pub failures: u64,
+    /// How many there were in the time of the same length before.
+    pub failures_before: u64,
+    /// How often the function ran in as many [whole hours](Window::whole_hours) before; as in [`Impact::runs`].
+    pub runs_before: Option<u64>,
     /// The first of them, in milliseconds since 1970.
     pub since: Option<u64>,
     /// The entry points whose transactions were hit, the one with the most failures first.
@@ -58,6 +63,8 @@ pub struct EntryHit {
     pub entry: String,
     /// How many failures.
     pub failures: u64,
+    /// How many there were in the time of the same length before.
+    pub failures_before: u64,
     /// In how many transactions.
     pub transactions: u64,
     /// How many runs of the function came from there in all, in the hours asked for; as in [`Impact::runs`].
@@ -84,7 +91,7 @@ pub struct UserHit {
 impl Reader {
     /// What the failures of a function hit that are wanted; the filter's own function is not asked.
     ///
-    /// At most 2 × days × 16 + 50 requests, 100 for how transactions ended, and those of five
+    /// At most 2 × days × 16 + 50 requests, of the window and the time of the same length before together, 100 for how transactions ended, and those of five
     /// [transactions](Reader::transaction) for the causes.
     ///
     /// # Errors
@@ -99,12 +106,20 @@ impl Reader {
         let mut effort = Effort::default();
         let filter = &Filter { function: None, ..filter.clone() };
         let wanted = self.wanted(filter, window, &mut effort).await?;
-        let mut totals =
-            self.totals(window, Some(function), &mut effort).await?.remove(function).unwrap_or_default();
-        filter.narrow(&mut totals);
-        let totals = Some(totals).filter(|_| filter.is_counted());
-        let mut failures = self.all_failures(function, window, &mut effort).await?;
-        failures.retain(|failure| wanted.wants(failure));
+        let hours = window.whole_hours();
+        let counted = self.totals_by_hour(hours.with_before(), Some(function), &mut effort).await?;
+        let counted = counted.get(function).filter(|_| filter.is_counted());
+        let in_hours = |hours| {
+            let mut totals = within(counted?, hours);
+            filter.narrow(&mut totals);
+            Some(totals)
+        };
+        let nothing = || filter.is_counted().then(Totals::default);
+        let totals = in_hours(hours).or_else(nothing);
+        let runs_before = in_hours(hours.before()).or_else(nothing).map(|totals| totals.sum().runs);
+        let mut before = self.all_failures(function, window.with_before(), &mut effort).await?;
+        before.retain(|failure| wanted.wants(failure));
+        let mut failures = before.split_off(before.partition_point(|failure| failure.at() < window.from));
 
         let mut seen = BTreeSet::new();
         let newest = failures.iter().rev().filter(|failure| seen.insert(failure.trace_id.clone()));
@@ -122,8 +137,15 @@ impl Reader {
         for failure in failures.iter_mut().filter(|failure| failure.entry.is_none()) {
             failure.entry = known.get(&failure.trace_id).cloned();
         }
-        let mut impact =
-            Impact { looked_at: count, ..of(&failures, totals.as_ref(), &well, effort.at_least) };
+        let mut impact = of(&failures, totals.as_ref(), &well, effort.at_least);
+        impact.looked_at = count;
+        impact.failures_before = before.len() as u64;
+        impact.runs_before = runs_before;
+        for hit in &mut impact.entries {
+            let same = |card: &&Card| card.entry.as_deref().unwrap_or_default() == hit.entry;
+            hit.failures_before = before.iter().filter(same).count() as u64;
+        }
+        impact.errors = grouped(&[before, failures].concat(), window);
         for group in impact.errors.iter_mut().take(MAX_CAUSES) {
             let transaction = self.transaction(&group.example.trace_id).await?;
             effort.requests += transaction.requests;
@@ -150,9 +172,11 @@ fn of(failures: &[Card], totals: Option<&Totals>, well: &BTreeSet<String>, incom
     Impact {
         runs: sum.map(|sum| sum.runs),
         failures: failures.len() as u64,
+        failures_before: 0,
+        runs_before: None,
         since: failures.first().map(Card::at),
         entries: entries(failures, totals, well),
-        errors: grouped(failures),
+        errors: Vec::new(),
         users: if incomplete { estimate.max(users.len() as u64) } else { users.len() as u64 },
         users_estimated: incomplete,
         test_failures: failures.iter().filter(|card| card.test_user).count() as u64,
@@ -182,6 +206,7 @@ fn entries(failures: &[Card], totals: Option<&Totals>, well: &BTreeSet<String>) 
             EntryHit {
                 entry: entry.to_owned(),
                 failures: failures.len() as u64,
+                failures_before: 0,
                 transactions: traces.len() as u64,
                 runs: runs(entry),
                 users: users.len() as u64,

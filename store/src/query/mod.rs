@@ -6,6 +6,7 @@
 mod ask;
 mod cause;
 mod compare;
+mod counted;
 mod errors;
 mod filter;
 mod find;
@@ -16,6 +17,7 @@ mod joins;
 mod latest;
 mod lists;
 mod logs;
+mod map;
 mod search;
 mod traces;
 mod transaction;
@@ -27,12 +29,14 @@ use crate::item::Damaged;
 
 pub use cause::{Cause, Upstream};
 pub use compare::{Difference, Slower};
+pub use counted::{Figures, Rates};
 pub use errors::ErrorGroup;
 pub use filter::Filter;
 pub use find::{By, Found};
-pub use functions::{BuildRow, FunctionRow, MapEdge};
+pub use functions::{BuildRow, FunctionRow, HourRow, Trend, Usage};
 pub use good::{Comparison, Path};
 pub use impact::{EntryHit, Impact, UserHit};
+pub use map::MapEdge;
 pub use search::Summary;
 pub use transaction::{Join, Transaction};
 

@@ -177,7 +177,7 @@ impl Reader {
         filter: &Filter,
         effort: &mut Effort,
     ) -> Result<Vec<String>, Error> {
-        let totals = self.totals(window, filter.function.as_deref(), effort).await?;
+        let totals = self.totals(window.whole_hours(), filter.function.as_deref(), effort).await?;
         let counted = totals.into_iter().map(|(function, mut totals)| {
             filter.narrow(&mut totals);
             let sum = totals.sum();

@@ -196,15 +196,15 @@ impl Run {
 
     /// What the resource says of the version, where no build is said.
     fn version(&self) -> Option<String> {
+        let version = self.resource("service.version").or_else(|| self.resource("faas.version"))?;
+        (version != "$LATEST").then(|| cut(&version))
+    }
+
+    /// An attribute of the resource.
+    pub(super) fn resource(&self, name: &str) -> Option<String> {
         let attributes = &self.otlp.first()?.resource.as_ref()?.attributes;
-        let version =
-            attributes.iter().find(|pair| pair.key == "service.version" || pair.key == "faas.version")?;
-        let value = version.value.as_ref()?.value.as_ref()?;
-        use opentelemetry_proto::tonic::common::v1::any_value::Value;
-        match value {
-            Value::StringValue(version) if version != "$LATEST" => Some(cut(version)),
-            _ => None,
-        }
+        let value = attributes.iter().find(|pair| pair.key == name)?.value.clone()?;
+        crate::span::text(value, 0)
     }
 }
 

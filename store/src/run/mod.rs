@@ -6,6 +6,7 @@
 mod card;
 mod group;
 mod names;
+mod usage;
 
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
@@ -13,6 +14,8 @@ pub use card::{Card, Failure};
 pub(crate) use group::group;
 pub use names::{Name, Way};
 pub(crate) use names::{baggage, list, names, normal, tail};
+
+pub(crate) use usage::Usage;
 
 use crate::span::{Kind, Span};
 

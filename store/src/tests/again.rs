@@ -29,7 +29,7 @@ async fn the_same_writer_and_another_one_of_its_name_write_the_same() {
     table.write(twice).await;
     assert_eq!(table.items().await, items, "one key twice in one batch");
     let functions = table.reader().functions(LAST_HOUR, &Filter::default()).await.unwrap().found;
-    assert_eq!((functions[0].runs, functions[0].failures), (1, 1));
+    assert_eq!((functions[0].now.figures.runs, functions[0].now.figures.failures), (1, 1));
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_retry_has_the_request_id_and_is_a_run_of_its_own() {
     let transaction = table.reader().transaction(&trace(1)).await.unwrap().found;
     assert_eq!((transaction.runs.len(), transaction.spans.len()), (2, 3));
     let functions = table.reader().functions(LAST_HOUR, &Filter::default()).await.unwrap().found;
-    assert_eq!((functions[0].runs, functions[0].failures), (2, 1));
+    assert_eq!((functions[0].now.figures.runs, functions[0].now.figures.failures), (2, 1));
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_part_that_comes_later_does_not_count() {
     write(&writer, otlp("f", [span(1, 2, Some(1)), call])).await;
     let reader = table.reader();
     let row = reader.functions(LAST_HOUR, &Filter::default()).await.unwrap().found.remove(0);
-    assert_eq!((row.runs, row.failures, row.memory), (1, 0, 5_000_000));
+    assert_eq!((row.now.figures.runs, row.now.figures.failures, row.now.memory), (1, 0, 5_000_000));
     assert_eq!(reader.runs("f", LAST_HOUR, &Default::default(), 9).await.unwrap().found.len(), 1);
     assert_eq!(reader.failures("f", LAST_HOUR, &Default::default(), 9).await.unwrap().found, []);
     let transaction = reader.transaction(&trace(1)).await.unwrap().found;
@@ -72,7 +72,7 @@ async fn what_the_platform_tells_later_is_a_failure() {
         Some(InstrumentationScope { name: "throughline-extension".into(), ..Default::default() });
     write(&writer, told).await;
     let row = table.reader().functions(LAST_HOUR, &Filter::default()).await.unwrap().found.remove(0);
-    assert_eq!((row.runs, row.failures), (1, 1));
+    assert_eq!((row.now.figures.runs, row.now.figures.failures), (1, 1));
     let failures = table.reader().failures("f", LAST_HOUR, &Default::default(), 9).await.unwrap().found;
     assert_eq!(failures[0].error.as_ref().unwrap().kind, "Function.ResponseSizeTooLarge");
 }
@@ -85,7 +85,10 @@ async fn totals_of_several_sandboxes_add_up() {
         write(&writer, otlp("f", [invocation(id, id, &format!("r-{id}"))])).await;
     }
     let functions = table.reader().functions(LAST_HOUR, &Filter::default()).await.unwrap().found;
-    assert_eq!(functions.iter().map(|row| (row.function.as_str(), row.runs)).collect::<Vec<_>>(), [("f", 3)]);
+    assert_eq!(
+        functions.iter().map(|row| (row.function.as_str(), row.now.figures.runs)).collect::<Vec<_>>(),
+        [("f", 3)]
+    );
 }
 
 #[tokio::test]
@@ -117,7 +120,7 @@ async fn totals_are_counted_anew_from_the_spans() {
     let before = answers().await;
     // Read in once more, but under another name: everything counts twice.
     write(&table.store.writer("other", Options::default()), request).await;
-    assert_eq!(answers().await.0.found[0].runs, 40);
+    assert_eq!(answers().await.0.found[0].now.figures.runs, 40);
     let rebuilt = writer.rebuild_totals(window, at(NOW), soon()).await.unwrap();
     assert_eq!(
         (rebuilt.runs, rebuilt.items, rebuilt.removed, rebuilt.damaged),

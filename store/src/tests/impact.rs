@@ -52,11 +52,14 @@ async fn for_whom_since_when_and_by_which_build() {
     assert_eq!(impact.errors[0].builds.iter().collect::<Vec<_>>(), ["new"]);
     let top: Vec<_> = impact.top_users.iter().map(|hit| (hit.user.as_str(), hit.failures)).collect();
     assert_eq!(top, [("u-0", 4), ("u-1", 3), ("u-2", 3)]);
-    let builds: Vec<_> =
-        impact.builds.iter().map(|build| (build.build.as_str(), build.runs, build.failures)).collect();
+    let builds: Vec<_> = impact
+        .builds
+        .iter()
+        .map(|build| (build.build.as_str(), build.now.figures.runs, build.now.figures.failures))
+        .collect();
     assert_eq!(builds, [("", 1, 0), ("new", 11, 11), ("old", 30, 0)]);
     assert_eq!((impact.looked_at, impact.ended_well), (11, 1));
-    let days = LAST_HOUR.days().count() as u64;
+    let days = LAST_HOUR.whole_hours().with_before().days().count() as u64;
     let causes = 2 * 2;
     assert_eq!(answer.requests, 2 * days * 16 + impact.looked_at + causes);
     assert!(impact.errors.iter().all(|group| group.cause.is_none()), "its own");
@@ -90,7 +93,7 @@ async fn each_failed_record_of_a_batch_counts_for_its_user() {
     users.sort_unstable();
     assert_eq!(users, [("u-1", trace(1)), ("u-3", trace(3))]);
     let row = &table.reader().functions(LAST_HOUR, &Filter::default()).await.unwrap().found[0];
-    assert_eq!((row.runs, row.failures, row.errors["Broken"]), (1, 1, 2));
+    assert_eq!((row.now.figures.runs, row.now.figures.failures, row.errors["Broken"]), (1, 1, 2));
     assert_eq!(table.reader().map(LAST_HOUR).await.unwrap().found[0].calls, 3, "records, not batches");
 }
 
@@ -124,6 +127,8 @@ async fn what_fails_in_all_functions() {
     let groups: Vec<_> =
         answer.found.iter().map(|group| (group.example.function.as_str(), group.count)).collect();
     assert_eq!(groups, [("b", 3), ("a", 2)]);
-    assert_eq!(answer.requests, 3 * 16 * LAST_HOUR.days().count() as u64);
+    let days = |window: Window| window.days().count() as u64;
+    let of_functions = 2 * days(LAST_HOUR.with_before());
+    assert_eq!(answer.requests, 16 * (days(LAST_HOUR) + of_functions));
     assert!(!answer.at_least);
 }

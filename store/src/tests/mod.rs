@@ -2,6 +2,7 @@
 //! endpoint.
 
 mod again;
+mod before;
 mod damage;
 mod expiry;
 mod fake;

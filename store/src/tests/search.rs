@@ -155,7 +155,7 @@ async fn errors_impact_and_counts_are_narrowed() {
 
     let functions = async |filter: Filter| {
         let rows = reader.functions(LAST_HOUR, &filter).await.unwrap().found;
-        rows.into_iter().map(|row| (row.function, row.runs)).collect::<Vec<_>>()
+        rows.into_iter().map(|row| (row.function, row.now.figures.runs)).collect::<Vec<_>>()
     };
     assert_eq!(
         functions(Filter { entry: text("http GET /carts"), ..Filter::default() }).await,

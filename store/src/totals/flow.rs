@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Histogram, Sketch};
-use crate::run::{Card, Run};
+use crate::run::{Card, Run, Usage};
 use crate::span::{Kind, Span};
 
 /// The longest name of a node or of a type of error that is counted under its own.
@@ -35,6 +35,17 @@ pub struct Flow {
     pub cold_starts: u64,
     /// The most memory that one of them used, in bytes, as far as the platform told.
     pub memory: u64,
+    /// The memory that they were given, in bytes; 0 if nobody told.
+    pub memory_limit: u64,
+    /// Memory and time of them together, as it is billed, in MiB and milliseconds: of each run its duration, and of a cold start
+    /// its init, both rounded up to a millisecond. What extensions take after a run is not known here.
+    pub mib_millis: u64,
+    /// How long the inits of cold starts took, as far as the platform told.
+    pub inits: Histogram,
+    /// When the first of them began, in milliseconds since 1970; 0 if there is none.
+    pub first: u64,
+    /// When the last of them began.
+    pub last: u64,
     /// How long they took.
     pub durations: Histogram,
     /// How often they failed, by type.
@@ -50,6 +61,8 @@ pub struct Edge {
     pub calls: u64,
     /// How many of them failed.
     pub errors: u64,
+    /// How many could carry no context, and are joined by an id.
+    pub joined: u64,
     /// How long they took, as the caller saw it. Of a message to its receiver it is the time in the queue.
     pub durations: Histogram,
 }
@@ -58,10 +71,12 @@ impl Totals {
     /// Counts a run. `cards` are its own and those of its records.
     pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card]) {
         let name = |text: &Option<String>| cut(text.as_deref().unwrap_or_default());
-        // Of a part of a run nothing is counted but how the run ended, and its calls.
-        if head.part_of.is_none() || head.failed() {
+        let usage = run.usage();
+        // Of a part of a run nothing is counted but how the run ended, what it took, and its calls.
+        if head.part_of.is_none() || head.failed() || usage != Usage::default() {
             let flow = apart(&mut self.flows, (name(&head.entry), name(&head.build)));
             flow.count(head, failures);
+            flow.count_usage(&usage);
         }
         let has_records = run.records().next().is_some();
         for span in &run.spans {
@@ -81,6 +96,8 @@ impl Totals {
                 let edge = apart(&mut self.edges, (cut(service), to));
                 edge.calls += 1;
                 if at == 0 {
+                    let unsent = span.parent_id.is_none() && span.links.is_empty();
+                    edge.joined += u64::from(unsent && span.attributes.contains_key("throughline.join.in"));
                     edge.errors += u64::from(span.error().is_some());
                     let queued =
                         span.attribute("throughline.queue_time_ms").and_then(|ms| ms.parse::<u64>().ok());
@@ -91,6 +108,8 @@ impl Totals {
         } else if let Some(callee) = callee(span) {
             let edge = apart(&mut self.edges, (function, cut(&callee)));
             edge.calls += 1;
+            let carried = span.attributes.contains_key("throughline.injected");
+            edge.joined += u64::from(!carried && span.attributes.contains_key("throughline.join.out"));
             edge.errors += u64::from(span.error().is_some());
             edge.durations.record(span.end.saturating_sub(span.start) / 1000);
         }
@@ -120,11 +139,11 @@ impl Flow {
         if head.part_of.is_none() {
             self.runs += 1;
             self.durations.record(head.duration);
+            self.seen(head.at(), head.at());
         }
         self.failures += u64::from(!failures.is_empty());
         self.begun += u64::from(head.began);
         self.cold_starts += u64::from(head.cold_start);
-        self.memory = self.memory.max(head.memory.unwrap_or_default());
         for failure in failures {
             let kind = failure.error.as_ref().map_or(OTHER, |error| &error.kind);
             *of_errors(&mut self.errors, kind) += 1;
@@ -134,8 +153,26 @@ impl Flow {
         }
     }
 
+    fn count_usage(&mut self, usage: &Usage) {
+        self.memory = self.memory.max(usage.memory);
+        self.memory_limit = self.memory_limit.max(usage.memory_limit);
+        self.mib_millis = self.mib_millis.saturating_add(usage.mib_millis);
+        usage.init.into_iter().for_each(|micros| self.inits.record(micros));
+    }
+
+    fn seen(&mut self, first: u64, last: u64) {
+        self.first = if self.first == 0 { first } else { self.first.min(first) };
+        self.last = self.last.max(last);
+    }
+
     /// Adds another.
     pub fn merge(&mut self, other: &Self) {
+        if other.last > 0 {
+            self.seen(other.first, other.last);
+        }
+        self.memory_limit = self.memory_limit.max(other.memory_limit);
+        self.mib_millis = self.mib_millis.saturating_add(other.mib_millis);
+        self.inits.merge(&other.inits);
         self.runs = self.runs.saturating_add(other.runs);
         self.failures = self.failures.saturating_add(other.failures);
         self.begun = self.begun.saturating_add(other.begun);
@@ -155,6 +192,7 @@ impl Edge {
     pub fn merge(&mut self, other: &Self) {
         self.calls = self.calls.saturating_add(other.calls);
         self.errors = self.errors.saturating_add(other.errors);
+        self.joined = self.joined.saturating_add(other.joined);
         self.durations.merge(&other.durations);
     }
 }

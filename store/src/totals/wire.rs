@@ -37,6 +37,16 @@ struct FlowMessage {
     users_hit: Vec<u8>,
     #[prost(uint64, tag = "10")]
     memory: u64,
+    #[prost(uint64, tag = "11")]
+    memory_limit: u64,
+    #[prost(uint64, tag = "12")]
+    mib_millis: u64,
+    #[prost(message, optional, tag = "13")]
+    inits: Option<HistogramMessage>,
+    #[prost(uint64, tag = "14")]
+    first: u64,
+    #[prost(uint64, tag = "15")]
+    last: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -51,6 +61,8 @@ struct EdgeMessage {
     errors: u64,
     #[prost(message, optional, tag = "5")]
     durations: Option<HistogramMessage>,
+    #[prost(uint64, tag = "6")]
+    joined: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -71,6 +83,11 @@ pub(crate) fn write(totals: &Totals) -> Vec<u8> {
         begun: flow.begun,
         cold_starts: flow.cold_starts,
         memory: flow.memory,
+        memory_limit: flow.memory_limit,
+        mib_millis: flow.mib_millis,
+        inits: Some(&flow.inits).filter(|inits| inits.count() > 0).map(histogram),
+        first: flow.first,
+        last: flow.last,
         durations: Some(histogram(&flow.durations)),
         errors: flow.errors.clone(),
         users_hit: sketch(&flow.users_hit),
@@ -80,6 +97,7 @@ pub(crate) fn write(totals: &Totals) -> Vec<u8> {
         to: to.clone(),
         calls: edge.calls,
         errors: edge.errors,
+        joined: edge.joined,
         durations: Some(histogram(&edge.durations)),
     });
     TotalsMessage { flows: flows.collect(), edges: edges.collect() }.encode_to_vec()
@@ -96,6 +114,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Totals, prost::DecodeError> {
             begun: flow.begun,
             cold_starts: flow.cold_starts,
             memory: flow.memory,
+            memory_limit: flow.memory_limit,
+            mib_millis: flow.mib_millis,
+            inits: flow.inits.map(buckets).unwrap_or_default(),
+            first: flow.first,
+            last: flow.last,
             durations: flow.durations.map(buckets).unwrap_or_default(),
             errors: flow.errors,
             users_hit: ranks(&flow.users_hit),
@@ -105,6 +128,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Totals, prost::DecodeError> {
         totals.edges.entry((edge.from, edge.to)).or_default().merge(&Edge {
             calls: edge.calls,
             errors: edge.errors,
+            joined: edge.joined,
             durations: edge.durations.map(buckets).unwrap_or_default(),
         });
     }
@@ -156,6 +180,11 @@ mod tests {
                 let flow = totals.flows.entry((entry.clone(), build.clone())).or_default();
                 flow.runs += 1;
                 flow.durations.record(micros);
+                flow.inits.record(micros / 3);
+                flow.memory = flow.memory.max(micros / 5);
+                flow.mib_millis = flow.mib_millis.wrapping_add(micros);
+                flow.first = 1;
+                flow.last = flow.last.max(micros | 1);
                 if failed {
                     flow.failures += 1;
                     *flow.errors.entry(user.clone()).or_default() += 1;
@@ -163,6 +192,7 @@ mod tests {
                 }
                 let edge = totals.edges.entry((build, entry)).or_default();
                 edge.calls += 1;
+                edge.joined += micros & 1;
                 edge.durations.record(micros / 2);
             }
             prop_assert_eq!(read(&write(&totals)).unwrap(), totals);

@@ -1,0 +1,61 @@
+//! The time before, beside which figures are told.
+
+use serde_json::{Value, json};
+use throughline_store::time::{HOUR, Window};
+
+use super::when;
+
+/// The whole hours that are counted, and those before them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted {
+    hours: Window,
+    now: u64,
+}
+
+impl Counted {
+    pub(super) fn new(window: Window, now: u64) -> Self {
+        Self { hours: window.whole_hours(), now }
+    }
+
+    /// So many a minute: of the hour that is not over, only what has passed counts.
+    pub(super) fn a_minute(self, number: u64) -> f64 {
+        number as f64 / minutes(Window { to: self.hours.to.min(self.now), ..self.hours })
+    }
+
+    /// The same before.
+    pub(super) fn a_minute_before(self, number: u64) -> f64 {
+        number as f64 / minutes(self.hours.before())
+    }
+
+    /// For people.
+    pub(super) fn told(self) -> String {
+        let brief = |at: u64| when::brief(at, self.now);
+        let hours = (self.hours.to + 1 - self.hours.from) / HOUR;
+        let (from, before) = (brief(self.hours.from), brief(self.hours.before().from));
+        format!("counted in whole hours: {hours} from {from}, beside as many from {before}")
+    }
+
+    /// For programs, in milliseconds since 1970.
+    pub(super) fn json(self) -> Value {
+        json!({ "window": self.hours, "before": self.hours.before() })
+    }
+}
+
+fn minutes(window: Window) -> f64 {
+    ((window.to + 1).saturating_sub(window.from) as f64 / 60_000.0).max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_of_the_time_that_has_passed() {
+        let at = 500_000 * HOUR;
+        // Half past, and an hour before that.
+        let counted = Counted::new(Window { from: at - HOUR / 2, to: at + HOUR / 2 }, at + HOUR / 2);
+        assert!((counted.a_minute(90) - 1.0).abs() < 0.01);
+        assert!((counted.a_minute_before(240) - 2.0).abs() < 0.01);
+        assert!(counted.told().starts_with("counted in whole hours: 2 from "), "{}", counted.told());
+    }
+}

@@ -1,0 +1,152 @@
+//! Figures beside those of the time before, and how they fit the terminal.
+
+use serde_json::{Value, json};
+
+use super::shop::{Shop, order};
+use super::tells;
+
+const MIB: u64 = 1024 * 1024;
+/// The hour that is asked for; the one before it is 13 to 14 o'clock.
+const THEN: [&str; 4] = ["--since", "T14:00", "--until", "T14:59"];
+
+/// Four orders after one o'clock, and eight after two, of which two fail with a new build that takes more memory.
+fn busy() -> Shop {
+    let shop = Shop::empty();
+    let before = (400..404).map(|number| told(order(number, "u-1", None, "4d01b77"), 80));
+    let now = (721..729).map(|number| {
+        let error = (number > 726).then_some("550 sender unverified");
+        told(order(number, "u-1042", error, if number > 724 { "9f3c2e1" } else { "4d01b77" }), number - 600)
+    });
+    let orders: Vec<Value> = before.chain(now).collect();
+    let answer = shop.import("busy.jsonl", &orders);
+    assert_eq!(answer.code, 0, "{}", answer.errors);
+    shop
+}
+
+/// With what the platform tells of the mailer: memory, and an init.
+fn told(mut order: Value, mib: u64) -> Value {
+    let int = |key: &str, bytes: u64| json!({ "key": key, "value": { "intValue": bytes.to_string() } });
+    let mailer = &mut order["resourceSpans"][1];
+    mailer["resource"]["attributes"].as_array_mut().unwrap().push(int("faas.max_memory", 256 * MIB));
+    let spans = mailer["scopeSpans"][0]["spans"].as_array_mut().unwrap();
+    spans[0]["attributes"].as_array_mut().unwrap().push(int("faas.mem_usage", mib * MIB));
+    order
+}
+
+#[test]
+fn functions_beside_the_hour_before() {
+    let shop = busy();
+    tells(
+        &shop,
+        &[&["functions", "--builds"], &THEN[..]].concat(),
+        r#"
+function      build     runs  a min  failed         was     p50     p95  cold  memory         seen
+checkout-api               8    0.1       0     0%   0%   41 ms   41 ms     8
+email-sender  2 builds     8    0.1       2  25.0%   0%  126 ms  126 ms     0  128 of 256 MB
+              9f3c2e1      4   0.07       2  50.0%       126 ms  126 ms     0  128 MB         11-20 14:00 to 11-20 14:01
+              4d01b77      4   0.07       0     0%       126 ms  126 ms     0  124 MB         11-20 13:06 to 11-20 14:00
+counted in whole hours: 1 from 11-20 14:00, beside as many from 11-20 13:00
+next: throughline impact email-sender --since 2026-11-20T14:00:00 --until 2026-11-20T14:59:00 --store shop.db
+"#,
+    );
+    let answer = shop.json(&[&["functions", "--function", "email-sender"], &THEN[..]].concat());
+    let row = &answer["found"][0];
+    assert_eq!((&row["runs"], &row["failures"], &row["before"]["runs"]), (&json!(8), &json!(2), &json!(4)));
+    assert_eq!((&row["memory"], &row["memory_limit"]), (&json!(128 * MIB), &json!(256 * MIB)));
+    // Eight runs of 130 ms with a quarter of a GB.
+    assert!((row["gb_seconds"].as_f64().unwrap() - 0.26).abs() < 1e-9, "{row}");
+    assert_eq!(row["builds"][0]["build"], "9f3c2e1", "the newest first");
+    assert_eq!(row["hours"].as_array().map(Vec::len), Some(1));
+    let window = |which: &str| {
+        let window = &answer["counted"][which];
+        window["to"].as_u64().unwrap() + 1 - window["from"].as_u64().unwrap()
+    };
+    assert_eq!((window("window"), window("before")), (3_600_000, 3_600_000));
+}
+
+#[test]
+fn others_beside_the_time_before() {
+    let shop = busy();
+    tells(
+        &shop,
+        &[&["traces", "--limit", "2"], &THEN[..]].concat(),
+        r#"
+time         entry         user      took               trace
+11-20 14:01  POST /orders  u-1042  1.35 s  ✗ 1 failure  000000000000000000000000000002d8
+11-20 14:01  POST /orders  u-1042  1.35 s  ✗ 1 failure  000000000000000000000000000002d7
+8 transactions began, 0.1 a minute (0.07 before); 2 runs failed (0 before); their first functions p50 41 ms, p95 41 ms
+(41 ms before)
+next: throughline trace 000000000000000000000000000002d8 --store shop.db
+"#,
+    );
+    tells(
+        &shop,
+        &[&["errors"], &THEN[..]].concat(),
+        r#"
+count  was  function      error                               first        last         newest trace
+    2  new  email-sender  SmtpRejected: 550 sender unverifi…  11-20 14:01  11-20 14:01  000000000000000000000000000002d8
+was: since 11-20 13:00
+next: throughline impact email-sender --since 2026-11-20T14:00:00 --until 2026-11-20T14:59:00 --store shop.db
+"#,
+    );
+    tells(
+        &shop,
+        &[&["impact", "email-sender"], &THEN[..]].concat(),
+        r#"
+email-sender   2 failures in 8 runs (0 in 4 runs before)   since 11-20 14:01, only build 9f3c2e1
+
+  entry         failures  was  of runs         transactions  users  ended well after retry
+  POST /orders         2    0        8  25.0%             2      1                       0
+
+  count  was  error                                first        last         newest trace
+      2  new  SmtpRejected: 550 sender unverified  11-20 14:01  11-20 14:01  000000000000000000000000000002d8
+
+  1 user hit of 1 account, most: u-1042 (2, plan enterprise)
+  cause: its own; nothing failed earlier in these transactions
+next: throughline trace 000000000000000000000000000002d8 --store shop.db
+"#,
+    );
+    tells(
+        &shop,
+        &[&["map"], &THEN[..]].concat(),
+        r#"
+from          to            calls  a min         failed         was     p50     p95     was
+checkout-api  sqs email         8    0.1  ↑2.0×       0     0%   0%   10 ms   10 ms   10 ms
+POST /orders  checkout-api      8    0.1  ↑2.0×       0     0%   0%
+sqs email     email-sender      8    0.1  ↑2.0×       2  25.0%   0%  1.19 s  1.19 s  1.19 s
+from a queue to a function the times are those in the queue
+counted in whole hours: 1 from 11-20 14:00, beside as many from 11-20 13:00
+next: throughline map --format mermaid --since 2026-11-20T14:00:00 --until 2026-11-20T14:59:00 --store shop.db
+"#,
+    );
+    let traces = shop.json(&[&["traces"], &THEN[..]].concat());
+    assert_eq!((&traces["rates"]["now"]["runs"], &traces["rates"]["before"]["runs"]), (&json!(8), &json!(4)));
+    assert_eq!(shop.json(&[&["errors"], &THEN[..]].concat())["found"][0]["before"], 0);
+    let map = shop.json(&[&["map"], &THEN[..]].concat());
+    assert_eq!(map["found"][0]["before"]["runs"], 4);
+}
+
+#[test]
+fn answers_fit_the_terminal() {
+    let shop = busy();
+    let date = super::shop::yesterday().1;
+    let then = [format!("{date}T14:00"), format!("{date}T14:59")];
+    for columns in [40, 80, 120, 200] {
+        for question in [
+            &["traces"][..],
+            &["traces", "--failed"],
+            &["errors"],
+            &["impact", "email-sender"],
+            &["functions", "--builds"],
+            &["map"],
+        ] {
+            let words = [question, &["--since", &then[0], "--until", &then[1]]].concat();
+            let answer = shop.ask_in(columns, &words);
+            assert_eq!(answer.code, 0, "{}", answer.errors);
+            let of_answer = answer.text.lines().filter(|line| !line.starts_with("next: "));
+            for line in of_answer {
+                assert!(line.chars().count() <= columns, "{columns} {question:?}\n{}", answer.text);
+            }
+        }
+    }
+}

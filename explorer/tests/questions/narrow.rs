@@ -1,0 +1,122 @@
+//! What narrows a question, and what a question can't be narrowed by.
+
+use serde_json::json;
+
+use super::shop::Shop;
+
+#[test]
+fn filters_narrow_the_list() {
+    let shop = Shop::new();
+    let traces = |arguments: &[&str]| -> Vec<u64> {
+        let answer = shop.json(&[&["traces"], arguments].concat());
+        let ids = answer["found"].as_array().unwrap().iter().map(|row| row["trace_id"].as_str().unwrap());
+        ids.map(|id| u64::from_str_radix(id, 16).unwrap()).collect()
+    };
+    for (arguments, found) in [
+        (&[][..], &[2, 1][..]),
+        (&["--limit", "1"], &[2]),
+        (&["--user", "u-1042"], &[1]),
+        (&["--account", "acme", "--entry", "POST /orders"], &[2, 1]),
+        (&["--entry", "POST /carts"], &[]),
+        (&["--failed"], &[1]),
+        (&["--error", "SmtpRejected"], &[1]),
+        (&["--error", "Timeout"], &[]),
+        (&["--function", "email-sender"], &[2, 1]),
+        (&["--function", "email-sender", "--build", "4d01b77"], &[2]),
+        (&["--function", "email-sender", "--failed"], &[1]),
+        (&["--function", "email-sender", "--longer-than", "2s"], &[]),
+        (&["--correlation-id", "c-2"], &[2]),
+        (&["--correlation-id", "m-2"], &[]),
+        (&["--correlation-id", "c-2", "--function", "email-sender", "--failed"], &[]),
+        (&["--correlation-id", "c-2", "--user", "u-0007", "--account", "acme"], &[2]),
+        (&["--test-users"], &[]),
+        (&["--no-test-users"], &[2, 1]),
+        // What one of its runs is, whichever.
+        (&["--build", "4d01b77"], &[2]),
+        (&["--build", "9f3c2e1", "--error", "SmtpRejected", "--user", "u-1042"], &[1]),
+        (&["--build", "9f3c2e1", "--user", "u-0007"], &[]),
+        (&["--request-id", "mail-1"], &[1]),
+        (&["--message-id", "sqs:m-2"], &[2]),
+        (&["--message-id", "m-2", "--failed"], &[]),
+        (&["--flag", "account.plan=enterprise"], &[2, 1]),
+        (&["--flag", "user.id=u-1042"], &[1]),
+        (&["--flag", "dry-run"], &[]),
+        (&["--flag", "tenant=acme"], &[]),
+        (&["--longer-than", "1s"], &[2, 1]),
+        (&["--shorter-than", "1s"], &[]),
+        (&["--shorter-than", "1s", "--function", "checkout-api"], &[2, 1]),
+    ] {
+        assert_eq!(traces(arguments), found, "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_same_filters_narrow_other_questions() {
+    let shop = Shop::new();
+    for (arguments, code) in [
+        (&["errors", "--user", "u-1042"][..], 0),
+        (&["errors", "--user", "u-0007"], 1),
+        (&["errors", "--entry", "POST /orders", "--function", "email-sender"], 0),
+        (&["errors", "--function", "checkout-api"], 1),
+        (&["errors", "--message-id", "m-1", "--build", "9f3c2e1"], 0),
+        (&["impact", "email-sender", "--user", "u-1042"], 0),
+        (&["impact", "email-sender", "--user", "u-0007"], 1),
+        (&["impact", "--function", "email-sender", "--request-id", "mail-1"], 0),
+        (&["functions", "--build", "9f3c2e1"], 0),
+        (&["functions", "--build", "none"], 1),
+        (&["functions", "--entry", "POST /orders", "--function", "checkout-api"], 0),
+        (&["functions", "--failed", "--function", "checkout-api"], 1),
+    ] {
+        let answer = shop.ask_then(arguments);
+        assert_eq!(answer.code, code, "{arguments:?} {} {}", answer.text, answer.errors);
+    }
+    let impact = shop.json(&["impact", "email-sender", "--user", "u-1042"]);
+    assert_eq!((&impact["found"]["failures"], &impact["found"]["runs"]), (&json!(1), &json!(null)));
+    let built = shop.json(&["functions", "--build", "9f3c2e1"]);
+    assert_eq!(
+        (&built["found"][0]["function"], &built["found"][0]["runs"]),
+        (&json!("email-sender"), &json!(1))
+    );
+}
+
+#[test]
+fn what_a_question_cannot_tell_it_says() {
+    let shop = Shop::new();
+    for (arguments, word, next) in [
+        (&["functions", "--user", "u-1042"][..], "--user", "throughline traces --user u-1042 --since"),
+        (&["functions", "--flag", "debug"], "--flag", "traces --flag debug"),
+        (
+            &["functions", "--entry", "POST /orders", "--http-status", "500"],
+            "--http-status",
+            "--http-status 500",
+        ),
+        (&["map", "--entry", "POST /orders"], "--entry", "traces --entry 'POST /orders'"),
+        (
+            &["map", "--longer-than", "2s", "--function", "f"],
+            "--longer-than",
+            "--function f --longer-than 2s",
+        ),
+    ] {
+        let answer = shop.ask_then(arguments);
+        assert_eq!((answer.code, answer.text.as_str()), (2, ""), "{arguments:?}");
+        let said = format!("can't be narrowed by {word}");
+        assert!(answer.errors.contains(&said) && answer.errors.contains(next), "{}", answer.errors);
+    }
+    for wrong in [&["errors", "--flag", "gold"][..], &["impact"], &["impact", "f", "--function", "g"]] {
+        assert_eq!(shop.ask(wrong).code, 2, "{wrong:?}");
+    }
+}
+
+#[test]
+fn the_next_command_asks_of_the_same() {
+    let shop = Shop::new();
+    for (arguments, next) in [
+        (&["errors", "--user", "u-1042"][..], "throughline impact email-sender --user u-1042 --since"),
+        (&["functions", "--build", "9f3c2e1"], "throughline impact email-sender --build 9f3c2e1 --since"),
+        (&["traces", "--user", "nobody", "--failed"], "throughline traces --user nobody --failed --until"),
+        (&["impact", "email-sender", "--user", "u-0007"], "throughline functions --since"),
+    ] {
+        let answer = shop.ask_then(arguments);
+        assert!(answer.text.contains(&format!("next: {next}")), "{}", answer.text);
+    }
+}

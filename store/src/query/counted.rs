@@ -1,0 +1,148 @@
+//! What the sandboxes have counted, by function and hour.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::ask::Ask;
+use super::{Answer, Effort, Filter, Reader};
+use crate::Error;
+use crate::hash::SHARDS;
+use crate::item::{Damaged, Item, bytes, text};
+use crate::schema::{Partition, SORT_KEY, totals_within};
+use crate::time::{HOUR, Window};
+use crate::totals::{self, Histogram, Totals};
+
+/// What was counted of one function, by hour since 1970.
+pub(super) type Hours = BTreeMap<u64, Totals>;
+
+/// How often something was done, and how well.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Figures {
+    /// How often.
+    pub runs: u64,
+    /// How often it failed, or a record.
+    pub failures: u64,
+    /// How long half of them took at most, in microseconds.
+    pub p50: Option<u64>,
+    /// How long 95 of a hundred took at most, in microseconds.
+    pub p95: Option<u64>,
+}
+
+impl Figures {
+    pub(super) fn new(runs: u64, failures: u64, durations: &Histogram) -> Self {
+        Self { runs, failures, p50: durations.quantile(0.5), p95: durations.quantile(0.95) }
+    }
+}
+
+/// How busy it is, and was.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Rates {
+    /// In the hours that are asked for.
+    pub now: Figures,
+    /// In as many hours before.
+    pub before: Figures,
+}
+
+impl Rates {
+    fn of(totals: &Totals, of_function: bool) -> Figures {
+        let (mut begun, mut failures, mut durations) = (0_u64, 0_u64, Histogram::default());
+        for flow in totals.flows.values() {
+            failures = failures.saturating_add(flow.failures);
+            let runs = if of_function { flow.runs } else { flow.begun };
+            begun = begun.saturating_add(runs);
+            if runs > 0 {
+                durations.merge(&flow.durations);
+            }
+        }
+        Figures::new(begun, failures, &durations)
+    }
+}
+
+impl Reader {
+    /// How many transactions began in the [whole hours](Window::whole_hours) of a window and in as many before, how many
+    /// runs failed in them, and how long the functions took that they began with; of a function that the filter names,
+    /// its runs. The filter as in [`Reader::functions`].
+    ///
+    /// At most days × 16 + 50 requests, of both times together.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read.
+    pub async fn rates(&self, window: Window, filter: &Filter) -> Result<Answer<Rates>, Error> {
+        let mut effort = Effort::default();
+        let (window, function) = (window.whole_hours(), filter.function.as_deref());
+        let (mut now, mut before) = <(Totals, Totals)>::default();
+        for hours in self.totals_by_hour(window.with_before(), function, &mut effort).await?.values() {
+            now.merge(&within(hours, window));
+            before.merge(&within(hours, window.before()));
+        }
+        let figures = |mut totals: Totals| {
+            filter.narrow(&mut totals);
+            Rates::of(&totals, function.is_some())
+        };
+        Ok(effort.answer(Rates { now: figures(now), before: figures(before) }))
+    }
+
+    /// What was counted of each function, or of one.
+    pub(super) async fn totals(
+        &self,
+        window: Window,
+        function: Option<&str>,
+        effort: &mut Effort,
+    ) -> Result<BTreeMap<String, Totals>, Error> {
+        let hours = self.totals_by_hour(window, function, effort).await?;
+        Ok(hours.into_iter().map(|(function, hours)| (function, sum(hours.values()))).collect())
+    }
+
+    /// The same by hour.
+    ///
+    /// At most days × 16 requests, and pages beyond the first as with all questions.
+    pub(super) async fn totals_by_hour(
+        &self,
+        window: Window,
+        function: Option<&str>,
+        effort: &mut Effort,
+    ) -> Result<BTreeMap<String, Hours>, Error> {
+        let shards = window.days().flat_map(|day| (0..SHARDS).map(move |shard| (day, shard)));
+        let asks = shards.map(|(day, shard)| {
+            let ask = Ask::between(Partition::Totals { day, shard }, totals_within(window));
+            match function {
+                Some(function) => ask.only("function", function),
+                None => ask,
+            }
+        });
+        let items = self.all(asks.collect(), effort).await?;
+        let mut counted: BTreeMap<String, Hours> = BTreeMap::new();
+        for item in items {
+            match read(&item) {
+                Ok((name, hour, totals)) => {
+                    counted.entry(name).or_default().entry(hour).or_default().merge(&totals);
+                }
+                Err(damaged) => effort.damaged.push(damaged),
+            }
+        }
+        Ok(counted)
+    }
+}
+
+/// Of these hours those of a window.
+pub(super) fn within(hours: &Hours, window: Window) -> Totals {
+    sum(hours.range(window.from / HOUR..=window.to / HOUR).map(|(_, totals)| totals))
+}
+
+fn sum<'a>(totals: impl Iterator<Item = &'a Totals>) -> Totals {
+    let mut sum = Totals::default();
+    totals.for_each(|totals| sum.merge(totals));
+    sum
+}
+
+fn read(item: &Item) -> Result<(String, u64, Totals), Damaged> {
+    let hour = text(item, SORT_KEY).and_then(|sort| sort.split_once('#')?.0.parse().ok());
+    let (function, bytes) = text(item, "function")
+        .zip(bytes(item, "totals"))
+        .ok_or_else(|| Damaged::new(item, "no totals of ours"))?;
+    let hour = hour.ok_or_else(|| Damaged::new(item, "no hour of ours"))?;
+    let totals = totals::read(bytes).map_err(|error| Damaged::new(item, error))?;
+    Ok((function.to_owned(), hour, totals))
+}
