@@ -18,6 +18,8 @@ pub mod span;
 mod store;
 pub mod time;
 mod totals;
+#[cfg(any(test, feature = "testing"))]
+pub mod traffic;
 pub mod wire;
 mod write;
 
@@ -28,7 +30,7 @@ pub use item::{Damaged, Item, Pointer, check_item};
 pub use query::{
     Answer, BuildRow, By, Cause, Comparison, Difference, EntryHit, ErrorGroup, Figures, Filter, Found,
     FunctionRow, HourRow, Impact, Join, MAX_PAGES, MapEdge, Path, Rates, Reader, Slower, Summary,
-    Transaction, Trend, Upstream, Usage, UserHit,
+    Transaction, Trend, Upstream, Usage, UserHit, bound,
 };
 pub use run::{Card, Failure, Name, Way};
 #[cfg(feature = "aws-sdk")]

@@ -14,7 +14,7 @@ use crate::time::Window;
 /// How many groups are told.
 const MAX_TOLD: usize = 20;
 /// Of how many functions the failures are read, those with the most.
-const MAX_FUNCTIONS: usize = 10;
+pub(super) const MAX_FUNCTIONS: usize = 10;
 
 /// Failures that say the same.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -15,6 +15,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
 /// How many are told of each way.
 const MAX_FOUND: usize = 50;
+/// Where a text is looked for beside the baggage: traces, requests, and ids.
+pub(super) const PLACES: u64 = 3;
 
 /// A run that a text leads to, and with it a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -14,11 +14,11 @@ use crate::time::Window;
 use crate::totals::{Totals, cut};
 
 /// How many transactions are looked at for how they ended, the newest.
-const MAX_ENDINGS: usize = 100;
+pub(super) const MAX_ENDINGS: usize = 100;
 /// How many users are told.
 const MAX_TOLD: usize = 20;
 /// Of how many groups of errors the cause is looked for: each time a transaction is read.
-const MAX_CAUSES: usize = 5;
+pub(super) const MAX_CAUSES: usize = 5;
 
 /// What the failures of a function hit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -4,6 +4,7 @@
 //! then says that it is [at least](Answer::at_least) so much. Items that can't be read are told beside it.
 
 mod ask;
+pub mod bound;
 mod cause;
 mod compare;
 mod counted;

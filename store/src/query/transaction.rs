@@ -20,15 +20,15 @@ use crate::schema::{Partition, bounded};
 use crate::span::Span;
 
 /// The most traces of one transaction.
-const MAX_TRACES: usize = 32;
+pub(super) const MAX_TRACES: usize = 32;
 /// The most runs of one transaction.
-const MAX_RUNS: usize = 500;
+pub(super) const MAX_RUNS: usize = 500;
 /// The most spans of one transaction, in bytes.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Of how many runs the spans are read at once.
 const RUNS_AT_ONCE: usize = 32;
 /// The most ids that are looked up to join others to it.
-const MAX_LOOKUPS: usize = 64;
+pub(super) const MAX_LOOKUPS: usize = 64;
 
 /// A transaction.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -1,0 +1,48 @@
+//! The most requests that each question takes: what the documentation says, to be reckoned with and to be tested.
+
+use super::transaction::{MAX_LOOKUPS, MAX_RUNS, MAX_TRACES};
+use super::{MAX_PAGES, errors, find, impact};
+use crate::hash::SHARDS;
+use crate::time::Window;
+
+/// The shards of each day of a window, once.
+fn shards(window: Window) -> u64 {
+    window.days().count() as u64 * u64::from(SHARDS)
+}
+
+/// Of [`runs`](super::Reader::runs), [`failures`](super::Reader::failures), [`functions`](super::Reader::functions)
+/// and [`map`](super::Reader::map).
+#[must_use]
+pub fn list(window: Window) -> u64 {
+    shards(window) + MAX_PAGES
+}
+
+/// Of [`transactions`](super::Reader::transactions), of which so many are told.
+#[must_use]
+pub fn transactions(window: Window, limit: u64) -> u64 {
+    list(window) + limit
+}
+
+/// Of [`with_baggage`](super::Reader::with_baggage).
+pub const WITH_BAGGAGE: u64 = SHARDS as u64 + MAX_PAGES;
+
+/// Of [`find`](super::Reader::find), with so many keys of the baggage.
+#[must_use]
+pub fn find(keys: u64) -> u64 {
+    find::PLACES + keys * u64::from(SHARDS) + MAX_PAGES
+}
+
+/// Of [`transaction`](super::Reader::transaction) and [`export`](super::Reader::export).
+pub const TRANSACTION: u64 = (MAX_TRACES + MAX_RUNS + MAX_LOOKUPS) as u64 + MAX_PAGES;
+
+/// Of [`impact`](super::Reader::impact).
+#[must_use]
+pub fn impact(window: Window) -> u64 {
+    2 * shards(window) + impact::MAX_ENDINGS as u64 + MAX_PAGES + impact::MAX_CAUSES as u64 * TRANSACTION
+}
+
+/// Of [`errors`](super::Reader::errors).
+#[must_use]
+pub fn errors(window: Window) -> u64 {
+    (1 + errors::MAX_FUNCTIONS as u64) * shards(window) + MAX_PAGES
+}

@@ -1,0 +1,106 @@
+//! Every question of the explorer, asked of a table that holds traffic, with what it took.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::query::bound;
+use crate::time::Window;
+use crate::{Answer, Card, Error, Filter, Reader};
+
+/// How many are listed: a page.
+const PAGE: usize = 50;
+
+/// A question that was asked.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Which.
+    pub question: &'static str,
+    /// How many requests it took.
+    pub requests: u64,
+    /// How many it may take.
+    pub bound: u64,
+    /// How long it took.
+    pub took: Duration,
+    /// The answer.
+    pub answer: Value,
+}
+
+/// What somebody has in hand who asks.
+#[derive(Clone, Debug)]
+pub struct Known {
+    failure: Card,
+    user: String,
+    message: String,
+}
+
+/// What is known of one of the newest failures, the `nth`: of the function that failed most in the window.
+///
+/// # Errors
+///
+/// When the table can't be read.
+pub async fn known(reader: &Reader, window: Window, nth: usize) -> Result<Option<Known>, Error> {
+    let functions = reader.functions(window).await?.found;
+    let Some(worst) = functions.into_iter().max_by_key(|row| row.failures) else { return Ok(None) };
+    let failures = reader.failures(&worst.function, window, &Filter::default(), PAGE).await?.found;
+    let Some(failure) = failures.get(nth % failures.len().max(1)).cloned() else { return Ok(None) };
+    let spans = reader.transaction(&failure.trace_id).await?.found.spans;
+    let message = spans.iter().find_map(|span| span.attribute("messaging.message.id"));
+    let message = message.unwrap_or_default().to_owned();
+    Ok(Some(Known { user: failure.user.clone().unwrap_or_default(), failure, message }))
+}
+
+/// Asks everything.
+///
+/// # Errors
+///
+/// When the table can't be read.
+pub async fn ask_all(reader: &Reader, window: Window, known: &Known) -> Result<Vec<Asked>, Error> {
+    let Known { failure, user, message } = known;
+    let (function, trace) = (failure.function.as_str(), failure.trace_id.as_str());
+    let correlation = failure.correlation_id.as_deref().unwrap_or_default();
+    let any = Filter::default();
+    let by_entry = Filter { entry: failure.entry.clone(), ..any.clone() };
+    let by_user = Filter { user: Some(user.clone()), ..any.clone() };
+    let by_build = Filter { build: failure.build.clone(), failed: Some(false), ..any.clone() };
+    let by_error = Filter { error: failure.error.as_ref().map(|error| error.kind.clone()), ..any.clone() };
+    let (list, found) = (bound::list(window), bound::find(1));
+    let transactions = bound::transactions(window, PAGE as u64);
+    let find = |text| reader.find(text, &["user.id"]);
+    Ok(vec![
+        time("transactions", transactions, reader.transactions(window, &any, PAGE)).await?,
+        time("transactions of an entry", transactions, reader.transactions(window, &by_entry, PAGE)).await?,
+        time("transactions of a user", transactions, reader.transactions(window, &by_user, PAGE)).await?,
+        time("runs", list, reader.runs(function, window, &any, PAGE)).await?,
+        time("runs of a build that went well", list, reader.runs(function, window, &by_build, PAGE)).await?,
+        time("runs of a user", list, reader.runs(function, window, &by_user, PAGE)).await?,
+        time("failures", list, reader.failures(function, window, &any, PAGE)).await?,
+        time("failures by type", list, reader.failures(function, window, &by_error, PAGE)).await?,
+        time("with_baggage", bound::WITH_BAGGAGE, reader.with_baggage("user.id", user, window, PAGE)).await?,
+        time("find a trace", found, find(trace)).await?,
+        time("find a request", found, find(&failure.request_id)).await?,
+        time("find a correlation id", found, find(correlation)).await?,
+        time("find a message", found, find(message)).await?,
+        time("find a user", found, find(user)).await?,
+        time("transaction", bound::TRANSACTION, reader.transaction(trace)).await?,
+        time("export", bound::TRANSACTION, reader.export(trace)).await?,
+        time("impact", bound::impact(window), reader.impact(function, window)).await?,
+        time("errors", bound::errors(window), reader.errors(window)).await?,
+        time("functions", list, reader.functions(window)).await?,
+        time("map", list, reader.map(window)).await?,
+    ])
+}
+
+async fn time<T: Serialize>(
+    question: &'static str,
+    bound: u64,
+    answer: impl Future<Output = Result<Answer<T>, Error>>,
+) -> Result<Asked, Error> {
+    let begun = Instant::now();
+    let answer = answer.await?;
+    let took = begun.elapsed();
+    let requests = answer.requests;
+    let answer = serde_json::to_value(&answer).map_err(|error| Error::Spans(error.to_string()))?;
+    Ok(Asked { question, requests, bound, took, answer })
+}
