@@ -76,7 +76,7 @@ async fn main() -> anyhow::Result<()> {
 
 /// What one sandbox has not handed over yet.
 struct Sandbox {
-    writer: Writer,
+    writer: Writer<Store>,
     waiting: Vec<ExportTraceServiceRequest>,
     last: u64,
 }

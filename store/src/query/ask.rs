@@ -17,6 +17,13 @@ use crate::time::Window;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many requests are under way at once.
 const AT_ONCE: usize = 32;
+/// How many items a page has at most, of such as are about as large as a card: DynamoDB's pages of 1 MB have no more.
+/// The embedded one reads all that it may before it sees that a page is full.
+const ITEMS: i32 = 1000;
+/// The same of spans and log lines, of which an item may have 390 KB.
+const LARGE_ITEMS: i32 = 25;
+/// To how many the pages grow of which only some items are wanted.
+const FURTHER: i32 = 250;
 
 /// What is asked of one partition.
 #[derive(Clone, Debug)]
@@ -26,7 +33,7 @@ pub(super) struct Ask {
     /// An attribute and the value that it must have.
     only: Option<(&'static str, String)>,
     newest_first: bool,
-    limit: Option<i32>,
+    limit: i32,
     after: Option<HashMap<String, AttributeValue>>,
 }
 
@@ -47,7 +54,9 @@ pub(super) struct Page {
 impl Ask {
     /// All of a partition.
     pub(super) fn all(partition: Partition) -> Self {
-        Self { partition, sorted: Sorted::Any, only: None, newest_first: false, limit: None, after: None }
+        let large = matches!(partition, Partition::Spans(_) | Partition::Logs(_));
+        let limit = if large { LARGE_ITEMS } else { ITEMS };
+        Self { partition, sorted: Sorted::Any, only: None, newest_first: false, limit, after: None }
     }
 
     /// What is in it by time.
@@ -65,14 +74,14 @@ impl Ask {
         Self { only: Some((attribute, value.to_owned())), ..self }
     }
 
-    /// The newest first, so many to a page.
+    /// The newest first, so many to the first page.
     pub(super) fn newest(self, limit: usize) -> Self {
-        Self { newest_first: true, ..self.at_most(limit) }
+        Self { newest_first: true, limit: i32::try_from(limit).unwrap_or(ITEMS).clamp(1, ITEMS), ..self }
     }
 
-    /// So many to a page.
-    pub(super) fn at_most(self, limit: usize) -> Self {
-        Self { limit: Some(i32::try_from(limit).unwrap_or(i32::MAX).max(1)), ..self }
+    /// More to a page: what is wanted is rare.
+    pub(super) fn further(self) -> Self {
+        Self { limit: self.limit.saturating_mul(4).min(FURTHER.max(self.limit)), ..self }
     }
 }
 
@@ -106,7 +115,7 @@ impl Reader {
             .set_expression_attribute_names(Some(names))
             .expression_attribute_values(":p", AttributeValue::S(ask.partition.to_string()))
             .scan_index_forward(!ask.newest_first)
-            .set_limit(ask.limit)
+            .limit(ask.limit)
             .set_exclusive_start_key(ask.after.clone());
         query = match &ask.sorted {
             Sorted::Any => query.key_condition_expression("#p = :p"),

@@ -1,7 +1,7 @@
 //! The most requests that each question takes: what the documentation says, to be reckoned with and to be tested.
 
 use super::transaction::{MAX_LOOKUPS, MAX_RUNS, MAX_TRACES};
-use super::{MAX_PAGES, errors, find, impact};
+use super::{MAX_PAGES, errors, find, impact, logs};
 use crate::hash::SHARDS;
 use crate::time::Window;
 
@@ -34,6 +34,9 @@ pub fn find(keys: u64) -> u64 {
 
 /// Of [`transaction`](super::Reader::transaction) and [`export`](super::Reader::export).
 pub const TRANSACTION: u64 = (MAX_TRACES + MAX_RUNS + MAX_LOOKUPS) as u64 + MAX_PAGES;
+
+/// Of [`logs`](super::Reader::logs).
+pub const LOGS: u64 = 2 * logs::MAX_RUNS as u64 + MAX_PAGES;
 
 /// Of [`impact`](super::Reader::impact).
 #[must_use]

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::ask::Ask;
 use super::lists::daily;
 use super::{Answer, Cause, Effort, Filter, Reader};
 use crate::Error;
+use crate::item::Item;
 use crate::run::{Card, Failure};
 use crate::schema::{Partition, bounded};
 use crate::time::Window;
@@ -56,12 +58,15 @@ impl Reader {
             None => self.failing(window, filter, &mut effort).await?,
         };
         effort.at_least |= failing.len() > MAX_FUNCTIONS;
-        let mut groups = Vec::new();
-        for function in failing.iter().take(MAX_FUNCTIONS) {
-            let mut failures = self.all_failures(function, window.with_before(), &mut effort).await?;
-            failures.retain(|failure| wanted.wants(failure));
-            groups.extend(grouped(&failures, window));
+        let before = window.with_before();
+        let asks = failing.iter().take(MAX_FUNCTIONS).flat_map(|function| ask_failures(function, before));
+        let items = self.all(asks.collect(), &mut effort).await?;
+        let mut by_function: BTreeMap<String, Vec<Card>> = BTreeMap::new();
+        for failure in failures(items, &mut effort).into_iter().filter(|failure| wanted.wants(failure)) {
+            by_function.entry(failure.function.clone()).or_default().push(failure);
         }
+        let mut groups: Vec<ErrorGroup> =
+            by_function.values().flat_map(|failures| grouped(failures, window)).collect();
         groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.error.cmp(&b.error)));
         groups.truncate(MAX_TOLD);
         Ok(effort.answer(groups))
@@ -74,13 +79,24 @@ impl Reader {
         window: Window,
         effort: &mut Effort,
     ) -> Result<Vec<Card>, Error> {
-        let name = bounded(function).into_owned();
-        let asks = daily(window, |day, shard| Partition::Failures { day, shard, function: name.clone() });
-        let items = self.all(asks.flatten().collect(), effort).await?;
-        let mut failures: Vec<Card> = effort.read(items);
-        failures.sort_by(|a, b| (a.at(), &a.span_id).cmp(&(b.at(), &b.span_id)));
-        Ok(failures)
+        let items = self.all(ask_failures(function, window), effort).await?;
+        Ok(failures(items, effort))
     }
+}
+
+/// What asks for the failures of a function.
+fn ask_failures(function: &str, window: Window) -> Vec<Ask> {
+    let function = bounded(function).into_owned();
+    daily(window, |day, shard| Partition::Failures { day, shard, function: function.clone() })
+        .flatten()
+        .collect()
+}
+
+/// Failures, by time.
+fn failures(items: Vec<Item>, effort: &mut Effort) -> Vec<Card> {
+    let mut failures: Vec<Card> = effort.read(items);
+    failures.sort_by(|a, b| (a.at(), &a.span_id).cmp(&(b.at(), &b.span_id)));
+    failures
 }
 
 /// By type and by what messages have in common: numbers and ids in them differ. Those of the window are told, beside how many

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use super::cause::cause;
@@ -146,8 +147,10 @@ impl Reader {
             hit.failures_before = before.iter().filter(same).count() as u64;
         }
         impact.errors = grouped(&[before, failures].concat(), window);
-        for group in impact.errors.iter_mut().take(MAX_CAUSES) {
-            let transaction = self.transaction(&group.example.trace_id).await?;
+        let groups = impact.errors.iter().take(MAX_CAUSES);
+        let transactions = groups.map(|group| self.transaction(&group.example.trace_id));
+        let transactions = try_join_all(transactions).await?;
+        for (group, transaction) in impact.errors.iter_mut().zip(transactions) {
             effort.requests += transaction.requests;
             group.cause = cause(&group.example, &transaction.found.spans);
         }

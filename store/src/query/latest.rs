@@ -33,7 +33,8 @@ impl Reader {
             return Ok(Vec::new());
         }
         for wave in waves {
-            let mut asks: Vec<Ask> = wave.into_iter().map(|ask| ask.newest(limit)).collect();
+            let first = share(limit, wave.len());
+            let mut asks: Vec<Ask> = wave.into_iter().map(|ask| ask.newest(first)).collect();
             let mut waiting: Vec<Shard> = Vec::new();
             while !asks.is_empty() {
                 for page in self.pages(asks, effort).await? {
@@ -50,8 +51,13 @@ impl Reader {
                 if found.iter().take_while(|(sort, _)| sort.as_str() >= horizon).count() >= limit {
                     break;
                 }
-                waiting.sort_by(|a, b| Reverse(&a.reached).cmp(&Reverse(&b.reached)));
-                asks = waiting.drain(..).filter(|_| effort.another_page()).map(|shard| shard.ask).collect();
+                let enough = limit.checked_sub(1).and_then(|last| found.get(last)).map(|(sort, _)| sort.as_str());
+                let (mut behind, ahead): (Vec<Shard>, Vec<Shard>) =
+                    waiting.into_iter().partition(|shard| enough.is_none_or(|enough| shard.reached.as_str() > enough));
+                waiting = ahead;
+                behind.sort_by(|a, b| Reverse(&a.reached).cmp(&Reverse(&b.reached)));
+                let behind = behind.into_iter().filter(|_| effort.another_page());
+                asks = behind.map(|shard| shard.ask.further()).collect();
             }
             if found.len() >= limit {
                 break;
@@ -60,6 +66,13 @@ impl Reader {
         found.truncate(limit);
         Ok(found.into_iter().map(|(_, value)| value).collect())
     }
+}
+
+/// How many items to read first of each shard, so that hardly ever one of them has more of the newest than that: by
+/// their hash, they are spread like raindrops, and four standard deviations are enough.
+fn share(limit: usize, shards: usize) -> usize {
+    let mean = limit.div_ceil(shards.max(1));
+    (mean + 4 * mean.isqrt() + 4).min(limit)
 }
 
 /// An item's value with its sort key.

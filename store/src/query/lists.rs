@@ -107,13 +107,14 @@ impl Reader {
         firsts: Vec<Card>,
         effort: &mut Effort,
     ) -> Result<Vec<(Card, Vec<Card>)>, Error> {
-        let asks = firsts.iter().map(|first| Ask::all(Partition::Trace(first.trace_id.clone())));
+        let traces: BTreeSet<&String> = firsts.iter().map(|first| &first.trace_id).collect();
+        let asks = traces.into_iter().map(|trace| Ask::all(Partition::Trace(trace.clone())));
         let items = self.all(asks.collect(), effort).await?;
-        let mut by_trace = super::traces::by_trace(items, effort);
+        let by_trace = super::traces::by_trace(items, effort);
         Ok(firsts
             .into_iter()
             .map(|first| {
-                let cards = by_trace.remove(&first.trace_id).unwrap_or_default();
+                let cards = by_trace.get(&first.trace_id).cloned().unwrap_or_default();
                 (first, cards)
             })
             .collect())

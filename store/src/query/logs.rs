@@ -15,7 +15,7 @@ use crate::schema::{Partition, bounded};
 use crate::span::function;
 
 /// Of how many runs the lines are read.
-const MAX_RUNS: usize = 100;
+pub(super) const MAX_RUNS: usize = 100;
 /// How many partitions are read at once.
 const AT_ONCE: usize = 16;
 /// The most lines of one answer, in bytes.

@@ -66,8 +66,8 @@ async fn a_filter_reads_on_until_it_has_enough() {
 async fn beyond_the_bound_an_answer_says_at_least() {
     let table = Table::new().await;
     let writer = table.writer();
-    // One page has as many as are asked for, so one run at a time takes many pages.
-    let runs = (0..200).map(|n| invocation(n + 1, n + 1, &format!("r-{n}")).at(NOW - n, 1));
+    // Pages begin with as many as are asked for and grow: 1, 4, 16 and 64 of each shard.
+    let runs = (0..1500).map(|n| invocation(n + 1, n + 1, &format!("r-{n}")).at(NOW - n, 1));
     write(&writer, otlp("f", runs)).await;
     let filter = Filter { user: Some("nobody".into()), ..Filter::default() };
     let window = Window::new(NOW - 2000, NOW);

@@ -160,14 +160,14 @@ mod tests {
 
     #[test]
     fn it_is_the_same_each_time_and_within_its_time() {
-        let made: Vec<Handed> = Traffic::new(1, 3000, window()).collect();
-        assert_eq!(made.len(), 3000);
-        let again: Vec<Handed> = Traffic::new(1, 3000, window()).collect();
+        let made: Vec<Handed> = Traffic::new(1, 10_000, window()).collect();
+        assert_eq!(made.len(), 10_000);
+        let again: Vec<Handed> = Traffic::new(1, 10_000, window()).collect();
         assert!(made.iter().zip(&again).all(|(a, b)| a.request == b.request && a.sandbox == b.sandbox));
         let functions: HashSet<&str> = made.iter().map(|one| one.function.as_str()).collect();
         assert!(Traffic::functions().all(|function| functions.contains(function.as_str())), "{functions:?}");
         let inside = made.iter().filter(|one| window().contains(one.at)).count();
-        assert!(inside > 2900, "{inside}: what follows the last may be later, and some clocks are wrong");
+        assert!(inside > 9_900, "{inside}: what follows the last may be later, and some clocks are wrong");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::query::bound;
 use crate::time::Window;
-use crate::{Answer, Card, Error, Filter, Reader};
+use crate::{Answer, Card, Error, Filter, Reader, Transaction};
 
 /// How many are listed: a page.
 const PAGE: usize = 50;
@@ -33,6 +33,7 @@ pub struct Known {
     failure: Card,
     user: String,
     message: String,
+    runs: Vec<Card>,
 }
 
 /// What is known of one of the newest failures, the `nth`: of the function that failed most in the window.
@@ -45,10 +46,10 @@ pub async fn known(reader: &Reader, window: Window, nth: usize) -> Result<Option
     let Some(worst) = functions.into_iter().max_by_key(|row| row.failures) else { return Ok(None) };
     let failures = reader.failures(&worst.function, window, &Filter::default(), PAGE).await?.found;
     let Some(failure) = failures.get(nth % failures.len().max(1)).cloned() else { return Ok(None) };
-    let spans = reader.transaction(&failure.trace_id).await?.found.spans;
+    let Transaction { spans, runs, .. } = reader.transaction(&failure.trace_id).await?.found;
     let message = spans.iter().find_map(|span| span.attribute("messaging.message.id"));
     let message = message.unwrap_or_default().to_owned();
-    Ok(Some(Known { user: failure.user.clone().unwrap_or_default(), failure, message }))
+    Ok(Some(Known { user: failure.user.clone().unwrap_or_default(), failure, message, runs }))
 }
 
 /// Asks everything.
@@ -57,7 +58,7 @@ pub async fn known(reader: &Reader, window: Window, nth: usize) -> Result<Option
 ///
 /// When the table can't be read.
 pub async fn ask_all(reader: &Reader, window: Window, known: &Known) -> Result<Vec<Asked>, Error> {
-    let Known { failure, user, message } = known;
+    let Known { failure, user, message, runs } = known;
     let (function, trace) = (failure.function.as_str(), failure.trace_id.as_str());
     let correlation = failure.correlation_id.as_deref().unwrap_or_default();
     let any = Filter::default();
@@ -85,6 +86,7 @@ pub async fn ask_all(reader: &Reader, window: Window, known: &Known) -> Result<V
         time("find a user", found, find(user)).await?,
         time("transaction", bound::TRANSACTION, reader.transaction(trace)).await?,
         time("export", bound::TRANSACTION, reader.export(trace)).await?,
+        time("logs", bound::LOGS, reader.logs(runs)).await?,
         time("impact", bound::impact(window), reader.impact(function, window)).await?,
         time("errors", bound::errors(window), reader.errors(window)).await?,
         time("functions", list, reader.functions(window)).await?,

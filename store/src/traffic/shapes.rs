@@ -50,8 +50,8 @@ impl Traffic {
     /// One transaction, and the batches that it fills.
     pub(super) fn transaction(&mut self, domain: usize, at: u64) {
         match self.random.u8(..100) {
-            0..80 => self.look(domain, at),
-            80..99 => self.order(domain, at),
+            0..90 => self.look(domain, at),
+            90..99 => self.order(domain, at),
             _ => self.report(domain, at),
         }
     }
@@ -60,7 +60,7 @@ impl Traffic {
     fn look(&mut self, domain: usize, at: u64) {
         let entry = format!("http GET /{}/{{id}}", DOMAINS[domain]);
         let mut trip = self.trip(entry.clone());
-        if self.random.bool() {
+        if self.chance(0.7) {
             // Nobody has signed in.
             trip.user = None;
         }

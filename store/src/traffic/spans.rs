@@ -76,13 +76,7 @@ impl Run {
     pub(super) fn end(mut self, function: &str, sandbox: &str, micros: u64) -> ExportTraceServiceRequest {
         self.taken += micros;
         self.head().end_time_unix_nano = self.clock();
-        let attributes = [
-            ("service.name", function),
-            ("faas.name", function),
-            ("faas.instance", sandbox),
-            ("cloud.region", "us-east-1"),
-        ];
-        let attributes = attributes.map(|(key, value)| text(key, value)).to_vec();
+        let attributes = vec![text("faas.name", function), text("faas.instance", sandbox)];
         let scope = InstrumentationScope { name: "throughline".to_owned(), ..Default::default() };
         ExportTraceServiceRequest {
             resource_spans: vec![ResourceSpans {
