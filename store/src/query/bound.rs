@@ -1,7 +1,7 @@
 //! The most requests that each question takes: what the documentation says, to be reckoned with and to be tested.
 
 use super::transaction::{MAX_LOOKUPS, MAX_RUNS, MAX_TRACES};
-use super::{MAX_PAGES, errors, find, impact, logs};
+use super::{MAX_PAGES, errors, find, impact, logs, search};
 use crate::hash::SHARDS;
 use crate::time::Window;
 
@@ -17,10 +17,19 @@ pub fn list(window: Window) -> u64 {
     shards(window) + MAX_PAGES
 }
 
-/// Of [`transactions`](super::Reader::transactions), of which so many are told.
+/// Of [`transactions`](super::Reader::transactions), of which at most 500 are asked for.
 #[must_use]
-pub fn transactions(window: Window, limit: u64) -> u64 {
-    list(window) + limit
+pub fn transactions(window: Window) -> u64 {
+    list(window) + search::MAX_LOOKED_AT as u64
+}
+
+/// Of those that a user has, or an id.
+pub const TRANSACTIONS_OF: u64 = WITH_BAGGAGE + search::MAX_LOOKED_AT as u64;
+
+/// Of those that failed, of no certain function.
+#[must_use]
+pub fn transactions_that_failed(window: Window) -> u64 {
+    transactions(window) + search::MAX_FUNCTIONS as u64 * list(window)
 }
 
 /// Of [`with_baggage`](super::Reader::with_baggage).

@@ -51,9 +51,11 @@ impl Reader {
                 if found.iter().take_while(|(sort, _)| sort.as_str() >= horizon).count() >= limit {
                     break;
                 }
-                let enough = limit.checked_sub(1).and_then(|last| found.get(last)).map(|(sort, _)| sort.as_str());
-                let (mut behind, ahead): (Vec<Shard>, Vec<Shard>) =
-                    waiting.into_iter().partition(|shard| enough.is_none_or(|enough| shard.reached.as_str() > enough));
+                let enough =
+                    limit.checked_sub(1).and_then(|last| found.get(last)).map(|(sort, _)| sort.as_str());
+                let (mut behind, ahead): (Vec<Shard>, Vec<Shard>) = waiting
+                    .into_iter()
+                    .partition(|shard| enough.is_none_or(|enough| shard.reached.as_str() > enough));
                 waiting = ahead;
                 behind.sort_by(|a, b| Reverse(&a.reached).cmp(&Reverse(&b.reached)));
                 let behind = behind.into_iter().filter(|_| effort.another_page());

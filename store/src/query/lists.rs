@@ -1,5 +1,7 @@
 //! Lists: runs of a function, its failures, and those with which transactions began.
 
+use std::collections::BTreeSet;
+
 use super::ask::Ask;
 use super::{Answer, Effort, Filter, Reader};
 use crate::Error;

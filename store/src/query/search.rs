@@ -19,11 +19,11 @@ use crate::schema::Partition;
 use crate::time::Window;
 
 /// How many transactions are looked at for wanted runs, the newest.
-const MAX_LOOKED_AT: usize = 500;
+pub(super) const MAX_LOOKED_AT: usize = 500;
 /// How many of them are read before it is seen whether that was enough.
 const AT_ONCE: usize = 50;
 /// Of how many functions the failures are read where none is named, those that fail most.
-const MAX_FUNCTIONS: usize = 10;
+pub(super) const MAX_FUNCTIONS: usize = 10;
 
 /// A transaction in a list.
 #[derive(Clone, Debug, PartialEq, Serialize)]

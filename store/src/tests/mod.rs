@@ -16,6 +16,7 @@ mod search;
 mod shop;
 mod template;
 mod throttled;
+mod traffic;
 mod wire;
 
 use std::collections::HashMap;
@@ -50,19 +51,26 @@ struct Table {
 
 impl Table {
     async fn new() -> Self {
-        // In moto all tests share one account.
-        static TABLES: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("traces-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::Relaxed));
-        let client = match std::env::var(MOTO) {
+        match std::env::var(MOTO) {
             Ok(moto) => {
                 let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
                     .region("us-east-1")
                     .endpoint_url(moto)
                     .credentials_provider(Credentials::for_tests());
-                Client::new(&config.load().await)
+                Self::of(Client::new(&config.load().await)).await
             }
-            Err(_) => crate::embedded::client(dynoxide::Database::memory().unwrap()),
-        };
+            Err(_) => Self::embedded().await,
+        }
+    }
+
+    async fn embedded() -> Self {
+        Self::of(crate::embedded::client(dynoxide::Database::memory().unwrap())).await
+    }
+
+    async fn of(client: Client) -> Self {
+        // In moto all tests share one account.
+        static TABLES: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("traces-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::Relaxed));
         let store = Store::new(client.clone(), &name);
         store.create_table().await.unwrap();
         Self { client, name, store }

@@ -1,7 +1,7 @@
 //! What breaks, when, and for whom.
 
 use super::Traffic;
-use super::shapes::Trip;
+use super::hops::Trip;
 use crate::time::{DAY, HOUR};
 
 /// Something that breaks a run.

@@ -4,9 +4,10 @@
 //! queue, which calls a third party; a mailer, invoked asynchronously; one that takes a stream in batches of several
 //! senders; one that follows the table, where no context is carried; and a schedule that fans out. Users, domains and what
 //! they ask for are as uneven as such things are, days have their busy hours, functions are deployed, sandboxes come and
-//! go, and now and then something breaks: see [`faults`].
+//! go, and now and then something breaks (`faults.rs`).
 
 mod faults;
+mod hops;
 mod questions;
 mod shapes;
 mod spans;
@@ -20,8 +21,8 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use crate::hash::hash;
 use crate::time::{DAY, HOUR, Window};
 
+use hops::{Sent, Trip, User};
 pub use questions::{Asked, Known, ask_all, known};
-use shapes::{Sent, Trip, User};
 
 /// What the functions are called after, the busiest first.
 const DOMAINS: [&str; 6] = ["orders", "catalog", "payments", "shipping", "loyalty", "returns"];
@@ -93,7 +94,7 @@ impl Traffic {
 
     /// One of so many, the first the most often: as by Zipf's law, with exponent 1.
     fn uneven(&mut self, of: f64) -> u64 {
-        (of.powf(self.random.f64()) - 1.0) as u64
+        ((of + 1.0).powf(self.random.f64()) - 1.0) as u64
     }
 
     fn chance(&mut self, share: f64) -> bool {
@@ -142,7 +143,7 @@ impl Iterator for Traffic {
         }
         while self.ready.is_empty() {
             let (at, domain) = (self.now(), self.uneven(DOMAINS.len() as f64) as usize);
-            self.transaction(domain.min(DOMAINS.len() - 1), at);
+            self.transaction(domain, at);
         }
         self.made += 1;
         self.ready.pop_front()

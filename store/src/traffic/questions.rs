@@ -42,7 +42,7 @@ pub struct Known {
 ///
 /// When the table can't be read.
 pub async fn known(reader: &Reader, window: Window, nth: usize) -> Result<Option<Known>, Error> {
-    let functions = reader.functions(window).await?.found;
+    let functions = reader.functions(window, &Filter::default()).await?.found;
     let Some(worst) = functions.into_iter().max_by_key(|row| row.failures) else { return Ok(None) };
     let failures = reader.failures(&worst.function, window, &Filter::default(), PAGE).await?.found;
     let Some(failure) = failures.get(nth % failures.len().max(1)).cloned() else { return Ok(None) };
@@ -67,12 +67,19 @@ pub async fn ask_all(reader: &Reader, window: Window, known: &Known) -> Result<V
     let by_build = Filter { build: failure.build.clone(), failed: Some(false), ..any.clone() };
     let by_error = Filter { error: failure.error.as_ref().map(|error| error.kind.clone()), ..any.clone() };
     let (list, found) = (bound::list(window), bound::find(1));
-    let transactions = bound::transactions(window, PAGE as u64);
+    let (transactions, of) = (bound::transactions(window), bound::TRANSACTIONS_OF);
+    let failed = Filter { failed: Some(true), ..any.clone() };
     let find = |text| reader.find(text, &["user.id"]);
     Ok(vec![
         time("transactions", transactions, reader.transactions(window, &any, PAGE)).await?,
         time("transactions of an entry", transactions, reader.transactions(window, &by_entry, PAGE)).await?,
-        time("transactions of a user", transactions, reader.transactions(window, &by_user, PAGE)).await?,
+        time("transactions of a user", of, reader.transactions(window, &by_user, PAGE)).await?,
+        time(
+            "transactions that failed",
+            bound::transactions_that_failed(window),
+            reader.transactions(window, &failed, PAGE),
+        )
+        .await?,
         time("runs", list, reader.runs(function, window, &any, PAGE)).await?,
         time("runs of a build that went well", list, reader.runs(function, window, &by_build, PAGE)).await?,
         time("runs of a user", list, reader.runs(function, window, &by_user, PAGE)).await?,
@@ -87,9 +94,9 @@ pub async fn ask_all(reader: &Reader, window: Window, known: &Known) -> Result<V
         time("transaction", bound::TRANSACTION, reader.transaction(trace)).await?,
         time("export", bound::TRANSACTION, reader.export(trace)).await?,
         time("logs", bound::LOGS, reader.logs(runs)).await?,
-        time("impact", bound::impact(window), reader.impact(function, window)).await?,
-        time("errors", bound::errors(window), reader.errors(window)).await?,
-        time("functions", list, reader.functions(window)).await?,
+        time("impact", bound::impact(window), reader.impact(function, window, &any)).await?,
+        time("errors", bound::errors(window), reader.errors(window, &any)).await?,
+        time("functions", list, reader.functions(window, &any)).await?,
         time("map", list, reader.map(window)).await?,
     ])
 }

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
-use super::shapes::Trip;
+use super::hops::Trip;
 
 /// An invocation while it runs: its own span first.
 #[derive(Debug)]

@@ -1,0 +1,98 @@
+//! Synthetic traffic: what each question takes, and that any DynamoDB gives the same answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::time::{DAY, HOUR};
+use crate::traffic::{Asked, Handed, Traffic, ask_all, known};
+use crate::{Filter, bound};
+
+/// As much as a test waits for. Against another engine it is more.
+const FEW: usize = 400;
+const MANY: usize = 2000;
+
+/// Two days of traffic, written as its sandboxes would.
+async fn write_traffic(table: &Table, invocations: usize) {
+    let mut sandboxes: BTreeMap<String, Vec<Handed>> = BTreeMap::new();
+    for handed in Traffic::new(7, invocations, Window::new(NOW - 2 * DAY, NOW)) {
+        sandboxes.entry(handed.sandbox.clone()).or_default().push(handed);
+    }
+    for (sandbox, handed) in sandboxes {
+        let resource_spans = handed.into_iter().flat_map(|one| one.request.resource_spans).collect();
+        let writer = table.store.writer(&sandbox, Options::default());
+        write(&writer, ExportTraceServiceRequest { resource_spans }).await;
+    }
+}
+
+async fn ask(table: &Table, window: Window, nth: usize) -> Vec<Asked> {
+    let reader = table.reader();
+    let known = known(&reader, window, nth).await.unwrap().unwrap();
+    ask_all(&reader, window, &known).await.unwrap()
+}
+
+/// Asked of moto where that is named, and of the embedded engine.
+#[tokio::test]
+async fn any_engine_gives_the_same_answers() {
+    let (named, embedded) = (Table::new().await, Table::embedded().await);
+    let invocations = if std::env::var(MOTO).is_ok() { MANY } else { FEW };
+    write_traffic(&named, invocations).await;
+    write_traffic(&embedded, invocations).await;
+    for (length, nth) in [(HOUR, 0), (DAY, 1), (2 * DAY, 3)] {
+        let window = Window::new(NOW - length, NOW);
+        if known(&embedded.reader(), window, nth).await.unwrap().is_none() {
+            continue;
+        }
+        for (one, other) in ask(&named, window, nth).await.into_iter().zip(ask(&embedded, window, nth).await)
+        {
+            assert!(one.requests <= one.bound, "{}: {} of {}", one.question, one.requests, one.bound);
+            assert_eq!(one.answer, other.answer, "{} of {length} ms", one.question);
+        }
+    }
+}
+
+/// As the documentation has it, without further pages.
+#[tokio::test]
+async fn each_question_takes_as_many_requests_as_are_documented() {
+    let table = Table::embedded().await;
+    write_traffic(&table, FEW).await;
+    let reader = table.reader();
+    for length in [HOUR, DAY, 2 * DAY] {
+        let window = Window::new(NOW - length, NOW);
+        let (shards, any) = (window.days().count() as u64 * 16, Filter::default());
+        assert_eq!(shards, 16 * (1 + length / DAY), "the last of the days has not ended");
+        let functions = reader.functions(window, &any).await.unwrap();
+        assert_eq!((functions.requests, bound::list(window)), (shards, shards + 50));
+        assert_eq!(reader.map(window).await.unwrap().requests, shards);
+        // There are fewer, so all days are asked.
+        assert_eq!(reader.runs("orders-api", window, &any, 1000).await.unwrap().requests, shards);
+        assert_eq!(reader.failures("orders-api", window, &any, 1000).await.unwrap().requests, shards);
+        let transactions = reader.transactions(window, &any, 500).await.unwrap();
+        assert_eq!(transactions.requests, shards + transactions.found.len() as u64);
+        let failing = functions.found.iter().filter(|row| row.failures > 0).count() as u64;
+        let errors = reader.errors(window, &any).await.unwrap();
+        assert_eq!(errors.requests, shards + failing.min(10) * shards);
+        let of_user = reader.with_baggage("user.id", "u-00000", window, 50).await.unwrap();
+        assert_eq!((of_user.requests, bound::WITH_BAGGAGE), (16, 66));
+
+        let Some(worst) = functions.found.iter().max_by_key(|row| row.failures) else { continue };
+        let impact = reader.impact(&worst.function, window, &any).await.unwrap();
+        let mut causes = 0;
+        for group in impact.found.errors.iter().take(5) {
+            causes += reader.transaction(&group.example.trace_id).await.unwrap().requests;
+        }
+        assert_eq!(impact.requests, 2 * shards + impact.found.looked_at + causes);
+    }
+    let day = Window::new(NOW - DAY, NOW);
+    let run = reader.runs("orders-api", day, &Filter::default(), 1).await.unwrap().found.remove(0);
+    let transaction = reader.transaction(&run.trace_id).await.unwrap();
+    assert!(transaction.requests > transaction.found.runs.len() as u64);
+    assert_eq!(reader.export(&run.trace_id).await.unwrap().requests, transaction.requests);
+    let names = transaction.found.runs.iter().flat_map(|run| [&run.request_id, &run.trace_id]);
+    let names = names.collect::<BTreeSet<_>>().len() as u64;
+    assert_eq!(reader.logs(&transaction.found.runs).await.unwrap().requests, names);
+    for (text, requests) in [(run.trace_id.as_str(), 3 + 16), (&run.request_id, 2 + 16), ("nothing", 2 + 16)]
+    {
+        assert_eq!(reader.find(text, &["user.id"]).await.unwrap().requests, requests, "{text}");
+    }
+    assert_eq!(bound::find(1), 3 + 16 + 50);
+}
