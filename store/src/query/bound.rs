@@ -10,11 +10,17 @@ fn shards(window: Window) -> u64 {
     window.days().count() as u64 * u64::from(SHARDS)
 }
 
-/// Of [`runs`](super::Reader::runs), [`failures`](super::Reader::failures), [`functions`](super::Reader::functions)
-/// and [`map`](super::Reader::map).
+/// Of [`runs`](super::Reader::runs) and [`failures`](super::Reader::failures).
 #[must_use]
 pub fn list(window: Window) -> u64 {
     shards(window) + MAX_PAGES
+}
+
+/// Of [`functions`](super::Reader::functions), [`map`](super::Reader::map) and [`rates`](super::Reader::rates), which
+/// tell of as many hours before as well.
+#[must_use]
+pub fn counted(window: Window) -> u64 {
+    list(window.whole_hours().with_before())
 }
 
 /// Of [`transactions`](super::Reader::transactions), of which at most 500 are asked for.
@@ -50,11 +56,12 @@ pub const LOGS: u64 = 2 * logs::MAX_RUNS as u64 + MAX_PAGES;
 /// Of [`impact`](super::Reader::impact).
 #[must_use]
 pub fn impact(window: Window) -> u64 {
-    2 * shards(window) + impact::MAX_ENDINGS as u64 + MAX_PAGES + impact::MAX_CAUSES as u64 * TRANSACTION
+    let failures = shards(window.with_before());
+    failures + counted(window) + impact::MAX_ENDINGS as u64 + impact::MAX_CAUSES as u64 * TRANSACTION
 }
 
 /// Of [`errors`](super::Reader::errors).
 #[must_use]
 pub fn errors(window: Window) -> u64 {
-    (1 + errors::MAX_FUNCTIONS as u64) * shards(window) + MAX_PAGES
+    errors::MAX_FUNCTIONS as u64 * shards(window.with_before()) + list(window)
 }

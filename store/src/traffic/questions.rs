@@ -43,7 +43,9 @@ pub struct Known {
 /// When the table can't be read.
 pub async fn known(reader: &Reader, window: Window, nth: usize) -> Result<Option<Known>, Error> {
     let functions = reader.functions(window, &Filter::default()).await?.found;
-    let Some(worst) = functions.into_iter().max_by_key(|row| row.failures) else { return Ok(None) };
+    let Some(worst) = functions.into_iter().max_by_key(|row| row.now.figures.failures) else {
+        return Ok(None);
+    };
     let failures = reader.failures(&worst.function, window, &Filter::default(), PAGE).await?.found;
     let Some(failure) = failures.get(nth % failures.len().max(1)).cloned() else { return Ok(None) };
     let Transaction { spans, runs, .. } = reader.transaction(&failure.trace_id).await?.found;
@@ -66,6 +68,7 @@ pub async fn ask_all(reader: &Reader, window: Window, known: &Known) -> Result<V
     let by_user = Filter { user: Some(user.clone()), ..any.clone() };
     let by_build = Filter { build: failure.build.clone(), failed: Some(false), ..any.clone() };
     let by_error = Filter { error: failure.error.as_ref().map(|error| error.kind.clone()), ..any.clone() };
+    let counted = bound::counted(window);
     let (list, found) = (bound::list(window), bound::find(1));
     let (transactions, of) = (bound::transactions(window), bound::TRANSACTIONS_OF);
     let failed = Filter { failed: Some(true), ..any.clone() };
@@ -96,8 +99,9 @@ pub async fn ask_all(reader: &Reader, window: Window, known: &Known) -> Result<V
         time("logs", bound::LOGS, reader.logs(runs)).await?,
         time("impact", bound::impact(window), reader.impact(function, window, &any)).await?,
         time("errors", bound::errors(window), reader.errors(window, &any)).await?,
-        time("functions", list, reader.functions(window, &any)).await?,
-        time("map", list, reader.map(window)).await?,
+        time("functions", counted, reader.functions(window, &any)).await?,
+        time("rates", counted, reader.rates(window, &any)).await?,
+        time("map", counted, reader.map(window)).await?,
     ])
 }
 
