@@ -59,9 +59,21 @@ pub enum Command {
 
     /// Tell what happened in one transaction
     ///
-    /// Takes the id of a trace, or whatever `throughline find` finds.
+    /// Takes the id of a trace, or whatever `throughline find` finds. What is dotted has no context of its sender's: it links
+    /// to it, or has an id in common. Of runs that failed all is told that they say, with their last log lines.
+    ///
+    /// It is held against the last good transactions of the same entry point and path, of the 24 hours before it. One that
+    /// failed is told with others that wrote the same items of DynamoDB within a quarter of an hour, as far as the spans
+    /// tell their keys.
     #[command(after_help = ANSWERS)]
     Trace(ask::TraceOptions),
+
+    /// Tell the log lines of a transaction, or of the newest runs that are asked for
+    ///
+    /// In the order of time, each with its function and the beginning of its trace's id. Without an ID those of the
+    /// newest 100 runs of --function, or of what other filters ask for.
+    #[command(after_help = ANSWERS)]
+    Logs(ask::LogsOptions),
 
     /// Tell what the failures of a function break, for whom, since when and why
     ///

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Find(options) => answered(ask::run(Question::Find(&options))),
         Command::Traces(options) => answered(ask::run(Question::Traces(&options))),
         Command::Trace(options) => answered(ask::run(Question::Trace(&options))),
+        Command::Logs(options) => answered(ask::run(Question::Logs(&options))),
         Command::Impact(options) => answered(ask::run(Question::Impact(&options))),
         Command::Errors(options) => answered(ask::run(Question::Errors(&options))),
         Command::Functions(options) => answered(ask::run(Question::Functions(&options))),

@@ -29,7 +29,7 @@ pub use item::{Damaged, Item, Pointer, check_item};
 #[cfg(feature = "aws-sdk")]
 pub use query::{
     Answer, BuildRow, By, Cause, Comparison, Difference, EntryHit, ErrorGroup, Figures, Filter, Found,
-    FunctionRow, HourRow, Impact, Join, MAX_PAGES, MapEdge, Path, Rates, Reader, Slower, Summary,
+    FunctionRow, HourRow, Impact, Join, MAX_PAGES, MapEdge, Path, Rates, Reader, SameItem, Slower, Summary,
     Transaction, Trend, Upstream, Usage, UserHit, bound,
 };
 pub use run::{Card, Failure, Name, Way};

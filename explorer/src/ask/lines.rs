@@ -5,14 +5,35 @@ use throughline_store::log::LogLine;
 use super::words::{cut, harmless};
 use crate::trace::Style;
 
-/// The levels that one looks for, as they are called.
-const BAD: [&str; 4] = ["ERROR", "FATAL", "CRITICAL", "SEVERE"];
+/// How bad a level is, from 1 to 6, by the names that programs give it.
+const LEVELS: [&[&str]; 6] = [
+    &["trace", "verbose"],
+    &["debug"],
+    &["info", "information", "notice"],
+    &["warn", "warning"],
+    &["error", "err", "severe"],
+    &["fatal", "critical", "panic", "emergency", "alert"],
+];
+const ERROR: u8 = 5;
+
+pub(super) fn level(text: &str) -> Option<u8> {
+    let is_of = |names: &&[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(text));
+    u8::try_from(LEVELS.iter().position(is_of)? + 1).ok()
+}
+
+/// How bad a line is; 0 if it does not say.
+pub(super) fn severity(line: &LogLine) -> u8 {
+    line.level.as_deref().and_then(level).unwrap_or_default()
+}
+
+pub(super) fn is_bad(line: &LogLine) -> bool {
+    severity(line) >= ERROR
+}
 
 /// A line: when, how bad, what it says and its fields; as wide as the terminal unless all of it is asked for. `before`
 /// stands before what it says.
 pub(super) fn told(line: &LogLine, indent: &str, before: &str, style: Style, whole: bool) -> String {
     let level = harmless(line.level.as_deref().unwrap_or_default());
-    let is_bad = BAD.iter().any(|bad| level.eq_ignore_ascii_case(bad));
     let mut said = line.message.trim_end().to_owned();
     for (name, value) in &line.attributes {
         said += &format!("  {name}={value}");
@@ -22,7 +43,7 @@ pub(super) fn told(line: &LogLine, indent: &str, before: &str, style: Style, who
     // A line feed within a line is one of its words.
     let said = harmless(&said.replace('\n', " ⏎ "));
     let said = if whole { said } else { cut(&said, room) };
-    if is_bad { format!("{start}{}", style.red(&said)) } else { format!("{start}{said}") }
+    if is_bad(line) { format!("{start}{}", style.red(&said)) } else { format!("{start}{said}") }
 }
 
 /// The time of day to the millisecond.

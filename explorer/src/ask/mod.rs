@@ -10,7 +10,9 @@ mod flag;
 mod functions;
 mod impact;
 mod lines;
+mod logs;
 mod map;
+mod named;
 mod story;
 mod table;
 mod trace;
@@ -59,6 +61,8 @@ pub enum Question<'a> {
     Traces(&'a TracesOptions),
     /// What happened in one?
     Trace(&'a TraceOptions),
+    /// What was logged?
+    Logs(&'a LogsOptions),
     /// What do the failures of a function break?
     Impact(&'a ImpactOptions),
     /// What fails?
@@ -73,6 +77,7 @@ pub use errors::Options as ErrorsOptions;
 pub use find::Options as FindOptions;
 pub use functions::Options as FunctionsOptions;
 pub use impact::Options as ImpactOptions;
+pub use logs::Options as LogsOptions;
 pub use map::Options as MapOptions;
 pub use trace::Options as TraceOptions;
 pub use traces::Options as TracesOptions;
@@ -87,6 +92,7 @@ pub async fn run(question: Question<'_>) -> anyhow::Result<bool> {
         Question::Find(options) => &options.common,
         Question::Traces(options) => &options.common,
         Question::Trace(options) => &options.common,
+        Question::Logs(options) => &options.common,
         Question::Impact(options) => &options.common,
         Question::Errors(options) => &options.common,
         Question::Functions(options) => &options.common,
@@ -104,6 +110,7 @@ pub async fn run(question: Question<'_>) -> anyhow::Result<bool> {
         Question::Find(options) => options.ask(&asked).await,
         Question::Traces(options) => options.ask(&asked).await,
         Question::Trace(options) => options.ask(&asked).await,
+        Question::Logs(options) => options.ask(&asked).await,
         Question::Impact(options) => options.ask(&asked).await,
         Question::Errors(options) => options.ask(&asked).await,
         Question::Functions(options) => options.ask(&asked).await,

@@ -1,6 +1,7 @@
 //! What the store is asked in the terminal: through the program itself, of a store in a file.
 
 mod figures;
+mod logs;
 mod narrow;
 mod shop;
 mod story;

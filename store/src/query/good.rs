@@ -56,6 +56,14 @@ pub enum Path {
     Shorter,
 }
 
+impl Comparison {
+    /// Whether anything differs.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        self.path != Path::Same || !self.differences.is_empty() || !self.slower.is_empty()
+    }
+}
+
 /// A good transaction by its cards.
 struct Good {
     first: Card,

@@ -19,6 +19,7 @@ mod latest;
 mod lists;
 mod logs;
 mod map;
+mod same_items;
 mod search;
 mod traces;
 mod transaction;
@@ -38,6 +39,7 @@ pub use functions::{BuildRow, FunctionRow, HourRow, Trend, Usage};
 pub use good::{Comparison, Path};
 pub use impact::{EntryHit, Impact, UserHit};
 pub use map::MapEdge;
+pub use same_items::SameItem;
 pub use search::Summary;
 pub use transaction::{Join, Transaction};
 

@@ -1,6 +1,6 @@
 //! The runs of a transaction, each with its spans and its log lines.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use throughline_store::log::LogLine;
 use throughline_store::{Card, Transaction};
@@ -65,6 +65,7 @@ struct Owners<'a> {
     runs: &'a [Card],
     spans: HashMap<(&'a str, &'a str), &'a Span>,
     heads: HashMap<&'a str, usize>,
+    traces: BTreeSet<&'a str>,
 }
 
 impl<'a> Owners<'a> {
@@ -77,6 +78,7 @@ impl<'a> Owners<'a> {
             runs: &transaction.runs,
             spans: transaction.spans.iter().map(key).collect(),
             heads: heads.collect(),
+            traces: transaction.spans.iter().map(|span| span.trace_id.as_str()).collect(),
         }
     }
 
@@ -100,8 +102,8 @@ impl<'a> Owners<'a> {
         if let Some(span) = span {
             return self.of(span);
         }
-        let is_foreign = |trace: &String| !self.spans.keys().any(|(ours, _)| ours == trace);
-        if line.trace_id.as_ref().is_some_and(is_foreign) && !self.spans.is_empty() {
+        let is_foreign = |trace: &str| !self.traces.contains(trace);
+        if line.trace_id.as_deref().is_some_and(is_foreign) && !self.traces.is_empty() {
             return None;
         }
         let Some(request) = &line.request_id else { return self.at_that_time(&line.function, line.time) };

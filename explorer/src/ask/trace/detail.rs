@@ -1,6 +1,8 @@
 //! What one run says of itself: its error with where it comes from, calls that failed, attributes that matter, payloads,
 //! log lines.
 
+use std::collections::BTreeSet;
+
 use throughline_store::log::LogLine;
 use throughline_store::span::Event;
 
@@ -62,6 +64,9 @@ const TOLD: [&str; 21] = [
     "throughline.dropped_spans",
     "throughline.dry_run",
 ];
+/// The kind of an error that has none
+/// (<https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/#error-type>).
+const OTHER: &str = "_OTHER";
 const FLAG: &str = "feature_flag.evaluation";
 
 /// How much is told.
@@ -87,7 +92,10 @@ pub(super) fn detail(chapter: &Chapter<'_>, how: How) -> Vec<String> {
     title.push(style.dim(&format!("request {}", harmless(&run.request_id))));
     let mut told = vec![title.join("  ")];
     if let Some(error) = &run.error {
-        told.extend(message(&format!("{}: {}", error.kind, whole_message(chapter, &error.message)), how));
+        let said = whole_message(chapter, &error.message);
+        // A kind that says nothing, as a boxed error has.
+        let said = if error.kind == OTHER { said.to_owned() } else { format!("{}: {said}", error.kind) };
+        told.extend(message(&said, how));
     }
     for exception in exceptions(chapter) {
         told.extend(of_exception(exception, run.error.is_some(), how));
@@ -168,7 +176,7 @@ fn of_call(call: &Span, how: How) -> Vec<String> {
 
 /// Attributes that matter and flags, on one line; all of them, one on each, if all is asked for.
 fn attributes<'a>(spans: impl Iterator<Item = &'a Span>, how: How) -> impl Iterator<Item = String> {
-    let mut told: Vec<String> = Vec::new();
+    let (mut told, mut seen) = (Vec::new(), BTreeSet::new());
     for span in spans {
         let flags = span.events.iter().filter(|event| event.name == FLAG).map(|event| {
             let said = |name: &str| event.attributes.get(name).map(String::as_str).unwrap_or_default();
@@ -177,13 +185,13 @@ fn attributes<'a>(spans: impl Iterator<Item = &'a Span>, how: How) -> impl Itera
         let shown = span.attributes.iter().filter(|(name, _)| how.full && !is_payload(name) || matters(name));
         for one in flags.chain(shown.map(|(name, value)| format!("{name}={value}"))) {
             let one = fit(&one, how, MAX_PAYLOAD / 2);
-            if !told.contains(&one) {
+            if seen.insert(one.clone()) {
                 told.push(one);
             }
         }
     }
     if !how.full && !told.is_empty() {
-        told = vec![told.join("  ")];
+        told = vec![fit(&told.join("  "), how, MAX_PAYLOAD)];
     }
     told.into_iter()
 }

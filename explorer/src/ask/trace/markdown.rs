@@ -5,11 +5,11 @@ use throughline_store::{Answer, Card, Impact};
 
 use super::chapters::chapters;
 use super::detail::{How, detail};
-use super::{Tale, compared, notes, swallowed};
+use super::{Tale, compared, notes, same_items, swallowed, tree};
 use crate::ask::story::Story;
 use crate::ask::when;
 use crate::ask::words::{count, counted, harmless, micros};
-use crate::trace::{Style, paint, rows, trigger};
+use crate::trace::{Style, trigger};
 
 /// As wide as tickets show it without a scroll bar.
 const STYLE: Style = Style { width: 110, colour: false };
@@ -46,7 +46,7 @@ pub(super) fn markdown(tale: &Tale, story: &Story, how: How, beside: &Beside<'_>
     if let (Some(run), Some(impact)) = (failed, beside.impact) {
         text += &format!("- since: {}\n", since(run, impact, beside.now));
     }
-    text += &section("What happened", &fenced(&paint(&rows(&story.tree), STYLE)));
+    text += &section("What happened", &fenced(&tree(story, how)));
     for note in notes(transaction, story) {
         text += &format!("\n{}\n", code(&note));
     }
@@ -64,6 +64,10 @@ pub(super) fn markdown(tale: &Tale, story: &Story, how: How, beside: &Beside<'_>
             "Compared",
             &format!("{}\n{}", code(&compared::title(good, beside.now)), table(compared::rows(good))),
         );
+    }
+    if !tale.same_items.is_empty() {
+        let lines = same_items::told(&tale.same_items, STYLE);
+        text += &section("The same items", &fenced(&lines));
     }
     text += &section("Commands", &fenced(&beside.commands));
     if beside.at_least || beside.damaged > 0 {

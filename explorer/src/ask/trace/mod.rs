@@ -4,20 +4,18 @@ mod chapters;
 mod compared;
 mod detail;
 mod markdown;
-
-use std::collections::BTreeSet;
+mod same_items;
 
 use clap::Args;
 use serde::Serialize;
 use throughline_store::log::LogLine;
 use throughline_store::time::{HOUR, Window};
-use throughline_store::{Answer, By, Card, Comparison, Filter, Transaction};
+use throughline_store::{Answer, Card, Comparison, Filter, SameItem, Transaction};
 
 use super::clocks::Skew;
-use super::find::BAGGAGE;
 use super::story::Story;
 use super::words::counted;
-use super::{Asked, Common, Told, harmless, when};
+use super::{Asked, Common, Told, harmless, named, when};
 use crate::trace::{Style, duration, paint, rows, trigger};
 use chapters::{Chapter, chapters};
 use compared::compared;
@@ -28,6 +26,8 @@ use markdown::{Beside, markdown};
 const RECENT: u64 = 45 * 60_000;
 /// How many runs are told one by one, unless all is asked for.
 const MAX_RUNS: usize = 3;
+/// How many rows of the tree.
+const MAX_ROWS: usize = 300;
 
 /// What `throughline trace` is asked for.
 #[derive(Debug, Clone, Args)]
@@ -63,11 +63,13 @@ struct Tale {
     skews: Vec<Skew>,
     /// Against the last good transaction of the same shape, if there is one.
     good: Option<Comparison>,
+    /// Of one that failed: the items of DynamoDB that it and others wrote.
+    same_items: Vec<SameItem>,
 }
 
 impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
-        let (answer, note) = self.transaction(asked).await?;
+        let (answer, note) = named::transaction(&self.id, asked).await?;
         let Answer { found: transaction, mut at_least, mut damaged, mut requests } = answer;
         if transaction.spans.is_empty() && transaction.runs.is_empty() {
             let lines = vec![format!("nothing is known of {}", harmless(&self.id))];
@@ -78,12 +80,23 @@ impl Options {
         let wanted: Vec<Card> = transaction.runs.iter().filter(is_wanted).cloned().collect();
         let logs = asked.answered(asked.reader.logs(&wanted).await)?;
         let good = asked.answered(asked.reader.last_good(&transaction).await)?;
+        let same_items = if transaction.runs.iter().any(Card::failed) {
+            asked.answered(asked.reader.same_items(&transaction).await)?
+        } else {
+            Answer::default()
+        };
         at_least |= logs.at_least;
-        requests += logs.requests + good.requests;
-        damaged.extend(logs.damaged.into_iter().chain(good.damaged));
+        requests += logs.requests + good.requests + same_items.requests;
+        damaged.extend([logs.damaged, good.damaged, same_items.damaged].into_iter().flatten());
 
         let story = Story::new(&transaction);
-        let tale = Tale { logs: logs.found, skews: story.skews.clone(), good: good.found, transaction };
+        let tale = Tale {
+            logs: logs.found,
+            skews: story.skews.clone(),
+            good: good.found,
+            same_items: same_items.found,
+            transaction,
+        };
         let next = next(&tale.transaction, asked.now);
         let next: Vec<&str> = next.iter().map(String::as_str).collect();
         let how = How { style: asked.style, full: self.full, logs: self.logs };
@@ -125,32 +138,6 @@ impl Options {
         let text = markdown(&answer.found, story, how, &beside);
         Ok(Told { is_found: true, text, json: serde_json::Value::Null })
     }
-
-    /// The transaction with this trace id, else the first that the text leads to; what is to be said of that.
-    async fn transaction(&self, asked: &Asked<'_>) -> anyhow::Result<(Answer<Transaction>, Option<String>)> {
-        let id = self.id.trim();
-        if id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            let answer = asked.answered(asked.reader.transaction(id).await)?;
-            if !answer.found.runs.is_empty() || !answer.found.spans.is_empty() {
-                return Ok((answer, None));
-            }
-        }
-        let found = asked.answered(asked.reader.find(id, &BAGGAGE).await)?;
-        let Some(first) = found.found.first() else {
-            let Answer { at_least, damaged, requests, .. } = found;
-            return Ok((Answer { found: Transaction::default(), at_least, damaged, requests }, None));
-        };
-        let others: BTreeSet<&str> = found.found.iter().map(|one| one.run.trace_id.as_str()).collect();
-        let note = match &first.by {
-            By::Baggage(key) if others.len() > 1 => {
-                Some(format!("the newest of {} transactions of {key} {}", others.len(), harmless(id)))
-            }
-            _ => None,
-        };
-        let mut answer = asked.answered(asked.reader.transaction(&first.run.trace_id).await)?;
-        answer.requests += found.requests;
-        Ok((answer, note))
-    }
 }
 
 /// The next useful question: what failed, else what else came in there, at that time.
@@ -177,12 +164,18 @@ impl Tale {
     fn lines(&self, story: &Story, how: How, now: u64) -> Vec<String> {
         let style = how.style;
         let mut lines = vec![title(&self.transaction, story, style)];
-        lines.extend(paint(&rows(&story.tree), style));
+        lines.extend(tree(story, how));
         lines.extend(notes(&self.transaction, story).iter().map(|note| style.amber(note)));
         lines.extend(self.details(how));
-        if let Some(good) = &self.good {
+        // That one which went well differs in nothing is nothing to tell.
+        let failed = self.transaction.runs.iter().any(Card::failed);
+        if let Some(good) = self.good.as_ref().filter(|good| failed || good.differs()) {
             lines.push(String::new());
             lines.extend(compared(good, now, style));
+        }
+        if !self.same_items.is_empty() {
+            lines.push(String::new());
+            lines.extend(same_items::told(&self.same_items, style));
         }
         if lines.iter().any(String::is_empty) {
             lines.push(String::new());
@@ -211,6 +204,17 @@ impl Tale {
         }
         lines
     }
+}
+
+/// The rows of the tree, as many as one reads.
+fn tree(story: &Story, how: How) -> Vec<String> {
+    let mut rows = rows(&story.tree);
+    let more = if how.full { 0 } else { rows.len().saturating_sub(MAX_ROWS) };
+    rows.truncate(rows.len() - more);
+    let mut lines = paint(&rows, how.style);
+    let told = || format!("… and {} (--full)", counted(more as u64, "row more", "rows more"));
+    lines.extend((more > 0).then(told));
+    lines
 }
 
 /// What it was, for whom, how long it took, and how it ended.

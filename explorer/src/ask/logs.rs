@@ -1,0 +1,161 @@
+//! `throughline logs`: what runs wrote into their logs.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use throughline_store::log::LogLine;
+use throughline_store::{Answer, Card};
+
+use super::filters::{Narrow, Reads};
+use super::words::{counted, harmless};
+use super::{ANSWER, Asked, Common, Told, lines, named, when};
+
+/// How many runs the lines are read of, the newest, as the store's bound is.
+const MAX_RUNS: usize = 100;
+/// As much of a trace's id as tells it from others nearby.
+const SHORT: usize = 8;
+
+/// What `throughline logs` is asked for.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Those of this transaction: the id of a trace, a request or a message, a correlation id, or a user's for the newest
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+
+    #[command(flatten)]
+    narrow: Narrow,
+
+    /// Only lines at least as bad: debug, info, warn, error
+    #[arg(long, value_name = "LEVEL", help_heading = "Filters", value_parser = level)]
+    level: Option<u8>,
+
+    /// Only lines that have this text in what they say or in a field, in upper or lower case
+    #[arg(long, value_name = "TEXT", help_heading = "Filters")]
+    matching: Option<String>,
+
+    /// How many are told, the newest
+    #[arg(long, value_name = "NUMBER", help_heading = ANSWER, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    limit: u16,
+
+    /// Tell lines whole
+    #[arg(long, help_heading = ANSWER)]
+    full: bool,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+impl Options {
+    pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
+        let Answer { found: runs, mut at_least, mut damaged, mut requests } = match &self.id {
+            Some(id) => self.of_transaction(id, asked).await?,
+            None => self.of_runs(asked).await?,
+        };
+        let logs = asked.answered(asked.reader.logs(&runs).await)?;
+        at_least |= logs.at_least;
+        damaged.extend(logs.damaged);
+        requests += logs.requests;
+        let traces: BTreeMap<&str, &str> =
+            runs.iter().map(|run| (run.request_id.as_str(), run.trace_id.as_str())).collect();
+        let mut found: Vec<LogLine> = logs.found.into_iter().filter(|line| self.wants(line)).collect();
+        for line in &mut found {
+            let trace = line.request_id.as_deref().and_then(|request| traces.get(request));
+            line.trace_id = line.trace_id.take().or_else(|| Some((*trace?).to_owned()));
+        }
+        let left_out = found.len().saturating_sub(usize::from(self.limit));
+        found.drain(..left_out);
+        let answer = Answer { found, at_least, damaged, requests };
+        let next = self.next(&runs, &answer.found, asked);
+        let next: Vec<&str> = next.iter().map(String::as_str).collect();
+        if answer.found.is_empty() {
+            let read = counted(runs.len() as u64, "run", "runs");
+            return asked.tell(&answer, false, vec![format!("no such log lines: {read} looked at")], &next);
+        }
+        let mut told = Vec::new();
+        if left_out > 0 {
+            told.push(asked.style.dim(&format!("the newest {}: {left_out} more (--limit)", self.limit)));
+        }
+        told.extend(self.lines(&answer.found, asked));
+        asked.tell(&answer, true, told, &next)
+    }
+
+    async fn of_transaction(&self, id: &str, asked: &Asked<'_>) -> anyhow::Result<Answer<Vec<Card>>> {
+        anyhow::ensure!(
+            self.narrow.words(Reads::Runs).is_empty(),
+            "an ID names one transaction: no filters beside it but --level and --matching"
+        );
+        let Answer { found, at_least, damaged, requests } = named::transaction(id, asked).await?.0;
+        Ok(Answer { found: found.runs, at_least, damaged, requests })
+    }
+
+    /// The newest runs that are asked for.
+    async fn of_runs(&self, asked: &Asked<'_>) -> anyhow::Result<Answer<Vec<Card>>> {
+        let (filter, window) = self.narrow.asks("logs", Reads::Runs, asked)?;
+        let mut answer = match &filter.function {
+            Some(function) if filter.only_failures() => {
+                asked.answered(asked.reader.failures(function, window, &filter, MAX_RUNS).await)?
+            }
+            Some(function) => asked.answered(asked.reader.runs(function, window, &filter, MAX_RUNS).await)?,
+            None if filter == throughline_store::Filter::default() => {
+                anyhow::bail!("whose log lines? Name a transaction (an ID), a --function, or another filter")
+            }
+            None => {
+                let answer = asked.reader.transactions(window, &filter, MAX_RUNS).await;
+                let Answer { found, at_least, damaged, requests } = asked.answered(answer)?;
+                let found = found.into_iter().map(|one| one.run).collect();
+                Answer { found, at_least, damaged, requests }
+            }
+        };
+        answer.at_least |= answer.found.len() >= MAX_RUNS;
+        Ok(answer)
+    }
+
+    fn wants(&self, line: &LogLine) -> bool {
+        let has = |text: &str| {
+            let wanted = self.matching.as_deref().unwrap_or_default().to_lowercase();
+            text.to_lowercase().contains(&wanted)
+        };
+        let bad_enough = self.level.is_none_or(|least| lines::severity(line) >= least);
+        bad_enough
+            && (self.matching.is_none()
+                || has(&line.message)
+                || line.attributes.iter().any(|(name, value)| has(&format!("{name}={value}"))))
+    }
+
+    fn lines(&self, found: &[LogLine], asked: &Asked<'_>) -> Vec<String> {
+        let widest = found.iter().map(|line| line.function.chars().count()).max().unwrap_or_default().min(24);
+        let mut told = Vec::new();
+        let mut day = String::new();
+        for line in found {
+            let date = when::full(line.time / 1_000_000);
+            let date = date.split(' ').next().unwrap_or_default();
+            if date != day {
+                date.clone_into(&mut day);
+                told.push(asked.style.dim(&day));
+            }
+            let trace = line.trace_id.as_deref().unwrap_or_default();
+            let trace = trace.get(..SHORT).unwrap_or(trace);
+            let function: String = harmless(&line.function).chars().take(widest).collect();
+            let before = format!("{function:<widest$}  {trace:<SHORT$}  ");
+            told.push(lines::told(line, "", &before, asked.style, self.full));
+        }
+        told
+    }
+
+    /// The transaction of the newest bad line, or of the newest; without lines the same of a longer time.
+    fn next(&self, runs: &[Card], found: &[LogLine], asked: &Asked<'_>) -> Vec<String> {
+        let bad = found.iter().rev().find(|line| lines::is_bad(line));
+        let trace = bad.or(found.last()).and_then(|line| line.trace_id.clone());
+        if let Some(trace) = trace.or_else(|| Some(runs.first()?.trace_id.clone())) {
+            return vec!["trace".to_owned(), trace];
+        }
+        match &self.id {
+            Some(id) => vec!["find".to_owned(), id.clone()],
+            None => [vec!["logs".to_owned()], self.narrow.longer(Reads::Runs, asked.now)].concat(),
+        }
+    }
+}
+
+fn level(text: &str) -> Result<u8, String> {
+    lines::level(text).ok_or_else(|| "is no level: trace, debug, info, warn, error or fatal".to_owned())
+}

@@ -1,0 +1,84 @@
+//! What `throughline logs` tells.
+
+use serde_json::json;
+
+use super::shop::{Shop, log_lines, trace};
+
+fn shop() -> Shop {
+    let shop = Shop::new();
+    assert_eq!(shop.import("logs.jsonl", &[log_lines(1), log_lines(2)]).code, 0);
+    shop
+}
+
+#[test]
+fn of_a_transaction_by_any_of_its_ids() {
+    let shop = shop();
+    for id in [&*trace(1), "c-1", "sqs:m-1", "mail-1", "u-1042"] {
+        assert_eq!(
+            shop.ask(&["logs", id]).text,
+            r#"2026-11-20
+12:00:11.225  INFO   email-sender  00000000  sending a mail
+12:00:11.330  DEBUG  email-sender  00000000  > MAIL FROM  smtp.host=mx1
+12:00:11.340  ERROR  email-sender  00000000  the server said 550
+next: throughline trace 00000000000000000000000000000001 --store shop.db
+"#,
+        );
+    }
+}
+
+#[test]
+fn of_the_runs_that_are_asked_for() {
+    let shop = shop();
+    let count = |arguments: &[&str]| {
+        let answer = shop.json(&[&["logs"], arguments].concat());
+        answer["found"].as_array().unwrap().len()
+    };
+    for (arguments, lines) in [
+        (&["--function", "email-sender"][..], 6),
+        (&["--function", "email-sender", "--failed"], 3),
+        (&["--function", "email-sender", "--user", "u-0007"], 3),
+        (&["--function", "email-sender", "--level", "error"], 2),
+        (&["--function", "email-sender", "--matching", "mail from"], 2),
+        (&["--function", "email-sender", "--matching", "host=MX1", "--level", "info"], 0),
+        (&["--function", "email-sender", "--limit", "4"], 4),
+        (&["--function", "checkout-api"], 0),
+        (&["--failed"], 3),
+        (&["--error", "SmtpRejected", "--level", "warn"], 1),
+    ] {
+        assert_eq!(count(arguments), lines, "{arguments:?}");
+    }
+    let newest = shop.ask_then(&["logs", "--function", "email-sender", "--limit", "1"]);
+    assert!(
+        newest.text.starts_with("the newest 1: 5 more (--limit)\n2026-11-20\n12:00:21.340  ERROR"),
+        "{}",
+        newest.text
+    );
+    let object = shop.json(&["logs", "--function", "email-sender", "--failed", "--limit", "1"]);
+    assert_eq!(object["found"][0]["message"], "the server said 550");
+    assert_eq!((&object["at_least"], &object["found"][0]["trace_id"]), (&json!(false), &json!(trace(1))));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_and_nothing_found_is_1() {
+    let shop = shop();
+    let whose = shop.ask_then(&["logs"]);
+    assert_eq!(whose.code, 2);
+    assert!(
+        whose.errors.contains("Name a transaction (an ID), a --function, or another filter"),
+        "{}",
+        whose.errors
+    );
+    assert_eq!(shop.ask(&["logs", "c-1", "--function", "f"]).code, 2);
+    assert_eq!(shop.ask(&["logs", "c-1", "--level", "loud"]).code, 2);
+    let none = shop.ask_then(&["logs", "--function", "checkout-api"]);
+    assert_eq!(none.code, 1);
+    assert!(
+        none.text.starts_with("no such log lines: 2 runs looked at\nnext: throughline trace "),
+        "{}",
+        none.text
+    );
+    let nobody = shop.ask_then(&["logs", "--function", "nobody"]);
+    assert_eq!(nobody.code, 1);
+    assert!(nobody.text.contains("\nnext: throughline logs --function nobody"), "{}", nobody.text);
+    assert_eq!(shop.ask(&["logs", "nothing"]).code, 1);
+}
