@@ -1,9 +1,12 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::ask::Question;
 use crate::connection::{self, Place, TABLE};
-use crate::{ask, demo, keep, recorder, replay};
+use crate::{ask, demo, dev, keep, recorder, replay};
 
 /// Follows one transaction through every queue, topic, stream and table of a serverless application.
 #[derive(Debug, Parser)]
@@ -15,17 +18,23 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What can be done, and where the store is that would be asked.
+    /// What can be done, and where the store is that would be asked; `dev`: that of the `throughline dev` that runs.
     #[must_use]
-    pub fn overview(variable: impl Fn(&str) -> Option<String>) -> String {
+    pub fn overview(variable: impl Fn(&str) -> Option<String>, dev: Option<PathBuf>) -> String {
         let help = Self::command().render_help();
-        let store = match connection::Options::default().place(variable) {
+        let store = match connection::Options::default().place(variable).or(dev.map(Place::File)) {
             Some(Place::Table(table)) => {
                 format!("Store: table {}, as {TABLE} says\nnext: throughline traces", ask::harmless(&table))
             }
-            Some(Place::File(_)) | None => format!(
+            Some(Place::File(file)) => {
+                format!(
+                    "Store: that of throughline dev, {}\nnext: throughline traces",
+                    ask::harmless(&file.to_string_lossy())
+                )
+            }
+            None => format!(
                 "Store: none. Set {TABLE}, or give --table TABLE or --store FILE\n\
-                 next: throughline import --store traces.db spans.json, or throughline demo"
+                 next: throughline dev, or throughline import --store traces.db spans.json"
             ),
         };
         format!("{help}\n{store}\n")
@@ -34,8 +43,8 @@ impl Cli {
 
 /// What the questions to the store have in common.
 const ANSWERS: &str =
-    "The store is --store FILE, --table TABLE, or the table that THROUGHLINE_STORE_TABLE names, in the \
-region and with the credentials of the AWS SDK's variables.
+    "The store is --store FILE, --table TABLE, the table that THROUGHLINE_STORE_TABLE names, in the region \
+and with the credentials of the AWS SDK's variables, or that of the throughline dev that runs.
 
 Exit status: 0 if something was found, 1 if not, 2 for a wrong command line or if the store can't be read.";
 
@@ -138,6 +147,23 @@ pub enum Command {
   throughline demo --json                one object for programs")]
     Demo(demo::Options),
 
+    /// Take what OpenTelemetry applications on this machine send, into a store that can be asked meanwhile
+    ///
+    /// Listens for OTLP over HTTP on 127.0.0.1:4318, where SDKs send to if they are told nothing else: protobuf or JSON,
+    /// plain or gzipped; traces and log lines are kept, metrics are taken and forgotten. Prints a line for each
+    /// transaction that begins. The questions (traces, trace, impact, …) read from it while it runs, without any option.
+    /// With --store the file stays, and the questions name it; else all is gone with this command.
+    ///
+    /// It takes nothing from a web page: requests to another name than localhost or 127.0.0.1, with an Origin, or of
+    /// another content type are refused.
+    ///
+    /// Exit status: 0 after Ctrl-C, 1 if it can't listen or make the store, 2 for a wrong command line.
+    #[command(after_help = "Examples:
+  throughline dev                         and in another terminal: throughline traces
+  throughline dev --store traces.db       what was taken stays; it is added to
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf ./app")]
+    Dev(dev::Options),
+
     /// Tell what an invocation left behind whose process was killed
     ///
     /// A function that runs with throughline writes down its invocation while it runs, in a file below
@@ -187,6 +213,24 @@ pub enum Command {
     Replay(replay::Options),
 }
 
+impl Command {
+    /// The question to the store that it is, if it is one.
+    #[must_use]
+    pub fn question(&self) -> Option<Question<'_>> {
+        Some(match self {
+            Self::Find(options) => Question::Find(options),
+            Self::Traces(options) => Question::Traces(options),
+            Self::Trace(options) => Question::Trace(options),
+            Self::Logs(options) => Question::Logs(options),
+            Self::Impact(options) => Question::Impact(options),
+            Self::Errors(options) => Question::Errors(options),
+            Self::Functions(options) => Question::Functions(options),
+            Self::Map(options) => Question::Map(options),
+            _ => return None,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,15 +242,17 @@ mod tests {
 
     #[test]
     fn without_arguments_one_learns_what_there_is() {
-        let told = Cli::overview(|_| None);
+        let told = Cli::overview(|_| None, None);
         assert!(
             told.contains("impact") && told.contains("Store: none") && told.contains("--store FILE"),
             "{told}"
         );
-        let told = Cli::overview(|name| (name == TABLE).then(|| "traces".to_owned()));
+        let told = Cli::overview(|name| (name == TABLE).then(|| "traces".to_owned()), None);
         assert!(
             told.contains("Store: table traces") && told.ends_with("next: throughline traces\n"),
             "{told}"
         );
+        let told = Cli::overview(|_| None, Some("/run/dev.db".into()));
+        assert!(told.contains("Store: that of throughline dev, /run/dev.db"), "{told}");
     }
 }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::dev;
 use anyhow::{Context, bail};
 use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
@@ -82,10 +83,11 @@ impl Options {
     ///
     /// When no store is named, or a file is none. That AWS can be reached is not tried.
     pub async fn connect(&self, missing: Missing) -> anyhow::Result<Connection> {
-        let Some(place) = self.place(|name| std::env::var(name).ok()) else {
+        let named = self.place(|name| std::env::var(name).ok());
+        let Some(place) = named.or_else(|| dev::running().map(Place::File)) else {
             bail!(
                 "no store to read from: set {TABLE} (and AWS_REGION, and credentials) or give --table TABLE for a \
-                 table in AWS, or --store FILE for one in a file"
+                 table in AWS, or --store FILE for one in a file, or let throughline dev run"
             );
         };
         let is_named = self.table.is_some() || self.file.is_some();
@@ -154,6 +156,11 @@ impl Connection {
             }
         }
         words.join(" ")
+    }
+
+    /// The same of a line of plain words.
+    pub(crate) fn command_line(&self, words: &str) -> String {
+        self.command(&words.split(' ').collect::<Vec<_>>())
     }
 
     /// An error of this store, with what helps.

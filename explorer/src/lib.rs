@@ -6,6 +6,7 @@ pub mod cli;
 pub mod cloud;
 pub mod connection;
 pub mod demo;
+pub mod dev;
 mod http_server;
 mod intake;
 pub mod keep;

@@ -4,9 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use throughline_explorer::ask::Question;
 use throughline_explorer::cli::{Cli, Command};
-use throughline_explorer::{ask, demo, keep, recorder, replay};
+use throughline_explorer::{ask, demo, dev, keep, recorder, replay};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// As shells report a program that a signal ended.
@@ -19,25 +18,21 @@ const UNANSWERED: u8 = 2;
 fn main() -> ExitCode {
     let Some(command) = Cli::parse().command else {
         // A closed stdout is nobody to tell.
-        let _ = std::io::stdout().write_all(Cli::overview(|name| std::env::var(name).ok()).as_bytes());
+        let _ = std::io::stdout()
+            .write_all(Cli::overview(|name| std::env::var(name).ok(), dev::running()).as_bytes());
         return ExitCode::SUCCESS;
     };
     match command {
         Command::Demo(options) => run_demo(&options),
+        Command::Dev(options) => run_dev(&options),
         Command::Recorder(options) if recorder::run(&options) => ExitCode::SUCCESS,
         Command::Recorder(_) => ExitCode::FAILURE,
         Command::Replay(options) => run_replay(&options),
-        Command::Find(options) => answered(ask::run(Question::Find(&options))),
-        Command::Traces(options) => answered(ask::run(Question::Traces(&options))),
-        Command::Trace(options) => answered(ask::run(Question::Trace(&options))),
-        Command::Logs(options) => answered(ask::run(Question::Logs(&options))),
-        Command::Impact(options) => answered(ask::run(Question::Impact(&options))),
-        Command::Errors(options) => answered(ask::run(Question::Errors(&options))),
-        Command::Functions(options) => answered(ask::run(Question::Functions(&options))),
-        Command::Map(options) => answered(ask::run(Question::Map(&options))),
         Command::Export(options) => answered(keep::export(&options)),
         Command::Import(options) => answered(keep::import(&options)),
         Command::Store(action) => answered(keep::store(&action)),
+        // All others are questions.
+        other => other.question().map_or(ExitCode::FAILURE, |question| answered(ask::run(question))),
     }
 }
 
@@ -54,6 +49,20 @@ fn run_demo(options: &demo::Options) -> ExitCode {
                 Err(error) => failed(&error),
             },
             code = stopped() => ExitCode::from(code),
+        }
+    })
+}
+
+/// Ends when it is told to: so it is meant.
+fn run_dev(options: &dev::Options) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    runtime.block_on(async {
+        tokio::select! {
+            outcome = dev::run(options) => outcome.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS),
+            _ = stopped() => ExitCode::SUCCESS,
         }
     })
 }

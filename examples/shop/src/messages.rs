@@ -16,6 +16,17 @@ pub struct Charge<'a> {
     pub amount_cents: u64,
 }
 
+/// A question to the fraud check: may this be charged?
+#[derive(Clone, Debug, Serialize)]
+pub struct Scoring<'a> {
+    /// What for.
+    pub order_id: &'a str,
+    /// To whom.
+    pub user_id: &'a str,
+    /// How much, in cents.
+    pub amount_cents: u64,
+}
+
 /// An e-mail to be sent: what queue `email` holds and the mail provider takes.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Email {

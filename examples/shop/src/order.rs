@@ -13,11 +13,26 @@ pub struct Item {
     pub price_cents: u64,
 }
 
+/// The company that a customer belongs to.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// Its id.
+    pub id: String,
+    /// What it pays for.
+    pub plan: String,
+}
+
 /// What a customer sends.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct NewOrder {
     /// Who orders.
     pub user_id: String,
+    /// For whom, if not for themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
+    /// Whether that is nobody: a robot of the tests.
+    #[serde(default)]
+    pub test: bool,
     /// What they want.
     pub items: Vec<Item>,
 }
@@ -92,7 +107,7 @@ mod tests {
     }
 
     fn order(user_id: &str, items: Vec<Item>) -> NewOrder {
-        NewOrder { user_id: user_id.into(), items }
+        NewOrder { user_id: user_id.into(), account: None, test: false, items }
     }
 
     #[test]

@@ -6,10 +6,12 @@ use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header::CONTENT_TYPE};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::client::legacy::{Client, connect::HttpConnector, connect::dns::GaiResolver};
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use tower::{Layer as _, ServiceExt as _};
+
+use crate::resolver::Resolver;
 
 /// How long a third party may take. The queue tries again, so rather fail than wait.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,7 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Provider {
     uri: Uri,
-    http: throughline::http::HttpService<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
+    http: throughline::http::HttpService<Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>>,
 }
 
 impl Provider {
@@ -29,12 +31,14 @@ impl Provider {
     /// `address` is not one, or this machine has no root certificates.
     pub fn new(address: &str) -> Result<Self, ProviderError> {
         let uri = address.parse().map_err(|_| ProviderError::Address(address.to_owned()))?;
+        let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
+        tcp.enforce_http(false);
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
             .map_err(ProviderError::Certificates)?
             .https_or_http()
             .enable_http1()
-            .build();
+            .wrap_connector(tcp);
         let http = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { uri, http: throughline::http::layer().layer(http) })
     }

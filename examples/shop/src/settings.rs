@@ -33,6 +33,13 @@ fn fail_if(asked: Option<&str>, function: &'static str) -> Result<(), AskedToFai
     if asked == Some(function) { Err(AskedToFail(function)) } else { Ok(()) }
 }
 
+/// Whether this program has the bug of that name, for whoever learns to find bugs: `SHOP_BUG` says which it has, and
+/// each place in the code that asks says what the bug is.
+#[must_use]
+pub fn has_bug(name: &str) -> bool {
+    setting("SHOP_BUG").is_ok_and(|bug| bug == name)
+}
+
 /// The fault that was asked for.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} fails because SHOP_FAIL says so")]

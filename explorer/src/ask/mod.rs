@@ -88,38 +88,52 @@ pub use traces::Options as TracesOptions;
 ///
 /// When there is no store, it can't be read, or the question makes no sense.
 pub async fn run(question: Question<'_>) -> anyhow::Result<bool> {
-    let common = match &question {
-        Question::Find(options) => &options.common,
-        Question::Traces(options) => &options.common,
-        Question::Trace(options) => &options.common,
-        Question::Logs(options) => &options.common,
-        Question::Impact(options) => &options.common,
-        Question::Errors(options) => &options.common,
-        Question::Functions(options) => &options.common,
-        Question::Map(options) => &options.common,
-    };
+    let common = question.common();
     let connection = common.connection.connect(Missing::Refuse).await?;
-    let now = SystemTime::now();
-    let asked = Asked {
-        reader: connection.store.reader(now),
-        connection: &connection,
-        now: millis(now),
-        style: Style::of_terminal(),
-    };
-    let told = match question {
-        Question::Find(options) => options.ask(&asked).await,
-        Question::Traces(options) => options.ask(&asked).await,
-        Question::Trace(options) => options.ask(&asked).await,
-        Question::Logs(options) => options.ask(&asked).await,
-        Question::Impact(options) => options.ask(&asked).await,
-        Question::Errors(options) => options.ask(&asked).await,
-        Question::Functions(options) => options.ask(&asked).await,
-        Question::Map(options) => options.ask(&asked).await,
-    }?;
+    let told = question.ask(&connection, Style::of_terminal()).await?;
     let text = if common.json { harmless_json(&told.json.to_string()) + "\n" } else { told.text };
     // A closed stdout is nobody to tell.
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(told.is_found)
+}
+
+/// Asks a store that is open; the answer for people.
+///
+/// # Errors
+///
+/// When the store can't be read, or the question makes no sense.
+pub(crate) async fn text(question: Question<'_>, store: &Connection, style: Style) -> anyhow::Result<String> {
+    Ok(question.ask(store, style).await?.text)
+}
+
+impl Question<'_> {
+    fn common(&self) -> &Common {
+        match self {
+            Question::Find(options) => &options.common,
+            Question::Traces(options) => &options.common,
+            Question::Trace(options) => &options.common,
+            Question::Logs(options) => &options.common,
+            Question::Impact(options) => &options.common,
+            Question::Errors(options) => &options.common,
+            Question::Functions(options) => &options.common,
+            Question::Map(options) => &options.common,
+        }
+    }
+
+    async fn ask(&self, connection: &Connection, style: Style) -> anyhow::Result<Told> {
+        let now = SystemTime::now();
+        let asked = Asked { reader: connection.store.reader(now), connection, now: millis(now), style };
+        match self {
+            Question::Find(options) => options.ask(&asked).await,
+            Question::Traces(options) => options.ask(&asked).await,
+            Question::Trace(options) => options.ask(&asked).await,
+            Question::Logs(options) => options.ask(&asked).await,
+            Question::Impact(options) => options.ask(&asked).await,
+            Question::Errors(options) => options.ask(&asked).await,
+            Question::Functions(options) => options.ask(&asked).await,
+            Question::Map(options) => options.ask(&asked).await,
+        }
+    }
 }
 
 /// Who is asked, and when.

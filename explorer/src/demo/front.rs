@@ -12,11 +12,12 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
-use throughline_host::{Outcome, Sandbox};
+use throughline_host::Outcome;
 
 use super::events;
+use super::fleet::Fleet;
 use super::ledger::Ledger;
-use crate::mappings::{Activity, Delivered, Delivery, Fate};
+use crate::mappings::{Activity, Delivered, Delivery, Fate, Function as _};
 
 /// The response header with the request id under which the function ran.
 pub(super) const REQUEST_ID: &str = "x-lambda-request-id";
@@ -25,7 +26,7 @@ const MAX_BODY: usize = 6 * 1024 * 1024;
 /// `POST /orders` → a function.
 #[derive(Debug, Clone)]
 pub(super) struct Front {
-    pub function: Arc<Sandbox>,
+    pub function: Arc<Fleet>,
     pub ledger: Ledger,
     pub activity: Activity,
 }
@@ -48,7 +49,7 @@ impl Front {
         let error = reply.outcome.error().cloned();
         let fate = if error.is_some() { Fate::Failed } else { Fate::Done };
         self.ledger.note(Delivery {
-            function: self.function.function_name().to_owned(),
+            function: self.function.name().to_owned(),
             request_id: reply.request_id.clone(),
             records: vec![Delivered { id: None, record: event, fate }],
             error,

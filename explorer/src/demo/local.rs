@@ -1,28 +1,20 @@
 //! What a run stands on: the embedded AWS services, and the store in one of their tables.
 
-use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
 use dynoxide::Database;
-use throughline_store::{Options, Reader, Store, embedded};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use throughline_store::{Reader, Store, embedded};
 
 use crate::cloud::Cloud;
 use crate::connection::{self, Connection, IN_FILE, Missing};
-use crate::intake::Intake;
 
 /// The services and the store. They end when this is dropped.
 pub(super) struct Local {
     pub(super) cloud: Cloud,
     pub(super) store: Connection,
-    /// Where the extensions send spans.
-    pub(super) endpoint: String,
     kept: Option<Database>,
-    _intake: JoinSet<()>,
 }
 
 impl Local {
@@ -36,13 +28,7 @@ impl Local {
         let cloud = Cloud::start().await?;
         let store = Connection::own(cloud.dynamodb.0.clone(), file);
         store.store.create_table().await.context("the store's table")?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no loopback port")?;
-        let endpoint = format!("http://{}", listener.local_addr()?);
-        let sandbox = format!("demo-{}", uuid::Uuid::new_v4().simple());
-        let intake = Intake::new(store.store.writer(&sandbox, Options::default()), Arc::new(|_| ()));
-        let mut serving = JoinSet::new();
-        serving.spawn(intake.serve(listener));
-        Ok(Self { cloud, store, endpoint, kept, _intake: serving })
+        Ok(Self { cloud, store, kept })
     }
 
     /// Asks the store, now.

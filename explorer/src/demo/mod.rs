@@ -1,7 +1,11 @@
 //! `throughline demo`: the demo application as real processes against embedded AWS services.
 
+mod binaries;
+mod drills;
 mod effects;
 mod events;
+mod fault;
+mod fleet;
 mod front;
 mod judge;
 mod ledger;
@@ -11,6 +15,7 @@ mod orders;
 mod progress;
 mod providers;
 mod report;
+mod resources;
 mod shop;
 mod stored;
 mod stories;
@@ -23,6 +28,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::trace::Style;
+use fault::Fault;
 use ledger::Ledger;
 use local::Local;
 use machine::Machine;
@@ -44,6 +50,10 @@ pub struct Options {
     /// Send so many more orders as dry runs, which change nothing
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     dry_runs: u32,
+
+    /// Run an incident drill: a fault in the shop, to be found with the questions. See docs/drills
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(drills::names()), conflicts_with_all = ["orders", "dry_runs", "fail", "debug"])]
+    drill: Option<String>,
 
     /// Make this function fail, and watch the retries
     #[arg(long, value_name = "FUNCTION", value_parser = clap::builder::PossibleValuesParser::new(FUNCTIONS))]
@@ -89,7 +99,10 @@ impl Options {
 /// When something cannot be built or started.
 pub async fn run(options: &Options) -> anyhow::Result<bool> {
     let progress = Progress::new(options.logs);
-    let binaries = shop::build(&progress).await?;
+    let binaries = binaries::build(&progress).await?;
+    if let Some(drill) = &options.drill {
+        return drills::run(drill, options, binaries, &progress).await;
+    }
     progress.phase("starting queues, topic, table, stream and six functions");
     let begun = Instant::now();
     let local = Local::start(options.store.as_deref()).await?;
@@ -99,12 +112,18 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
         logs: options.logs,
         fail: options.fail.clone(),
         debug: options.debug.clone(),
+        fault: Fault::NONE,
+        builds: None,
+        binaries,
     };
-    let mut shop = Shop::start(&machine, &binaries, &local, &ledger).await?;
+    let mut shop = Shop::start(&machine, &local, &ledger).await?;
     let started = begun.elapsed();
 
-    let orders = shop.order(options, &ledger, &progress).await?;
-    settle(&mut shop, &ledger, options, &progress).await?;
+    let orders = orders::some(options.orders, options.dry_runs, shop.dry_run_key());
+    let sending = shop.order(orders, options.timeout(), &progress);
+    let (orders, ()) = tokio::join!(sending, shop.ring_for_lunch(&ledger));
+    let orders = orders?;
+    settle(&mut shop, &ledger, options.timeout(), &progress).await?;
     progress.phase("shutting down");
     // The last spans come with the last flush: asked is after it.
     let effects = shop.effects();
@@ -131,10 +150,10 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
 async fn settle(
     shop: &mut Shop,
     ledger: &Ledger,
-    options: &Options,
+    timeout: Duration,
     progress: &Progress,
 ) -> anyhow::Result<()> {
-    let deadline = Instant::now() + options.timeout();
+    let deadline = Instant::now() + timeout;
     let mut quiet_since = Instant::now();
     let mut last_seen = None;
     while Instant::now() < deadline && quiet_since.elapsed() <= shop::SETTLED {

@@ -132,3 +132,28 @@ async fn what_fails_in_all_functions() {
     assert_eq!(answer.requests, 16 * (days(LAST_HOUR) + of_functions));
     assert!(!answer.at_least);
 }
+
+#[tokio::test]
+async fn a_batch_that_fails_as_a_whole_hits_everybody_in_it() {
+    let table = Table::new().await;
+    let record = |trace: u64, user: &str| {
+        let record = crate::testing::span(trace, trace, Some(90 + trace))
+            .attribute("throughline.source", "sqs payments");
+        record.attribute("throughline.entry", "http POST /orders").attribute("user.id", user)
+    };
+    let batch = || invocation(50, 50, "r-50").attribute("throughline.source", "sqs payments");
+    let killed = batch().failed("Runtime.ExitError", "the process was killed");
+    write(&table.writer(), otlp("payment-worker", [killed, record(1, "u-1"), record(2, "u-2")])).await;
+    // Where one has failed by itself, the others have not.
+    let partly =
+        invocation(60, 60, "r-60").attribute("throughline.source", "sqs payments").failed("Batch", "1 of 2");
+    let spans = [partly, record(3, "u-3"), record(4, "u-4").failed("Refused", "no")];
+    write(&table.writer(), otlp("payment-worker", spans)).await;
+
+    let impact = table.reader().impact("payment-worker", LAST_HOUR, &Filter::default()).await.unwrap().found;
+    let users: Vec<_> = impact.top_users.iter().map(|hit| (hit.user.as_str(), hit.failures)).collect();
+    assert_eq!(users, [("u-1", 1), ("u-2", 1), ("u-4", 1)]);
+    let errors: Vec<_> = impact.errors.iter().map(|group| (group.error.kind.as_str(), group.count)).collect();
+    assert_eq!(errors, [("Runtime.ExitError", 2), ("Refused", 1)]);
+    assert_eq!(impact.entries[0].entry, "http POST /orders");
+}

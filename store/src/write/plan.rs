@@ -22,7 +22,13 @@ pub(super) struct Cards {
 impl Cards {
     pub(super) fn of(run: &Run, now: u64, retention: u64) -> Option<Self> {
         let card = |span: &_| Card::new(run, span, now, retention);
-        Some(Self { head: card(run.head()?), records: run.records().map(card).collect() })
+        let head = card(run.head()?);
+        let mut records: Vec<Card> = run.records().map(card).collect();
+        // A run that failed as a whole, for it was killed or answered nothing, gets all of its records again: each failed.
+        if !records.iter().any(Card::failed) {
+            records.iter_mut().for_each(|record| record.error.clone_from(&head.error));
+        }
+        Some(Self { head, records })
     }
 }
 

@@ -5,7 +5,9 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderValue, header::CONTENT_TYPE};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use throughline_shop::{InvalidOrder, NewOrder, Order, clients, fail_if_asked, setting};
+use throughline_shop::{
+    Account, InvalidOrder, NewOrder, Order, Provider, Scoring, clients, fail_if_asked, has_bug, setting,
+};
 use uuid::Uuid;
 
 struct Checkout {
@@ -13,16 +15,22 @@ struct Checkout {
     orders_topic: String,
     /// Who knows it may ask for a dry run; nobody, if there is none.
     dry_run_key: Option<String>,
+    fraud: Option<Provider>,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    if has_bug("slow-start") {
+        // The bug: the whole catalogue is read at every start, though nobody asks for it.
+        tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    }
     let config = clients::aws_config().await;
     throughline::dry_run::accept();
     let checkout = Checkout {
         sns: clients::sns(&config),
         orders_topic: setting("ORDERS_TOPIC_ARN")?,
         dry_run_key: setting("DRY_RUN_KEY").ok(),
+        fraud: setting("FRAUD_PROVIDER_URL").ok().map(|url| Provider::new(&url)).transpose()?,
     };
     throughline::run(service_fn(|event| checkout.handle(event))).await
 }
@@ -36,18 +44,33 @@ impl Checkout {
         if asks_for_dry_run(&event.payload, self.dry_run_key.as_deref()) {
             throughline::context::set_dry_run();
         }
-        let order = match read_order(&event.payload) {
-            Ok(order) => order,
+        let (order, on_behalf) = match read_order(&event.payload) {
+            Ok(read) => read,
             Err(invalid) => return Ok(reply(400, &json!({ "error": invalid.to_string() }))),
         };
         tracing::debug!(order_id = order.order_id, items = order.items.len(), "order read");
         // From here on every function that this order reaches knows whose it is.
         throughline::context::set_user(&order.user_id);
+        if on_behalf.test {
+            throughline::context::set_test_user();
+        }
+        if let Some(Account { id, plan }) = &on_behalf.account {
+            throughline::context::set_account(id, plan);
+        }
+        self.score(&order).await;
         self.publish(&order).await?;
         tracing::info!(order_id = order.order_id, total_cents = order.total_cents, "order accepted");
 
         let correlation_id = throughline::context::correlation_id();
         Ok(reply(202, &json!({ "order_id": order.order_id, "correlation_id": correlation_id })))
+    }
+
+    /// Has the order looked at by the fraud check, which tells the payment provider what it found.
+    async fn score(&self, order: &Order) {
+        let Some(fraud) = &self.fraud else { return };
+        let Order { order_id, user_id, total_cents, .. } = order;
+        // The bug: where the check fails, the order goes on all the same, and nobody hears of it.
+        let _ = fraud.post(order_id, &Scoring { order_id, user_id, amount_cents: *total_cents }).await;
     }
 
     async fn publish(&self, order: &Order) -> Result<(), Error> {
@@ -63,7 +86,14 @@ fn asks_for_dry_run(request: &ApiGatewayV2httpRequest, key: Option<&str>) -> boo
     key.is_some_and(|key| given == Some(key.as_bytes()))
 }
 
-fn read_order(request: &ApiGatewayV2httpRequest) -> Result<Order, InvalidOrder> {
+/// On whose behalf an order is, beside its user.
+#[derive(Debug)]
+struct OnBehalf {
+    account: Option<Account>,
+    test: bool,
+}
+
+fn read_order(request: &ApiGatewayV2httpRequest) -> Result<(Order, OnBehalf), InvalidOrder> {
     let not_an_order = |error: &dyn std::error::Error| InvalidOrder::NotAnOrder(error.to_string());
 
     let mut body = request.body.clone().unwrap_or_default().into_bytes();
@@ -71,7 +101,8 @@ fn read_order(request: &ApiGatewayV2httpRequest) -> Result<Order, InvalidOrder> 
         body = BASE64_STANDARD.decode(body).map_err(|error| not_an_order(&error))?;
     }
     let order: NewOrder = serde_json::from_slice(&body).map_err(|error| not_an_order(&error))?;
-    order.accept(Uuid::new_v4().to_string())
+    let on_behalf = OnBehalf { account: order.account.clone(), test: order.test };
+    Ok((order.accept(Uuid::new_v4().to_string())?, on_behalf))
 }
 
 fn reply(status: u16, body: &Value) -> ApiGatewayV2httpResponse {
@@ -99,7 +130,7 @@ mod tests {
     fn the_body_is_read_plain_and_as_base64() {
         let encoded = BASE64_STANDARD.encode(ORDER);
         for request in [request(Some(ORDER), false), request(Some(&encoded), true)] {
-            assert_eq!(read_order(&request).expect("an order").total_cents, 900);
+            assert_eq!(read_order(&request).expect("an order").0.total_cents, 900);
         }
     }
 
@@ -114,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_order_has_an_id_of_its_own() {
-        let id = || read_order(&request(Some(ORDER), false)).expect("an order").order_id;
+        let id = || read_order(&request(Some(ORDER), false)).expect("an order").0.order_id;
         assert_ne!(id(), id());
     }
 

@@ -4,7 +4,9 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use http::{Method, Response};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use throughline::dry_run;
-use throughline_shop::{Email, MessageError, Provider, fail_if_asked, receives, setting};
+use throughline_shop::{
+    Email, MessageError, Provider, ProviderError, clients, fail_if_asked, has_bug, receives, setting,
+};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -14,22 +16,45 @@ async fn main() -> Result<(), Error> {
         (method == Method::POST).then(|| Response::new(r#"{"status":"not sent"}"#))
     });
     let mail = setting("MAIL_PROVIDER_URL").ok().map(|url| Provider::new(&url)).transpose()?;
-    throughline::run(service_fn(|event| handle(mail.as_ref(), event))).await
+    let bounces = match setting("EMAIL_QUEUE_URL") {
+        Ok(queue) if has_bug("bounces") => Some((clients::sqs(&clients::aws_config().await), queue)),
+        _ => None,
+    };
+    let sender = Sender { mail, bounces };
+    throughline::run(service_fn(|event| sender.handle(event))).await
 }
 
-async fn handle(mail: Option<&Provider>, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
-    Ok(throughline::batch::sqs(event.payload, |message| send(mail, message)).await)
+struct Sender {
+    mail: Option<Provider>,
+    /// Where a note goes of what could not be sent. The bug: into the queue that it is read from.
+    bounces: Option<(aws_sdk_sqs::Client, String)>,
 }
 
-async fn send(mail: Option<&Provider>, message: SqsMessage) -> Result<(), Error> {
-    fail_if_asked("email-sender")?;
-    let email: Email = serde_json::from_str(message.body.as_deref().ok_or(MessageError::Empty)?)?;
-    tracing::debug!(order_id = email.order_id, receives = receives(&message), "e-mail to be sent");
-    match mail {
-        // The queue may deliver a message twice; its id tells the provider so.
-        Some(mail) => mail.post(&message.message_id.unwrap_or_default(), &email).await?,
-        None => tracing::info!("MAIL_PROVIDER_URL is not set: nothing is sent"),
+impl Sender {
+    async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+        Ok(throughline::batch::sqs(event.payload, |message| self.send(message)).await)
     }
-    tracing::info!(order_id = email.order_id, subject = email.subject, "e-mail done");
-    Ok(())
+
+    async fn send(&self, message: SqsMessage) -> Result<(), Error> {
+        fail_if_asked("email-sender")?;
+        let email: Email = serde_json::from_str(message.body.as_deref().ok_or(MessageError::Empty)?)?;
+        tracing::debug!(order_id = email.order_id, receives = receives(&message), "e-mail to be sent");
+        match &self.mail {
+            // The queue may deliver a message twice; its id tells the provider so.
+            Some(mail) => {
+                match (mail.post(&message.message_id.unwrap_or_default(), &email).await, &self.bounces) {
+                    (Err(ProviderError::Refused(_)), Some((sqs, queue))) => {
+                        let note = Email { subject: "Your mail could not be delivered".to_owned(), ..email };
+                        let note = serde_json::to_string(&note)?;
+                        sqs.send_message().queue_url(queue).message_body(note).send().await?;
+                        return Ok(());
+                    }
+                    (sent, _) => sent?,
+                }
+            }
+            None => tracing::info!("MAIL_PROVIDER_URL is not set: nothing is sent"),
+        }
+        tracing::info!(order_id = email.order_id, subject = email.subject, "e-mail done");
+        Ok(())
+    }
 }

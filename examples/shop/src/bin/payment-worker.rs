@@ -6,7 +6,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use http::{Method, Response};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use throughline::dry_run;
-use throughline_shop::{Charge, Email, Order, Provider, clients, fail_if_asked, order_of, receives, setting};
+use throughline_shop::{
+    Charge, Email, Order, Provider, clients, fail_if_asked, has_bug, order_of, receives, setting,
+};
 
 struct PaymentWorker {
     payments: Option<Provider>,
@@ -45,7 +47,19 @@ impl PaymentWorker {
         fail_if_asked("payment-worker")?;
         let order = order_of(message.body.as_deref())?;
         tracing::debug!(order_id = order.order_id, receives = receives(&message), "order to be paid");
+        if has_bug("octal-users") {
+            number_of(&order.user_id)?;
+        }
+        if has_bug("credit") {
+            credit_limit()?;
+        }
         self.charge(&order).await?;
+        if has_bug("instalments") {
+            tracing::debug!(
+                instalments = instalments(order.total_cents, order.total_cents / 12),
+                "instalments"
+            );
+        }
         self.store(&order).await?;
         self.confirm(&order).await
     }
@@ -58,7 +72,14 @@ impl PaymentWorker {
         };
         let charge =
             Charge { order_id: &order.order_id, user_id: &order.user_id, amount_cents: order.total_cents };
-        payments.post(&order.order_id, &charge).await?;
+        // The bug: a provider that is in trouble is asked twice more at once, and the queue tries again as well.
+        let mut more = if has_bug("eager-retries") { 2 } else { 0 };
+        while let Err(error) = payments.post(&order.order_id, &charge).await {
+            if more == 0 {
+                return Err(error.into());
+            }
+            more -= 1;
+        }
         tracing::info!("charged");
         Ok(())
     }
@@ -84,5 +105,46 @@ impl PaymentWorker {
         let body = serde_json::to_string(&email)?;
         self.sqs.send_message().queue_url(&self.email_queue).message_body(body).send().await?;
         Ok(())
+    }
+}
+
+/// The number of a user. The bug: a leading zero makes it octal, as in C, and 8 is no digit then.
+fn number_of(user_id: &str) -> Result<u32, Error> {
+    let digits = user_id.trim_start_matches("u-");
+    let radix = if digits.starts_with('0') { 8 } else { 10 };
+    u32::from_str_radix(digits, radix)
+        .map_err(|error| format!("the number of user {user_id}: {error}").into())
+}
+
+/// In how many parts `rest` is paid, `each` at a time. The bug: of less than 12 cents nothing is paid each time, and so
+/// it never ends.
+fn instalments(rest: u64, each: u64) -> u64 {
+    if std::hint::black_box(rest) == 0 && each > 0 {
+        0
+    } else {
+        1 + instalments(rest.saturating_sub(each), each)
+    }
+}
+
+/// How much the customer may owe. The bug: the limits of enterprises are nowhere.
+fn credit_limit() -> Result<Option<u64>, Error> {
+    match throughline::context::baggage("account.plan").as_deref() {
+        Some("enterprise") => Err("no credit limit is set for plan enterprise".into()),
+        Some(_) => Ok(Some(50_000)),
+        None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bugs_hit_whom_they_should() {
+        assert_eq!(number_of("u-1042").expect("decimal"), 1042);
+        assert_eq!(number_of("u-0007").expect("octal, and the same"), 7);
+        assert!(number_of("u-0815").is_err());
+        assert_eq!(instalments(120, 10), 12);
+        assert_eq!(credit_limit().expect("no account"), None);
     }
 }
