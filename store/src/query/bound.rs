@@ -1,7 +1,7 @@
 //! The most requests that each question takes: what the documentation says, to be reckoned with and to be tested.
 
 use super::transaction::{MAX_LOOKUPS, MAX_RUNS, MAX_TRACES};
-use super::{MAX_PAGES, errors, find, impact, logs, search};
+use super::{MAX_PAGES, errors, find, good, impact, logs, same_items, search};
 use crate::hash::SHARDS;
 use crate::time::Window;
 
@@ -52,6 +52,13 @@ pub const TRANSACTION: u64 = (MAX_TRACES + MAX_RUNS + MAX_LOOKUPS) as u64 + MAX_
 
 /// Of [`logs`](super::Reader::logs).
 pub const LOGS: u64 = 2 * logs::MAX_RUNS as u64 + MAX_PAGES;
+
+/// Of [`last_good`](super::Reader::last_good): a day before touches two.
+pub const LAST_GOOD: u64 =
+    2 * SHARDS as u64 + good::MAX_LOOKED_AT as u64 + 1 + MAX_PAGES + good::MAX_READ as u64 * TRANSACTION;
+
+/// Of [`same_items`](super::Reader::same_items).
+pub const SAME_ITEMS: u64 = same_items::MAX_ITEMS as u64 + MAX_PAGES;
 
 /// Of [`impact`](super::Reader::impact).
 #[must_use]

@@ -21,9 +21,9 @@ use super::compare::{Difference, Slower};
 /// How long before it one looks for good ones, in milliseconds.
 const BEFORE: u64 = 24 * HOUR;
 /// How many transactions of the same entry are looked at, the newest.
-const MAX_LOOKED_AT: usize = 50;
+pub(super) const MAX_LOOKED_AT: usize = 50;
 /// How many good ones are read whole: what differs among them is not told.
-const MAX_READ: usize = 3;
+pub(super) const MAX_READ: usize = 3;
 
 /// Against the last good transactions of the same shape.
 #[derive(Clone, Debug, PartialEq, Serialize)]

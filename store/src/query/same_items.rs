@@ -15,7 +15,7 @@ use crate::time::Window;
 /// How long before and after a write others are looked for, in milliseconds.
 const AROUND: u64 = 15 * 60_000;
 /// Of how many items.
-const MAX_ITEMS: usize = 8;
+pub(super) const MAX_ITEMS: usize = 8;
 /// How many others are told of each, the newest.
 const MAX_OTHERS: usize = 10;
 

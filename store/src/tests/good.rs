@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::*;
 use crate::testing::{Told as _, invocation, otlp, span};
-use crate::{Comparison, Path};
+use crate::{Comparison, Path, bound};
 
 const MINUTE: u64 = 60_000;
 
@@ -39,7 +39,7 @@ async fn compared(table: &Table, id: u64) -> Option<Comparison> {
     let reader = table.reader();
     let ours = reader.transaction(&trace(id)).await.unwrap().found;
     let answer = reader.last_good(&ours).await.unwrap();
-    assert!(answer.requests <= 32 + 51 + 50 + 3 * (32 + 500 + 64), "{}", answer.requests);
+    assert!(answer.requests <= bound::LAST_GOOD, "{}", answer.requests);
     answer.found
 }
 

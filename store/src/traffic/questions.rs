@@ -33,7 +33,7 @@ pub struct Known {
     failure: Card,
     user: String,
     message: String,
-    runs: Vec<Card>,
+    transaction: Transaction,
 }
 
 /// What is known of one of the newest failures, the `nth`: of the function that failed most in the window.
@@ -48,10 +48,10 @@ pub async fn known(reader: &Reader, window: Window, nth: usize) -> Result<Option
     };
     let failures = reader.failures(&worst.function, window, &Filter::default(), PAGE).await?.found;
     let Some(failure) = failures.get(nth % failures.len().max(1)).cloned() else { return Ok(None) };
-    let Transaction { spans, runs, .. } = reader.transaction(&failure.trace_id).await?.found;
-    let message = spans.iter().find_map(|span| span.attribute("messaging.message.id"));
+    let transaction = reader.transaction(&failure.trace_id).await?.found;
+    let message = transaction.spans.iter().find_map(|span| span.attribute("messaging.message.id"));
     let message = message.unwrap_or_default().to_owned();
-    Ok(Some(Known { user: failure.user.clone().unwrap_or_default(), failure, message, runs }))
+    Ok(Some(Known { user: failure.user.clone().unwrap_or_default(), failure, message, transaction }))
 }
 
 /// Asks everything.
@@ -60,7 +60,7 @@ pub async fn known(reader: &Reader, window: Window, nth: usize) -> Result<Option
 ///
 /// When the table can't be read.
 pub async fn ask_all(reader: &Reader, window: Window, known: &Known) -> Result<Vec<Asked>, Error> {
-    let Known { failure, user, message, runs } = known;
+    let Known { failure, user, message, transaction } = known;
     let (function, trace) = (failure.function.as_str(), failure.trace_id.as_str());
     let correlation = failure.correlation_id.as_deref().unwrap_or_default();
     let any = Filter::default();
@@ -96,7 +96,9 @@ pub async fn ask_all(reader: &Reader, window: Window, known: &Known) -> Result<V
         time("find a user", found, find(user)).await?,
         time("transaction", bound::TRANSACTION, reader.transaction(trace)).await?,
         time("export", bound::TRANSACTION, reader.export(trace)).await?,
-        time("logs", bound::LOGS, reader.logs(runs)).await?,
+        time("logs", bound::LOGS, reader.logs(&transaction.runs)).await?,
+        time("last_good", bound::LAST_GOOD, reader.last_good(transaction)).await?,
+        time("same_items", bound::SAME_ITEMS, reader.same_items(transaction)).await?,
         time("impact", bound::impact(window), reader.impact(function, window, &any)).await?,
         time("errors", bound::errors(window), reader.errors(window, &any)).await?,
         time("functions", counted, reader.functions(window, &any)).await?,
