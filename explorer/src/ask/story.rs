@@ -35,8 +35,11 @@ impl Story {
     pub(crate) fn new(transaction: &Transaction) -> Self {
         let mut spans: Vec<Span> = transaction.spans.iter().cloned().map(qualified).collect();
         let linking = batches(&mut spans, transaction);
-        let joins = join(&mut spans);
+        let mut joins = join(&mut spans);
         let circles = break_circles(&mut spans);
+        // Where a circle was broken nothing stands below another.
+        let roots = spans.iter().filter(|span| span.parent_id.is_none());
+        roots.for_each(|root| drop(joins.remove(&root.span_id)));
         let too_deep = prune(&mut spans);
         let mut notes = clocks::mend(&mut spans);
         let skews = clocks::skews(&spans);
@@ -237,6 +240,16 @@ mod tests {
         });
         let told = story(long.collect());
         assert_eq!((told.too_deep, rows(&told.tree).len()), (50_000 - MAX_DEPTH as u64, MAX_DEPTH));
+    }
+
+    #[test]
+    fn links_that_go_round_are_told_as_a_circle() {
+        let told = story(vec![
+            span("t", "1", None, "a").triggered_by("sqs a").linked("u", "1"),
+            span("u", "1", None, "b").triggered_by("sqs b").linked("t", "1"),
+            span("v", "1", None, "c").triggered_by("sqs c").linked("v", "1").linked("u", "1"),
+        ]);
+        assert_eq!((told.circles, labels(&told).len()), (2, 3), "{:?}", labels(&told));
     }
 
     #[test]

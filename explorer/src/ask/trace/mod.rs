@@ -262,3 +262,6 @@ fn notes(transaction: &Transaction, story: &Story) -> Vec<String> {
     }
     notes
 }
+
+#[cfg(test)]
+mod tests;
