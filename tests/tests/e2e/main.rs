@@ -14,4 +14,5 @@ mod replay;
 mod secrets;
 mod shutdown;
 mod steady;
+mod store;
 mod support;

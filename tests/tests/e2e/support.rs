@@ -61,9 +61,13 @@ impl Setup {
     /// With the extension, which exports to `backend`. It has a second for that, so that a busy
     /// machine does not look like a dead backend, and sends at each end: many tests look at what has arrived then.
     pub(crate) async fn exporting_to(self, backend: &Backend) -> Self {
+        self.with_extension().await.env("THROUGHLINE_EXPORT_ENDPOINT", backend.endpoint())
+    }
+
+    /// With the extension, which is not told where to export to.
+    pub(crate) async fn with_extension(self) -> Self {
         let binary = extension().await;
         self.with(|config| config.extension(binary))
-            .env("THROUGHLINE_EXPORT_ENDPOINT", backend.endpoint())
             .env("THROUGHLINE_LISTEN", "127.0.0.1:0")
             .env("THROUGHLINE_BUDGET_MS", "1000")
             .env("THROUGHLINE_FLUSH", "end")
