@@ -6,6 +6,16 @@ use std::collections::BTreeMap;
 
 /// Buckets for each doubling.
 const SCALE: f64 = 8.0;
+/// Where the second and the following of them begin, from 2^63 on: 2^(63 + k/8), rounded up.
+const BEGINS: [u64; 7] = [
+    0x8b95_c1e3_ea8b_d6e7,
+    0x9837_f051_8db8_a970,
+    0xa5fe_d6a9_b151_38eb,
+    0xb504_f333_f9de_6485,
+    0xc567_2a11_5506_dade,
+    0xd744_fcca_d69d_6af5,
+    0xeac0_c6e7_dd24_392f,
+];
 
 /// Durations in microseconds, by buckets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,9 +64,13 @@ impl Histogram {
     }
 }
 
-/// 0 for what took no time at all.
+/// 0 for what took no time at all; else eighths of the logarithm, in integers: for a logarithm alone the extension would load
+/// all of libm.
 fn bucket(micros: u64) -> u32 {
-    if micros == 0 { 0 } else { ((micros as f64).log2() * SCALE).floor() as u32 + 1 }
+    let Some(doublings) = micros.checked_ilog2() else { return 0 };
+    let scaled = micros << micros.leading_zeros();
+    let eighths = BEGINS.iter().filter(|begin| scaled >= **begin).count() as u32;
+    doublings * SCALE as u32 + eighths + 1
 }
 
 fn middle(bucket: u32) -> u64 {
@@ -82,6 +96,11 @@ mod tests {
         }
 
         #[test]
+        fn buckets_are_those_of_the_logarithm(micros in 1..=u64::from(u32::MAX)) {
+            prop_assert_eq!(bucket(micros), ((micros as f64).log2() * SCALE).floor() as u32 + 1);
+        }
+
+        #[test]
         fn the_parts_make_the_whole(a in prop::collection::vec(any::<u64>(), 0..9), b in prop::collection::vec(any::<u64>(), 0..9)) {
             let (mut whole, mut first, mut second) = <(Histogram, Histogram, Histogram)>::default();
             for (values, part) in [(&a, &mut first), (&b, &mut second)] {
@@ -91,6 +110,12 @@ mod tests {
             prop_assert_eq!(first.count(), (a.len() + b.len()) as u64);
             prop_assert_eq!(first, whole);
         }
+    }
+
+    #[test]
+    fn buckets_begin_where_they_should() {
+        let found = [0, 1, 2, 3, 4, 1023, 1024, 1 << 63, BEGINS[0] - 1, BEGINS[0], u64::MAX].map(bucket);
+        assert_eq!(found, [0, 1, 9, 13, 17, 80, 81, 505, 505, 506, 512]);
     }
 
     #[test]
