@@ -184,5 +184,6 @@ fn is_other_table(message: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "store/tests.rs"]
+mod testing;
+#[cfg(test)]
 mod tests;
