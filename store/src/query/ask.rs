@@ -30,11 +30,19 @@ const FURTHER: i32 = 250;
 pub(super) struct Ask {
     partition: Partition,
     sorted: Sorted,
-    /// An attribute and the value that it must have.
-    only: Option<(&'static str, String)>,
+    only: Vec<Only>,
     newest_first: bool,
     limit: i32,
     after: Option<HashMap<String, AttributeValue>>,
+}
+
+/// What an attribute must be.
+#[derive(Clone, Debug)]
+pub(super) struct Only {
+    attribute: &'static str,
+    value: String,
+    /// Whether it need not be there.
+    or_absent: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -56,7 +64,7 @@ impl Ask {
     pub(super) fn all(partition: Partition) -> Self {
         let large = matches!(partition, Partition::Spans(_) | Partition::Logs(_));
         let limit = if large { LARGE_ITEMS } else { ITEMS };
-        Self { partition, sorted: Sorted::Any, only: None, newest_first: false, limit, after: None }
+        Self { partition, sorted: Sorted::Any, only: Vec::new(), newest_first: false, limit, after: None }
     }
 
     /// What is in it by time.
@@ -69,9 +77,15 @@ impl Ask {
         Self { sorted: Sorted::Between(from, to), ..Self::all(partition) }
     }
 
-    /// Only what has this attribute; of the rest nothing is sent, though it counts as read.
-    pub(super) fn only(self, attribute: &'static str, value: &str) -> Self {
-        Self { only: Some((attribute, value.to_owned())), ..self }
+    /// Only what is all of this; of the rest nothing is sent, though it counts as read.
+    pub(super) fn only(self, only: Vec<Only>) -> Self {
+        Self { only, ..self }
+    }
+
+    /// The sort key down to which it was read.
+    pub(super) fn reached(&self) -> &str {
+        let reached = self.after.as_ref().and_then(|after| after.get(SORT_KEY)?.as_s().ok());
+        reached.map_or("~", String::as_str)
     }
 
     /// The newest first, so many to the first page.
@@ -82,6 +96,21 @@ impl Ask {
     /// More to a page: what is wanted is rare.
     pub(super) fn further(self) -> Self {
         Self { limit: self.limit.saturating_mul(4).min(FURTHER.max(self.limit)), ..self }
+    }
+}
+
+impl Only {
+    pub(super) fn text(attribute: &'static str, value: &str) -> Self {
+        Self { attribute, value: value.to_owned(), or_absent: false }
+    }
+
+    pub(super) fn or_absent(self) -> Self {
+        Self { or_absent: true, ..self }
+    }
+
+    fn condition(&self, at: usize) -> String {
+        let absent = if self.or_absent { format!(" OR attribute_not_exists(#o{at})") } else { String::new() };
+        format!("(#o{at} = :o{at}{absent})")
     }
 }
 
@@ -125,12 +154,14 @@ impl Reader {
                 .expression_attribute_values(":a", AttributeValue::S(from.clone()))
                 .expression_attribute_values(":b", AttributeValue::S(to.clone())),
         };
-        if let Some((attribute, value)) = &ask.only {
+        for (at, only) in ask.only.iter().enumerate() {
             query = query
-                .filter_expression("#o = :o")
-                .expression_attribute_names("#o", *attribute)
-                .expression_attribute_values(":o", AttributeValue::S(value.clone()));
+                .expression_attribute_names(format!("#o{at}"), only.attribute)
+                .expression_attribute_values(format!(":o{at}"), AttributeValue::S(only.value.clone()));
         }
+        let conditions = ask.only.iter().enumerate().map(|(at, only)| only.condition(at));
+        let conditions: Vec<String> = conditions.collect();
+        query = query.set_filter_expression(Some(conditions.join(" AND ")).filter(|all| !all.is_empty()));
         let answer =
             timeout(PATIENCE, query.send()).await.map_err(|_| Error::Deadline)?.map_err(Error::aws)?;
         let next = answer.last_evaluated_key.map(|after| Ask { after: Some(after), ..ask });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::ask::Ask;
+use super::ask::{Ask, Only};
 use super::{Answer, Effort, Filter, Reader};
 use crate::Error;
 use crate::hash::SHARDS;
@@ -108,7 +108,7 @@ impl Reader {
         let asks = shards.map(|(day, shard)| {
             let ask = Ask::between(Partition::Totals { day, shard }, totals_within(window));
             match function {
-                Some(function) => ask.only("function", function),
+                Some(function) => ask.only(vec![Only::text("function", function)]),
                 None => ask,
             }
         });

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::ask::Only;
 use super::find::Found;
 use super::{By, Effort, Reader};
 use crate::Error;
@@ -99,6 +100,27 @@ impl Filter {
         let same =
             |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || is.is_none() || wanted == is;
         same(&self.entry, &begun.entry) && same(&self.correlation_id, &begun.correlation_id)
+    }
+
+    /// What of it the table can see to: of cards that are none of it nothing is sent.
+    pub(super) fn only(&self) -> Vec<Only> {
+        let texts = [
+            ("entry", &self.entry),
+            ("user", &self.user),
+            ("account", &self.account),
+            ("plan", &self.plan),
+            ("correlation_id", &self.correlation_id),
+            ("build", &self.build),
+        ];
+        let texts = texts.into_iter().filter_map(|(name, value)| Some(Only::text(name, value.as_deref()?)));
+        texts.collect()
+    }
+
+    /// The same of [`Filter::may_follow`].
+    pub(super) fn only_followed(&self) -> Vec<Only> {
+        let Self { entry, correlation_id, .. } = self.clone();
+        let followed = Self { entry, correlation_id, ..Self::default() };
+        followed.only().into_iter().map(Only::or_absent).collect()
     }
 
     /// Whether only failures are asked for.

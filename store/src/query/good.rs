@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::ask::Ask;
+use super::ask::{Ask, Only};
 use super::traces::by_trace;
 use super::{Answer, Effort, Reader, Transaction, compare};
 use crate::Error;
@@ -117,7 +117,9 @@ impl Reader {
             let same = (&card.entry, &card.function) == (&first.entry, &first.function);
             same && !card.failed() && !of.trace_ids.contains(&card.trace_id)
         };
-        let begun = self.begun(window, is_like, MAX_LOOKED_AT, effort).await?;
+        let entry = first.entry.iter().map(|entry| Only::text("entry", entry));
+        let all = entry.chain([Only::text("function", &first.function)]).collect();
+        let begun = self.begun(window, all, is_like, MAX_LOOKED_AT, effort).await?;
         let traces: BTreeSet<&String> = begun.iter().chain([first]).map(|card| &card.trace_id).collect();
         let asks = traces.into_iter().map(|trace| Ask::all(Partition::Trace(trace.clone())));
         let items = self.all(asks.collect(), effort).await?;

@@ -1,7 +1,5 @@
 //! The newest of what is spread over shards.
 
-use std::cmp::Reverse;
-
 use serde::de::DeserializeOwned;
 
 use super::ask::Ask;
@@ -9,12 +7,6 @@ use super::{Effort, Reader};
 use crate::Error;
 use crate::item::{Item, text};
 use crate::schema::SORT_KEY;
-
-/// A shard that has more, and how far it was read: nothing newer than this is missing of it.
-struct Shard {
-    ask: Ask,
-    reached: String,
-}
 
 impl Reader {
     /// The newest `limit` values that are wanted, newest first. `waves` are the shards of one day each, the newest day
@@ -35,31 +27,30 @@ impl Reader {
         for wave in waves {
             let first = share(limit, wave.len());
             let mut asks: Vec<Ask> = wave.into_iter().map(|ask| ask.newest(first)).collect();
-            let mut waiting: Vec<Shard> = Vec::new();
+            // Shards that have more: nothing newer is missing than what they have reached.
+            let mut waiting: Vec<Ask> = Vec::new();
             while !asks.is_empty() {
                 for page in self.pages(asks, effort).await? {
-                    let reached =
-                        page.items.last().and_then(|item| text(item, SORT_KEY)).unwrap_or("~").to_owned();
                     for item in page.items {
                         found.extend(read(item, effort).filter(|(_, value)| wanted(value)));
                     }
-                    waiting.extend(page.next.map(|ask| Shard { ask, reached }));
+                    waiting.extend(page.next);
                 }
                 found.sort_by(|(a, _), (b, _)| b.cmp(a));
                 // Down to here nothing is missing; a shard that was read further need not be read on yet.
-                let horizon = waiting.iter().map(|shard| shard.reached.as_str()).max().unwrap_or_default();
+                let horizon = waiting.iter().map(Ask::reached).max().unwrap_or_default();
                 if found.iter().take_while(|(sort, _)| sort.as_str() >= horizon).count() >= limit {
                     break;
                 }
                 let enough =
                     limit.checked_sub(1).and_then(|last| found.get(last)).map(|(sort, _)| sort.as_str());
-                let (mut behind, ahead): (Vec<Shard>, Vec<Shard>) = waiting
+                let (mut behind, ahead): (Vec<Ask>, Vec<Ask>) = waiting
                     .into_iter()
-                    .partition(|shard| enough.is_none_or(|enough| shard.reached.as_str() > enough));
+                    .partition(|shard| enough.is_none_or(|enough| shard.reached() > enough));
                 waiting = ahead;
-                behind.sort_by(|a, b| Reverse(&a.reached).cmp(&Reverse(&b.reached)));
+                behind.sort_by(|a, b| b.reached().cmp(a.reached()));
                 let behind = behind.into_iter().filter(|_| effort.another_page());
-                asks = behind.map(|shard| shard.ask.further()).collect();
+                asks = behind.map(Ask::further).collect();
             }
             if found.len() >= limit {
                 break;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::ask::Ask;
+use super::ask::{Ask, Only};
 use super::{Answer, Effort, Filter, Reader};
 use crate::Error;
 use crate::hash::SHARDS;
@@ -57,27 +57,29 @@ impl Reader {
     /// The newest cards that are wanted.
     async fn newest(
         &self,
-        waves: impl IntoIterator<Item = Vec<Ask>>,
+        waves: impl Iterator<Item = Vec<Ask>>,
         window: Window,
         filter: &Filter,
         limit: usize,
     ) -> Result<Answer<Vec<Card>>, Error> {
         let mut effort = Effort::default();
         let wanted = self.wanted(filter, window, &mut effort).await?;
+        let waves = only(waves, filter.only());
         let found = self.latest(waves, limit.min(MAX_LISTED), |card| wanted.wants(card), &mut effort).await?;
         Ok(effort.answer(found))
     }
 
-    /// The newest runs with which transactions began.
+    /// The newest runs with which transactions began, of those that are all of `all`.
     pub(super) async fn begun(
         &self,
         window: Window,
+        all: Vec<Only>,
         wanted: impl Fn(&Card) -> bool,
         limit: usize,
         effort: &mut Effort,
     ) -> Result<Vec<Card>, Error> {
         let waves = daily(window, |day, shard| Partition::Begun { day, shard });
-        self.latest(waves, limit, wanted, effort).await
+        self.latest(only(waves, all), limit, wanted, effort).await
     }
 
     /// The newest runs whose baggage says so, such as those on behalf of a user: `user.id` and the id. Only of
@@ -121,6 +123,11 @@ impl Reader {
             })
             .collect())
     }
+}
+
+/// Of each partition only what is all of this.
+fn only(waves: impl Iterator<Item = Vec<Ask>>, all: Vec<Only>) -> impl Iterator<Item = Vec<Ask>> {
+    waves.map(move |wave| wave.into_iter().map(|ask| ask.only(all.clone())).collect())
 }
 
 /// The shards of each day, the newest day first.

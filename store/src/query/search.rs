@@ -115,8 +115,11 @@ impl Reader {
             } else if filter.only_failures() {
                 self.failed(window, filter, limit, effort).await?.into_iter().map(Candidate::of).collect()
             } else {
-                let most = if *filter == Filter::default() { limit } else { MAX_LOOKED_AT };
-                let begun = self.begun(window, |card| filter.may_follow(card), most, effort).await?;
+                let by_entry = Filter { entry: filter.entry.clone(), ..Filter::default() };
+                // Those of an entry point are hardly ever others: their first runs know it.
+                let most = if *filter == by_entry { limit.saturating_mul(2) } else { MAX_LOOKED_AT };
+                let may = |card: &Card| filter.may_follow(card);
+                let begun = self.begun(window, filter.only_followed(), may, most, effort).await?;
                 begun.into_iter().map(|card| Candidate { trace_id: card.trace_id, run: None }).collect()
             };
         let mut seen = HashSet::new();

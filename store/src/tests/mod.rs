@@ -12,6 +12,7 @@ mod joined;
 mod large;
 mod lists;
 mod logs;
+mod odd;
 mod same_items;
 mod search;
 mod shop;

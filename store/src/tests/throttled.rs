@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::fake::{Answer, Fake, TABLE, store};
 use super::*;
-use crate::Error;
 use crate::testing::{invocation, otlp};
+use crate::{Error, Filter};
 
 /// Writes twenty runs until a deadline, and how many items each request had.
 async fn written(answer: Answer) -> (Result<Written, Error>, Vec<usize>) {
@@ -101,4 +101,38 @@ async fn a_question_has_an_end() {
         assert!(matches!(answer, Err(Error::Deadline | Error::Refused { .. })), "{answer:?}");
         assert!(begun.elapsed() < Duration::from_secs(patience));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_question_of_a_throttled_table_ends_and_says_why() {
+    let throttled: Answer = |_, _| Some((400, refusal("ProvisionedThroughputExceededException")));
+    let store = store(&Fake { answer: throttled, requests: Arc::default() });
+    let (reader, any) = (store.reader(at(NOW)), Filter::default());
+    let month = Window::new(0, NOW);
+    let begun = Instant::now();
+    for refused in [
+        reader.runs("f", month, &any, 50).await.err(),
+        reader.transactions(month, &any, 50).await.err(),
+        reader.impact("f", month, &any).await.err(),
+        reader.errors(month, &any).await.err(),
+        reader.functions(month, &any).await.err(),
+        reader.find("r-1", &["user.id"]).await.err(),
+    ] {
+        let said = refused.unwrap().to_string();
+        assert!(said.starts_with("ProvisionedThroughputExceededException"), "{said}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(6 * 11), "each page is waited for ten seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_throttled_for_a_moment_is_asked_again() {
+    let answer: Answer = |n, _| {
+        let nothing = json!({ "Items": [], "Count": 0, "ScannedCount": 0 });
+        Some(if n < 8 { (400, refusal("ThrottlingException")) } else { (200, nothing) })
+    };
+    let fake = Fake { answer, requests: Arc::default() };
+    let day = Window::new(NOW - 24 * 3_600_000, NOW);
+    let answer = store(&fake).reader(at(NOW)).runs("f", day, &Filter::default(), 50).await.unwrap();
+    assert_eq!((answer.requests, answer.at_least), (32, false));
+    assert_eq!(fake.requests.lock().unwrap().len(), 32 + 8, "with those that were refused");
 }
