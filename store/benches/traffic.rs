@@ -17,7 +17,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use throughline_store::schema::{PARTITION_KEY, Partition, SORT_KEY};
 use throughline_store::time::{DAY, HOUR, Window};
 use throughline_store::traffic::{Asked, Traffic, ask_all, known};
-use throughline_store::{Options, Reader, Store, Writer, embedded};
+use throughline_store::{FAILURE_SHARDS, Options, Reader, Store, Writer, embedded};
 
 /// When the traffic ends, in milliseconds since 1970: 2026-11-20, 14:00.
 const END: u64 = 1_795_183_200_000;
@@ -131,7 +131,7 @@ async fn damage(client: &Client) -> anyhow::Result<()> {
         let shard = (n % 16) as u8;
         for partition in [
             Partition::Runs { day, shard, function: function.clone() },
-            Partition::Failures { day, shard, function: function.clone() },
+            Partition::Failures { day, shard: shard % FAILURE_SHARDS, function: function.clone() },
             Partition::Begun { day, shard },
         ] {
             client
@@ -158,9 +158,11 @@ async fn ask(arguments: &Arguments, reader: &Reader, all: Window) -> anyhow::Res
         let window = Window::new(all.to - length, all.to);
         let mut rows: BTreeMap<usize, Vec<Asked>> = BTreeMap::new();
         for round in 0..arguments.rounds {
-            let Some(known) = known(reader, window, round * 5).await? else {
-                bail!("nothing failed in {name}")
-            };
+            let mut in_hand = known(reader, window, round * 5).await?;
+            if in_hand.is_none() {
+                in_hand = known(reader, all, round * 5).await?;
+            }
+            let Some(known) = in_hand else { bail!("nothing failed") };
             for (row, asked) in ask_all(reader, window, &known).await?.into_iter().enumerate() {
                 rows.entry(row).or_default().push(asked);
             }

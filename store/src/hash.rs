@@ -20,6 +20,10 @@ pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
 /// Over how many partitions that are filled in the order of time their items are spread.
 pub const SHARDS: u8 = 16;
 
+/// Over how many of them failures are spread: they are rarer, and who asks for those of all functions asks each shard of
+/// each function.
+pub const FAILURE_SHARDS: u8 = 4;
+
 /// Which of them holds what has this name.
 pub(crate) fn shard<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u8 {
     // The remainder is below 16.

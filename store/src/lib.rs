@@ -24,7 +24,7 @@ pub mod wire;
 mod write;
 
 pub use error::Error;
-pub use hash::SHARDS;
+pub use hash::{FAILURE_SHARDS, SHARDS};
 pub use item::{Damaged, Item, Pointer, check_item};
 #[cfg(feature = "aws-sdk")]
 pub use query::{

@@ -2,7 +2,7 @@
 
 use super::transaction::{MAX_LOOKUPS, MAX_RUNS, MAX_TRACES};
 use super::{MAX_PAGES, errors, find, good, impact, logs, same_items, search};
-use crate::hash::SHARDS;
+use crate::hash::{FAILURE_SHARDS, SHARDS};
 use crate::time::Window;
 
 /// The shards of each day of a window, once.
@@ -10,7 +10,18 @@ fn shards(window: Window) -> u64 {
     window.days().count() as u64 * u64::from(SHARDS)
 }
 
-/// Of [`runs`](super::Reader::runs) and [`failures`](super::Reader::failures).
+/// Those of the failures of a function.
+fn failure_shards(window: Window) -> u64 {
+    window.days().count() as u64 * u64::from(FAILURE_SHARDS)
+}
+
+/// Of [`failures`](super::Reader::failures).
+#[must_use]
+pub fn failures(window: Window) -> u64 {
+    failure_shards(window) + MAX_PAGES
+}
+
+/// Of [`runs`](super::Reader::runs).
 #[must_use]
 pub fn list(window: Window) -> u64 {
     shards(window) + MAX_PAGES
@@ -35,7 +46,7 @@ pub const TRANSACTIONS_OF: u64 = WITH_BAGGAGE + search::MAX_LOOKED_AT as u64;
 /// Of those that failed, of no certain function.
 #[must_use]
 pub fn transactions_that_failed(window: Window) -> u64 {
-    transactions(window) + search::MAX_FUNCTIONS as u64 * list(window)
+    transactions(window) + search::MAX_FUNCTIONS as u64 * failures(window)
 }
 
 /// Of [`with_baggage`](super::Reader::with_baggage).
@@ -63,12 +74,12 @@ pub const SAME_ITEMS: u64 = same_items::MAX_ITEMS as u64 + MAX_PAGES;
 /// Of [`impact`](super::Reader::impact).
 #[must_use]
 pub fn impact(window: Window) -> u64 {
-    let failures = shards(window.with_before());
+    let failures = failure_shards(window.with_before());
     failures + counted(window) + impact::MAX_ENDINGS as u64 + impact::MAX_CAUSES as u64 * TRANSACTION
 }
 
 /// Of [`errors`](super::Reader::errors).
 #[must_use]
 pub fn errors(window: Window) -> u64 {
-    errors::MAX_FUNCTIONS as u64 * shards(window.with_before()) + list(window)
+    errors::MAX_FUNCTIONS as u64 * failure_shards(window.with_before()) + list(window)
 }

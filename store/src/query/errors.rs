@@ -8,6 +8,7 @@ use super::ask::Ask;
 use super::lists::daily;
 use super::{Answer, Cause, Effort, Filter, Reader};
 use crate::Error;
+use crate::hash::FAILURE_SHARDS;
 use crate::item::Item;
 use crate::run::{Card, Failure};
 use crate::schema::{Partition, bounded};
@@ -43,7 +44,7 @@ impl Reader {
     /// What fails, the most frequent first, of the failures that are wanted. For the causes ask for the
     /// [impact](Reader::impact).
     ///
-    /// At most days × 16 + 50 requests for what functions fail, and days × 16 for each of the ten that fail most, or
+    /// At most days × 16 + 50 requests for what functions fail, and days × 4 for each of the ten that fail most, or
     /// for the one of the filter; of these, days are those of the window and of the time of the same length before it,
     /// with which it is compared.
     ///
@@ -87,7 +88,7 @@ impl Reader {
 /// What asks for the failures of a function.
 fn ask_failures(function: &str, window: Window) -> Vec<Ask> {
     let function = bounded(function).into_owned();
-    daily(window, |day, shard| Partition::Failures { day, shard, function: function.clone() })
+    daily(window, FAILURE_SHARDS, |day, shard| Partition::Failures { day, shard, function: function.clone() })
         .flatten()
         .collect()
 }

@@ -92,7 +92,7 @@ pub struct UserHit {
 impl Reader {
     /// What the failures of a function hit that are wanted; the filter's own function is not asked.
     ///
-    /// At most 2 × days × 16 + 50 requests, of the window and the time of the same length before together, 100 for how transactions ended, and those of five
+    /// At most days × 16 and days × 4 + 50 requests, of the window and the time of the same length before together, 100 for how transactions ended, and those of five
     /// [transactions](Reader::transaction) for the causes.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::ask::{Ask, Only};
 use super::{Answer, Effort, Filter, Reader};
 use crate::Error;
-use crate::hash::SHARDS;
+use crate::hash::{FAILURE_SHARDS, SHARDS};
 use crate::item::Pointer;
 use crate::run::Card;
 use crate::schema::{Partition, bounded};
@@ -30,13 +30,14 @@ impl Reader {
         limit: usize,
     ) -> Result<Answer<Vec<Card>>, Error> {
         let function = bounded(function).into_owned();
-        let waves = daily(window, |day, shard| Partition::Runs { day, shard, function: function.clone() });
+        let waves =
+            daily(window, SHARDS, |day, shard| Partition::Runs { day, shard, function: function.clone() });
         self.newest(waves, window, filter, limit).await
     }
 
     /// The newest failures of a function: of a batch each record that failed.
     ///
-    /// At most days × 16 + 50 requests.
+    /// At most days × 4 + 50 requests.
     ///
     /// # Errors
     ///
@@ -49,8 +50,11 @@ impl Reader {
         limit: usize,
     ) -> Result<Answer<Vec<Card>>, Error> {
         let function = bounded(function).into_owned();
-        let waves =
-            daily(window, |day, shard| Partition::Failures { day, shard, function: function.clone() });
+        let waves = daily(window, FAILURE_SHARDS, |day, shard| Partition::Failures {
+            day,
+            shard,
+            function: function.clone(),
+        });
         self.newest(waves, window, filter, limit).await
     }
 
@@ -78,7 +82,7 @@ impl Reader {
         limit: usize,
         effort: &mut Effort,
     ) -> Result<Vec<Card>, Error> {
-        let waves = daily(window, |day, shard| Partition::Begun { day, shard });
+        let waves = daily(window, SHARDS, |day, shard| Partition::Begun { day, shard });
         self.latest(only(waves, all), limit, wanted, effort).await
     }
 
@@ -133,9 +137,10 @@ fn only(waves: impl Iterator<Item = Vec<Ask>>, all: Vec<Only>) -> impl Iterator<
 /// The shards of each day, the newest day first.
 pub(super) fn daily(
     window: Window,
+    shards: u8,
     partition: impl Fn(u64, u8) -> Partition,
 ) -> impl Iterator<Item = Vec<Ask>> {
     window.days().rev().map(move |day| {
-        (0..SHARDS).map(|shard| Ask::within(partition(day, shard), window)).collect::<Vec<_>>()
+        (0..shards).map(|shard| Ask::within(partition(day, shard), window)).collect::<Vec<_>>()
     })
 }

@@ -60,12 +60,12 @@ async fn each_question_takes_as_many_requests_as_are_documented() {
         assert_eq!(reader.map(window).await.unwrap().requests, counted);
         // There are fewer, so all days are asked.
         assert_eq!(reader.runs("orders-api", window, &any, 1000).await.unwrap().requests, shards);
-        assert_eq!(reader.failures("orders-api", window, &any, 1000).await.unwrap().requests, shards);
+        assert_eq!(reader.failures("orders-api", window, &any, 1000).await.unwrap().requests, shards / 4);
         let transactions = reader.transactions(window, &any, 500).await.unwrap();
         assert_eq!(transactions.requests, shards + transactions.found.len() as u64);
         let failing = functions.found.iter().filter(|row| row.now.figures.failures > 0).count() as u64;
         let errors = reader.errors(window, &any).await.unwrap();
-        let before = window.with_before().days().count() as u64 * 16;
+        let before = window.with_before().days().count() as u64 * 4;
         assert_eq!(errors.requests, shards + failing.min(10) * before);
         let of_user = reader.with_baggage("user.id", "u-00000", window, 50).await.unwrap();
         assert_eq!((of_user.requests, bound::WITH_BAGGAGE), (16, 66));

@@ -86,8 +86,9 @@ pub async fn ask_all(reader: &Reader, window: Window, known: &Known) -> Result<V
         time("runs", list, reader.runs(function, window, &any, PAGE)).await?,
         time("runs of a build that went well", list, reader.runs(function, window, &by_build, PAGE)).await?,
         time("runs of a user", list, reader.runs(function, window, &by_user, PAGE)).await?,
-        time("failures", list, reader.failures(function, window, &any, PAGE)).await?,
-        time("failures by type", list, reader.failures(function, window, &by_error, PAGE)).await?,
+        time("failures", bound::failures(window), reader.failures(function, window, &any, PAGE)).await?,
+        time("failures by type", bound::failures(window), reader.failures(function, window, &by_error, PAGE))
+            .await?,
         time("with_baggage", bound::WITH_BAGGAGE, reader.with_baggage("user.id", user, window, PAGE)).await?,
         time("find a trace", found, find(trace)).await?,
         time("find a request", found, find(&failure.request_id)).await?,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Error;
-use crate::hash::shard;
+use crate::hash::{FAILURE_SHARDS, shard};
 use crate::item::{Item, Place, Pointer, pack};
 use crate::run::{Card, Run, baggage, names};
 use crate::schema::{Partition, bounded, sort};
@@ -86,7 +86,8 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
     }
 
     for failure in failures.iter().take(few(failures.len())) {
-        let partition = Partition::Failures { day, shard: shard_of_run, function: function.clone() };
+        let partition =
+            Partition::Failures { day, shard: shard_of_run % FAILURE_SHARDS, function: function.clone() };
         let span = failure.record.as_ref().unwrap_or(&failure.span_id);
         let place = Place { partition, sort: sort(at, &run.request, span), expires: place.expires };
         index.push(place.item(failure)?);
