@@ -99,9 +99,9 @@ async fn what_ended_well_failed_and_ran_out_of_time_is_found_with_what_the_platf
     assert!(cold.iter().any(|name| name == "init"), "the phases of the cold start: {cold:?}");
     assert!(names(&runs[2]).await.len() > 1, "what it did until its time was out");
     let row = dynamo.function_row().await;
-    assert_eq!((row.runs, row.failures), (4, 2), "{row:?}");
+    assert_eq!((row.now.figures.runs, row.now.figures.failures), (4, 2), "{row:?}");
     assert_eq!(row.errors.get("Sandbox.Timedout"), Some(&1), "{row:?}");
-    assert!(row.cold_starts >= 1);
+    assert!(row.now.cold_starts >= 1);
     let failures = reader.failures("test-function", last_hour(), &Filter::default(), 9).await.unwrap().found;
     assert_eq!(failures.len(), 2);
 }
@@ -124,7 +124,7 @@ async fn without_a_table_functions_answer_as_ever_and_a_table_that_comes_gets_ev
     let ended = function.shutdown().await;
     assert_eq!((dynamo.runs().await.len(), ended.printed.spans(Source::Extension).len()), (3, 0));
     let row = dynamo.function_row().await;
-    assert_eq!((row.runs, row.failures), (3, 1), "each counts once");
+    assert_eq!((row.now.figures.runs, row.now.figures.failures), (3, 1), "each counts once");
     let lines = ended.printed.lines(Source::Extension);
     let outages = lines.iter().filter(|line| line.contains("export fails")).collect::<Vec<_>>();
     assert!(matches!(outages.as_slice(), [one] if one.contains("throughline store create")), "{outages:?}");
