@@ -29,7 +29,14 @@ impl Counted {
 
     /// For people.
     pub(super) fn told(self) -> String {
-        let brief = |at: u64| when::brief(at, self.now);
+        let brief = |at: u64| {
+            let told = when::brief(at, self.now);
+            // Whole hours have no seconds.
+            told.strip_suffix(":00")
+                .filter(|told| told.len() == "14:00".len())
+                .map(str::to_owned)
+                .unwrap_or(told)
+        };
         let hours = (self.hours.to + 1 - self.hours.from) / HOUR;
         let (from, before) = (brief(self.hours.from), brief(self.hours.before().from));
         format!("counted in whole hours: {hours} from {from}, beside as many from {before}")

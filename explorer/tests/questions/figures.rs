@@ -110,20 +110,46 @@ next: throughline trace 000000000000000000000000000002d8 --store shop.db
         &shop,
         &[&["map"], &THEN[..]].concat(),
         r#"
+node          calls  a min         failed         was     p50     p95     was  waits p50     p95
+checkout-api      8    0.1  ↑2.0×       0     0%   0%   41 ms   41 ms   41 ms
+email-sender      8    0.1  ↑2.0×       2  25.0%   0%  126 ms  126 ms  126 ms
+POST /orders      8    0.1  ↑2.0×       0     0%   0%
+sqs email         8    0.1  ↑2.0×       0     0%   0%   10 ms   10 ms   10 ms     1.19 s  1.19 s
+
 from          to            calls  a min         failed         was     p50     p95     was
 checkout-api  sqs email         8    0.1  ↑2.0×       0     0%   0%   10 ms   10 ms   10 ms
 POST /orders  checkout-api      8    0.1  ↑2.0×       0     0%   0%
 sqs email     email-sender      8    0.1  ↑2.0×       2  25.0%   0%  1.19 s  1.19 s  1.19 s
 from a queue to a function the times are those in the queue
 counted in whole hours: 1 from 11-20 14:00, beside as many from 11-20 13:00
-next: throughline map --format mermaid --since 2026-11-20T14:00:00 --until 2026-11-20T14:59:00 --store shop.db
+next: throughline map --format svg --since 2026-11-20T14:00:00 --until 2026-11-20T14:59:00 --store shop.db
 "#,
     );
     let traces = shop.json(&[&["traces"], &THEN[..]].concat());
     assert_eq!((&traces["rates"]["now"]["runs"], &traces["rates"]["before"]["runs"]), (&json!(8), &json!(4)));
     assert_eq!(shop.json(&[&["errors"], &THEN[..]].concat())["found"][0]["before"], 0);
     let map = shop.json(&[&["map"], &THEN[..]].concat());
-    assert_eq!(map["found"][0]["before"]["runs"], 4);
+    assert_eq!(map["found"]["edges"][0]["before"]["runs"], 4);
+}
+
+#[test]
+fn the_map_is_a_picture() {
+    let shop = busy();
+    let answer = shop.ask_then(&[&["map", "--format", "svg"], &THEN[..]].concat());
+    assert!(
+        answer.text.starts_with("<svg ") && answer.text.trim_end().ends_with("</svg>"),
+        "{}",
+        answer.text
+    );
+    for said in ["sqs email → email-sender: 8 calls, 2 failed", "waits 1.19 s", "POST /orders"] {
+        assert!(answer.text.contains(said), "{said} in {}", answer.text);
+    }
+    let node = &shop.json(&[&["map", "--function", "email-sender"], &THEN[..]].concat())["found"]["nodes"];
+    assert_eq!(
+        (&node[0]["name"], &node[0]["function"], &node[0]["failures"]),
+        (&json!("email-sender"), &json!(true), &json!(2))
+    );
+    assert!(node[1]["waited_p95"].as_u64().unwrap() > 1_000_000, "{node}");
 }
 
 #[test]

@@ -121,13 +121,19 @@ next: throughline impact email-sender --since 2026-11-20T11:59:00 --until 2026-1
         &shop,
         &["map"],
         r#"
+node          calls  a min  failed            p50     p95  waits p50     p95
+checkout-api      2   0.02       0     0%   41 ms   41 ms
+email-sender      2   0.02       1  50.0%  126 ms  126 ms
+POST /orders      2   0.02       0     0%
+sqs email         2   0.02       0     0%   10 ms   10 ms     1.19 s  1.19 s
+
 from          to            calls  a min  failed            p50     p95
 checkout-api  sqs email         2   0.02       0     0%   10 ms   10 ms
 POST /orders  checkout-api      2   0.02       0     0%
 sqs email     email-sender      2   0.02       1  50.0%  1.19 s  1.19 s
 from a queue to a function the times are those in the queue
 counted in whole hours: 2 from 11-20 11:00, beside as many from 11-20 09:00
-next: throughline map --format mermaid --since 2026-11-20T11:59:00 --until 2026-11-20T12:30:00 --store shop.db
+next: throughline map --format svg --since 2026-11-20T11:59:00 --until 2026-11-20T12:30:00 --store shop.db
 "#,
     );
     tells(
@@ -169,7 +175,7 @@ fn programs_get_one_object() {
     assert_eq!(shop.json(&["find", "c-1"])["found"][0]["by"], "correlation_id");
     assert_eq!(shop.json(&["errors"])["found"][0]["count"], 1);
     assert_eq!(shop.json(&["functions"])["found"].as_array().map(Vec::len), Some(2));
-    assert_eq!(shop.json(&["map"])["found"].as_array().map(Vec::len), Some(3));
+    assert_eq!(shop.json(&["map"])["found"]["edges"].as_array().map(Vec::len), Some(3));
 }
 
 #[test]
@@ -223,6 +229,7 @@ fn nothing_that_others_wrote_reaches_the_terminal() {
         &["functions", "--builds"],
         &["map"],
         &["map", "--format", "mermaid"],
+        &["map", "--format", "svg"],
         &["trace", &id],
         &["find", &id],
         &["find", ESCAPE],

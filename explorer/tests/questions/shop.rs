@@ -163,6 +163,7 @@ pub(crate) fn order(number: u64, user: &str, error: Option<&str>, build: &str) -
                 ("messaging.system", "aws_sqs"),
                 ("messaging.destination.name", "email"),
                 ("throughline.join.out", &message),
+                ("throughline.injected", "attributes"),
             ],
             &[],
         ),

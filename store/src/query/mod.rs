@@ -38,7 +38,7 @@ pub use find::{By, Found};
 pub use functions::{BuildRow, FunctionRow, HourRow, Trend, Usage};
 pub use good::{Comparison, Path};
 pub use impact::{EntryHit, Impact, UserHit};
-pub use map::MapEdge;
+pub use map::{Map, MapEdge, MapNode};
 pub use same_items::SameItem;
 pub use search::Summary;
 pub use transaction::{Join, Transaction};

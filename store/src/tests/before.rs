@@ -25,6 +25,7 @@ async fn shop() -> Table {
             .attribute("throughline.entry", "http POST /orders")
             .attribute("throughline.source", "sqs orders")
             .attribute("throughline.build_id", build)
+            .attribute("throughline.queue_time_ms", "0")
             .attribute("faas.mem_usage", &(n * 40 * MIB).to_string())
             .at(at, 10 * n);
         let run = if n == 2 || n > 3 { run.failed("Declined", &format!("card {n} declined")) } else { run };
@@ -79,11 +80,20 @@ async fn functions_beside_the_hours_before() {
 async fn edges_beside_the_hours_before() {
     let table = shop().await;
     let answer = table.reader().map(WINDOW).await.unwrap();
-    let edge = |from: &str| answer.found.iter().find(|edge| edge.from == from).unwrap();
+    let edge = |from: &str| answer.found.edges.iter().find(|edge| edge.from == from).unwrap();
     let sent = edge("f");
     assert_eq!((sent.calls, sent.before.runs, sent.joined), (3, 2, true));
     let received = edge("sqs orders");
     assert_eq!((received.errors, received.before.failures, received.joined), (2, 1, false));
+    let node = |name: &str| answer.found.nodes.iter().find(|node| node.name == name).unwrap();
+    let function = node("f");
+    assert_eq!((function.function, function.now.runs, function.before.failures), (true, 3, 1));
+    let queue = node("sqs orders");
+    assert_eq!(
+        (queue.function, queue.now.runs, queue.now.failures, queue.waited_p95),
+        (false, 3, 2, Some(0))
+    );
+    assert_eq!((node("sqs email").now.runs, node("sqs email").waited_p95), (3, None));
 }
 
 #[tokio::test]

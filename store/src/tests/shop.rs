@@ -59,7 +59,8 @@ async fn every_order_is_one_transaction_through_five_functions() {
 #[tokio::test]
 async fn the_map_has_every_hop() {
     let table = shop().await;
-    let edges = table.store.reader(at(THEN)).map(Window::new(THEN - 3_600_000, THEN)).await.unwrap().found;
+    let edges =
+        table.store.reader(at(THEN)).map(Window::new(THEN - 3_600_000, THEN)).await.unwrap().found.edges;
     let edges: Vec<_> = edges.iter().map(|edge| (edge.from.as_str(), edge.to.as_str(), edge.calls)).collect();
     for edge in [
         ("http POST /orders", "checkout-api", 4),
@@ -71,6 +72,7 @@ async fn the_map_has_every_hop() {
         ("payment-worker", "sqs email", 4),
         ("lunchbot", "sqs email", 1),
         ("sqs email", "email-sender", 5),
+        ("dynamodb orders", "stream orders", 4),
         ("stream orders", "fulfilment", 4),
         ("fulfilment", "kinesis audit", 4),
         ("kinesis audit", "audit-trail", 4),

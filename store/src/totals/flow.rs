@@ -214,6 +214,7 @@ fn callee(span: &Span) -> Option<String> {
             let system = span.attribute("db.system.name")?;
             named(system.strip_prefix("aws.").unwrap_or(system), "db.collection.name")
         })
+        .or_else(|| named("s3", "aws.s3.bucket"))
         .or_else(|| span.attribute("rpc.method")?.split_once('/').map(|(service, _)| service.to_owned()))
         .or_else(|| named("http", "server.address"))
 }

@@ -123,7 +123,7 @@ impl Ask<'_> {
 
     /// The slowest call out: `map`, then the runs of that function that took so long.
     async fn slow_calls(&self) -> anyhow::Result<Finding> {
-        let edges = self.reader.map(self.window).await?.found;
+        let edges = self.reader.map(self.window).await?.found.edges;
         let Some(slowest) = slowest(edges.iter().filter(|edge| edge.to.starts_with("http "))) else {
             return Ok(Finding::default());
         };
@@ -137,7 +137,7 @@ impl Ask<'_> {
 
     /// The longest time in a queue: `map`, then the runs that got what had waited.
     async fn waiting(&self) -> anyhow::Result<Finding> {
-        let edges = self.reader.map(self.window).await?.found;
+        let edges = self.reader.map(self.window).await?.found.edges;
         let is_queue =
             |edge: &&MapEdge| ["sqs ", "kinesis ", "stream "].iter().any(|kind| edge.from.starts_with(kind));
         let Some(longest) = slowest(edges.iter().filter(is_queue)) else { return Ok(Finding::default()) };

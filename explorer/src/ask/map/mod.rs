@@ -1,0 +1,175 @@
+//! `throughline map`: who calls whom.
+
+mod layout;
+mod line;
+mod mermaid;
+mod svg;
+
+use clap::{Args, ValueEnum};
+use throughline_store::{Map, MapEdge, MapNode};
+
+use super::beside::Counted;
+use super::filters::{Narrow, Reads};
+use super::table::{Column, Table, dim, plain, red};
+use super::words::{change, count, micros, rate, share};
+use super::{Asked, Common, Told, when};
+use crate::trace::trigger;
+
+/// What `throughline map` is asked for.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// How it is drawn
+    #[arg(long, value_enum, default_value_t = Format::Text, conflicts_with = "json")]
+    format: Format,
+
+    #[command(flatten)]
+    narrow: Narrow,
+
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Tables
+    Text,
+    /// A flowchart for Mermaid, as Markdown shows it
+    Mermaid,
+    /// A picture, for a browser or a document
+    Svg,
+}
+
+impl Options {
+    pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
+        let (filter, window) = self.narrow.asks("map", Reads::Calls, asked)?;
+        let mut answer = asked.answered(asked.reader.map(window).await)?;
+        if let Some(function) = &filter.function {
+            narrow(&mut answer.found, function);
+        }
+        let map = &answer.found;
+        if map.nodes.is_empty() {
+            let lines = vec![format!("nobody called since {} UTC", when::full(window.from))];
+            let words = self.narrow.longer(Reads::Calls, asked.now);
+            return asked.tell_within(&answer, false, lines, &["map"], &words);
+        }
+        let counted = Counted::new(window, asked.now);
+        let lines = if self.format == Format::Text {
+            lines(map, filter.function.is_some(), counted, asked)
+        } else {
+            Vec::new()
+        };
+        let words = self.narrow.words(Reads::Calls);
+        let mut told = asked.tell_within(&answer, true, lines, &["map", "--format", "svg"], &words)?;
+        match self.format {
+            Format::Text => {}
+            // Nothing but the chart: it is put into a document.
+            Format::Mermaid => told.text = mermaid::mermaid(&map.edges),
+            Format::Svg => told.text = svg::svg(map, counted),
+        }
+        told.json["counted"] = counted.json();
+        Ok(told)
+    }
+}
+
+/// Keeps what this one calls or is called by.
+fn narrow(map: &mut Map, function: &str) {
+    map.edges.retain(|edge| edge.from == function || edge.to == function);
+    let edges = &map.edges;
+    let stays = |node: &MapNode| edges.iter().any(|edge| edge.from == node.name || edge.to == node.name);
+    map.nodes.retain(|node| node.name == function || stays(node));
+}
+
+fn lines(map: &Map, of_one: bool, counted: Counted, asked: &Asked<'_>) -> Vec<String> {
+    let mut table = Table::new([
+        Column::Text("node"),
+        Column::Number("calls"),
+        Column::Number("a min"),
+        Column::Number(""),
+        Column::Number("failed"),
+        Column::Number(""),
+        Column::Number("was"),
+        Column::Number("p50"),
+        Column::Number("p95"),
+        Column::Number("was"),
+        Column::Number("waits p50"),
+        Column::Number("p95"),
+    ])
+    .giving_way(&[10, 9, 3, 7, 2, 6, 1]);
+    for node in &map.nodes {
+        let (now, before) = (&node.now, &node.before);
+        let a_minute = counted.a_minute(now.runs);
+        let of_before = |text: String| dim(if before.runs > 0 { text } else { String::new() });
+        table.row([
+            plain(named(&node.name)),
+            plain(count(now.runs)),
+            plain(rate(a_minute)),
+            of_before(change(a_minute, counted.a_minute_before(before.runs))),
+            if now.failures > 0 { red(count(now.failures)) } else { dim("0") },
+            plain(share(now.failures.min(now.runs), now.runs)),
+            of_before(share(before.failures.min(before.runs), before.runs)),
+            plain(took(now.p50)),
+            plain(took(now.p95)),
+            of_before(took(before.p95)),
+            plain(took(node.waited_p50)),
+            plain(took(node.waited_p95)),
+        ]);
+    }
+    // What one function does `functions` tells: here it is about whom it has to do with.
+    let mut lines = if of_one && !map.edges.is_empty() { Vec::new() } else { table.lines(asked.style) };
+    if !of_one && !map.edges.is_empty() {
+        lines.push(String::new());
+    }
+    if !map.edges.is_empty() {
+        lines.extend(edges(&map.edges, counted).lines(asked.style));
+        asked.note(&mut lines, "from a queue to a function the times are those in the queue");
+    }
+    asked.note(&mut lines, &counted.told());
+    lines
+}
+
+fn edges(edges: &[MapEdge], counted: Counted) -> Table {
+    let mut table = Table::new([
+        Column::Text("from"),
+        Column::Text("to"),
+        Column::Number("calls"),
+        Column::Number("a min"),
+        Column::Number(""),
+        Column::Number("failed"),
+        Column::Number(""),
+        Column::Number("was"),
+        Column::Number("p50"),
+        Column::Number("p95"),
+        Column::Number("was"),
+        Column::Fixed(""),
+    ])
+    .giving_way(&[10, 4, 8, 3, 7, 11, 2]);
+    for edge in edges {
+        let (before, a_minute) = (&edge.before, counted.a_minute(edge.calls));
+        let of_before = |text: String| dim(if before.runs > 0 { text } else { String::new() });
+        table.row([
+            plain(named(&edge.from)),
+            plain(named(&edge.to)),
+            plain(count(edge.calls)),
+            plain(rate(a_minute)),
+            of_before(change(a_minute, counted.a_minute_before(before.runs))),
+            if edge.errors > 0 { red(count(edge.errors)) } else { dim("0") },
+            plain(share(edge.errors, edge.calls)),
+            of_before(share(before.failures, before.runs)),
+            plain(took(edge.p50)),
+            plain(took(edge.p95)),
+            of_before(took(before.p95)),
+            dim(if edge.joined { "joined by an id" } else { "" }),
+        ]);
+    }
+    table
+}
+
+fn took(time: Option<u64>) -> String {
+    time.map(micros).unwrap_or_default()
+}
+
+/// A route speaks for itself; of a host that is called it is said how.
+fn named(node: &str) -> String {
+    let is_host = node.strip_prefix("http ").is_some_and(|host| !host.contains(' '));
+    if is_host { node.to_owned() } else { trigger(node) }
+}
