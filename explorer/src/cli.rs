@@ -46,6 +46,10 @@ const ANSWERS: &str =
     "The store is --store FILE, --table TABLE, the table that THROUGHLINE_STORE_TABLE names, in the region \
 and with the credentials of the AWS SDK's variables, or that of the throughline dev that runs.
 
+With --json: one object. found is the answer, next the next useful command, requests what it cost; at_least says that there is \
+more than could be read, damaged what could not be. Of figures beside others, counted has both times. Times are milliseconds \
+since 1970, durations microseconds, memory bytes; those of spans are nanoseconds.
+
 Exit status: 0 if something was found, 1 if not, 2 for a wrong command line or if the store can't be read.";
 
 /// The commands.

@@ -30,11 +30,11 @@ use throughline_store::time::millis;
 use throughline_store::{Answer, Reader};
 
 pub(crate) use story::Story;
-pub(crate) use words::{harmless, harmless_json};
+pub(crate) use words::{counted, harmless, harmless_json};
 
 use crate::connection::{self, Connection, Missing};
 use crate::trace::Style;
-use words::{counted, wrapped};
+use words::wrapped;
 
 /// Where the help tells what an answer looks like.
 const ANSWER: &str = "Answer";

@@ -13,6 +13,7 @@ use serde::Serialize;
 use throughline_store::{Options as Kept, Store, Writer};
 use tokio::time::Instant;
 
+use crate::ask::counted;
 use crate::connection::{self, Connection, Missing};
 use crate::replay::{Reading, read_files};
 
@@ -155,10 +156,16 @@ impl Outcome {
     }
 
     fn text(&self, store: &str) -> String {
-        let lines = if self.lines > 0 { format!(" and {} log lines", self.lines) } else { String::new() };
+        let lines = if self.lines > 0 {
+            format!(" and {}", counted(self.lines, "log line", "log lines"))
+        } else {
+            String::new()
+        };
         let mut text = format!(
-            "{} spans of {} runs{lines} from {} files into {store}",
-            self.spans, self.runs, self.files
+            "{} of {}{lines} from {} into {store}",
+            counted(self.spans, "span", "spans"),
+            counted(self.runs, "run", "runs"),
+            counted(self.files, "file", "files")
         );
         for (number, what) in [
             (self.passed_over, "metrics, which are not kept"),

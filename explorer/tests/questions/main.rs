@@ -201,7 +201,7 @@ fn log_lines_come_in_and_go_out_with_their_transaction() {
     let shop = Shop::new();
     let imported = shop.import("logs.jsonl", &[log_lines(1)]);
     assert_eq!(imported.code, 0, "{}", imported.errors);
-    assert!(imported.text.starts_with("0 spans of 0 runs and 3 log lines from 1 files"), "{}", imported.text);
+    assert!(imported.text.starts_with("0 spans of 0 runs and 3 log lines from 1 file "), "{}", imported.text);
 
     let out = shop.ask(&["export", &trace(1), "--logs"]);
     let lines: Vec<&str> = out.text.lines().collect();
