@@ -19,6 +19,8 @@ pub(crate) fn throughline(arguments: &[&str]) -> Output {
 fn throughline_in(columns: usize, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
     command.env_remove("THROUGHLINE_STORE_TABLE").env("COLUMNS", columns.to_string());
+    // A `throughline dev` that somebody runs here is not asked.
+    command.env("XDG_RUNTIME_DIR", env!("CARGO_TARGET_TMPDIR"));
     command.args(arguments).output().unwrap()
 }
 
