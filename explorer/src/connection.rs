@@ -1,6 +1,7 @@
 //! Where the explorer reads from: a table in AWS, or a file on this machine. The same client asks both: what the file
 //! holds is served by the embedded DynamoDB in this process.
 
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::dev;
@@ -17,6 +18,11 @@ pub const TABLE: &str = "THROUGHLINE_STORE_TABLE";
 pub(crate) const IN_FILE: &str = "traces";
 /// The first bytes of an SQLite database (<https://www.sqlite.org/fileformat.html>).
 const SQLITE: &[u8] = b"SQLite format 3\0";
+/// A table that the embedded DynamoDB makes first of all, so that its name stands near the beginning of the file. A database
+/// of something else would be changed by being opened.
+const OURS: &[u8] = b"_stream_records";
+/// How much of a file is looked at.
+const LOOKED_AT: u64 = 1024 * 1024;
 
 /// Which store is meant.
 #[derive(Debug, Clone, Default, Args)]
@@ -87,7 +93,7 @@ impl Options {
         let Some(place) = named.or_else(|| dev::running().map(Place::File)) else {
             bail!(
                 "no store to read from: set {TABLE} (and AWS_REGION, and credentials) or give --table TABLE for a \
-                 table in AWS, or --store FILE for one in a file, or let throughline dev run"
+                 table in AWS, or --store FILE for one in a file, or let `throughline dev` run without --store"
             );
         };
         let is_named = self.table.is_some() || self.file.is_some();
@@ -193,25 +199,36 @@ pub(crate) fn open(path: &Path, missing: Missing) -> anyhow::Result<Database> {
 
 /// Whether this may be a store, or become one.
 fn check(path: &Path, missing: Missing) -> anyhow::Result<()> {
-    use std::io::Read as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let told = path.display();
-    let mut first = Vec::new();
-    match std::fs::File::open(path) {
-        Ok(file) => {
-            file.take(SQLITE.len() as u64).read_to_end(&mut first).with_context(|| told.to_string())?
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && missing == Missing::Make => {
+    let first = match beginning(path) {
+        Ok(first) => first,
+        Err(error) if error.kind() == ErrorKind::NotFound && missing == Missing::Make => {
             // Spans say who did what: nobody else's business.
             let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
             return file.map(drop).with_context(|| told.to_string());
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             bail!("{told}: there is no such store; `throughline store create --store {told}` makes it")
         }
         Err(error) => return Err(error).with_context(|| told.to_string()),
     };
-    if first.is_empty() || first == SQLITE { Ok(()) } else { bail!("{told}: is no store") }
+    let holds = |bytes: &[u8]| bytes.windows(OURS.len()).any(|window| window == OURS);
+    // What was written last may stand in the log beside it alone.
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let is_ours = || holds(&first) || beginning(Path::new(&log)).is_ok_and(|log| holds(&log));
+    if first.is_empty() || first.starts_with(SQLITE) && is_ours() {
+        Ok(())
+    } else {
+        bail!("{told}: is no store")
+    }
+}
+
+fn beginning(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(LOOKED_AT).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// As a shell takes it for one word.

@@ -13,4 +13,5 @@ pub mod keep;
 pub mod mappings;
 pub mod recorder;
 pub mod replay;
+mod stdout;
 pub mod trace;

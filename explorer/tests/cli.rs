@@ -118,3 +118,30 @@ fn recorders_are_told_by_file_and_by_folder() {
         assert!(said.starts_with("throughline: /") && said.contains(word), "{said}");
     }
 }
+
+#[test]
+fn a_database_of_something_else_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.db");
+    let theirs = [b"SQLite format 3\0".as_slice(), &[7; 8192]].concat();
+    fs::write(&path, &theirs).unwrap();
+    let path = path.to_str().unwrap();
+    for arguments in [&["traces"][..], &["store", "create"], &["import", "Cargo.toml"]] {
+        let output = throughline(&[arguments, &["--store", path]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.contains("is no store")), (Some(2), true), "{said}");
+        assert_eq!(fs::read(path).unwrap(), theirs);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn an_answer_that_a_full_disk_does_not_take_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("shop.db");
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
+    let output = command.args(["store", "create", "--store"]).arg(store).stdout(full).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.contains("can't be written")), (Some(2), true), "{said}");
+}

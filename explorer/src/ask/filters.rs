@@ -195,7 +195,8 @@ impl Narrow {
         let mut words = self.words_but(reads, &["--since"]);
         let window = self.window(now).unwrap_or(Window::new(now, now));
         let hours = now.saturating_sub(window.from).div_ceil(when::HOUR).max(1);
-        words.extend(["--since".to_owned(), format!("{}h", hours.saturating_mul(24))]);
+        let longest = Window::MAX_DAYS * 24;
+        words.extend(["--since".to_owned(), format!("{}h", hours.saturating_mul(24).min(longest))]);
         words
     }
 }

@@ -90,7 +90,9 @@ fn what_is_said_is_asked_and_said_again() {
     };
     assert_eq!(narrow.filters.filter(), asked);
     assert_eq!(line(&[]).words(Reads::Runs), [""; 0]);
-    assert_eq!(line(&[]).longer(Reads::Runs, 1_795_139_220_000), ["--since", "24h"]);
+    let now = 1_795_139_220_000;
+    assert_eq!(line(&[]).longer(Reads::Runs, now), ["--since", "24h"]);
+    assert_eq!(line(&["--since", "20d"]).longer(Reads::Runs, now), ["--since", "744h"], "as long as is read");
 }
 
 /// What is counted is what the store counts.

@@ -20,7 +20,6 @@ mod traces;
 mod when;
 mod words;
 
-use std::io::Write;
 use std::time::SystemTime;
 
 use clap::Args;
@@ -30,7 +29,7 @@ use throughline_store::time::millis;
 use throughline_store::{Answer, Reader};
 
 pub(crate) use story::Story;
-pub(crate) use words::{counted, harmless, harmless_json};
+pub(crate) use words::{counted, cut, harmless, harmless_json};
 
 use crate::connection::{self, Connection, Missing};
 use crate::trace::Style;
@@ -92,8 +91,7 @@ pub async fn run(question: Question<'_>) -> anyhow::Result<bool> {
     let connection = common.connection.connect(Missing::Refuse).await?;
     let told = question.ask(&connection, Style::of_terminal()).await?;
     let text = if common.json { harmless_json(&told.json.to_string()) + "\n" } else { told.text };
-    // A closed stdout is nobody to tell.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    crate::stdout::tell(&text)?;
     Ok(told.is_found)
 }
 

@@ -20,7 +20,6 @@ mod shop;
 mod stored;
 mod stories;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -140,9 +139,7 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
     } else {
         report.text(Style::of_terminal(), options, started, &local.store)
     };
-    let mut stdout = std::io::stdout().lock();
-    // Whoever closed the pipe has read enough.
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    crate::stdout::tell(&text)?;
     Ok(report.is_whole())
 }
 

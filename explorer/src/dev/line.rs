@@ -5,8 +5,12 @@ use std::fmt::Write as _;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use throughline_store::span::Span;
 
-use crate::ask::harmless;
+use crate::ask::{cut, harmless};
 use crate::trace::{Style, duration, trigger};
+
+/// The columns of a name, and of what an error says. All of it is told by `throughline trace`.
+const MAX_NAME: usize = 60;
+const MAX_ERROR: usize = 120;
 
 /// A line for each transaction that begins in this request, `most` at most.
 pub(super) fn lines(request: ExportTraceServiceRequest, most: usize, style: Style) -> String {
@@ -27,11 +31,14 @@ fn line(span: &Span, style: Style) -> String {
     let outcome = match span.error() {
         None => style.green("ok"),
         Some("") => style.red("✗"),
-        Some(error) => style.red(&format!("✗ {}", harmless(error.lines().next().unwrap_or_default()))),
+        Some(error) => {
+            style.red(&format!("✗ {}", cut(&harmless(error.lines().next().unwrap_or_default()), MAX_ERROR)))
+        }
     };
     let trace = style.dim(&format!("trace {}", harmless(&span.trace_id)));
     let (time, took) = (time_of_day(span.start), duration(span.millis()));
-    format!("{time}  {}  {}  {took}  {outcome}  {trace}", harmless(&span.function), harmless(&what))
+    let named = |name: &str| cut(&harmless(name), MAX_NAME);
+    format!("{time}  {}  {}  {took}  {outcome}  {trace}", named(&span.function), named(&what))
 }
 
 /// `01:47:03`, in UTC, of nanoseconds since 1970.
@@ -83,6 +90,12 @@ mod tests {
             text.contains("✗ no\u{fffd}") && !text.contains('\u{1b}') && !text.contains("more"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_line_stays_one() {
+        let text = told(vec![span(&"n".repeat(100_000), false, Some(&"e".repeat(100_000)))], 9);
+        assert!(text.contains('…') && text.chars().count() < 300, "{} characters", text.chars().count());
     }
 
     #[test]

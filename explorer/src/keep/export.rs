@@ -1,6 +1,5 @@
 //! `throughline export`: a transaction as it came in.
 
-use std::io::Write;
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
@@ -56,7 +55,7 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
         let answer = reader.export_logs(&answer.found.runs).await;
         text += &line(&doubts_told(answer.map_err(|error| connection.explained(&error))?))?;
     }
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    crate::stdout::tell(&text)?;
     Ok(true)
 }
 

@@ -1,7 +1,6 @@
 //! `throughline import`: reads OTLP JSON into the store, whoever wrote it: in the forms that `throughline replay` knows.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -108,7 +107,7 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
     } else {
         format!("{}\nnext: {next}", outcome.text(connection.told()))
     };
-    let _ = writeln!(std::io::stdout(), "{text}");
+    crate::stdout::tell(&format!("{text}\n"))?;
     Ok(outcome.torn + outcome.unread == 0 && outcome.spans + outcome.lines > 0)
 }
 

@@ -1,7 +1,5 @@
 //! `throughline store`: makes the table, and tells of it.
 
-use std::io::Write;
-
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -62,7 +60,7 @@ pub async fn run(action: &Action) -> anyhow::Result<bool> {
         } else {
             format!("{}: there is no store yet\nnext: {next}", connection.told())
         };
-        let _ = writeln!(std::io::stdout(), "{text}");
+        crate::stdout::tell(&format!("{text}\n"))?;
         return Ok(false);
     };
     let status = table.table_status().map_or("unknown", |status| status.as_str());
@@ -82,6 +80,6 @@ pub async fn run(action: &Action) -> anyhow::Result<bool> {
         let size = format!("{items} items, {bytes} bytes as last counted");
         format!("{}: {}, {size}\nnext: {next}", connection.told(), status.to_lowercase())
     };
-    let _ = writeln!(std::io::stdout(), "{text}");
+    crate::stdout::tell(&format!("{text}\n"))?;
     Ok(true)
 }

@@ -14,7 +14,7 @@ mod send;
 mod summary;
 mod target;
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -84,8 +84,7 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
     let mut summary = replay.ended().await;
     summary.endpoint = (!options.dry_run).then_some(endpoint);
     let text = if options.json { format!("{}\n", summary.json()) } else { summary.text() };
-    // A closed stdout is nobody to tell.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    crate::stdout::tell(&text)?;
     Ok(summary.is_fine())
 }
 

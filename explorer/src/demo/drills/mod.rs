@@ -6,7 +6,6 @@ mod find;
 mod list;
 mod told;
 
-use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
@@ -117,9 +116,7 @@ pub(super) async fn run(
     } else {
         told.text(Style::of_terminal(), &local.store).await?
     };
-    let mut stdout = std::io::stdout().lock();
-    // Whoever closed the pipe has read enough.
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    crate::stdout::tell(&text)?;
     Ok(told.shown)
 }
 
