@@ -35,7 +35,9 @@ pub(super) fn lookups<'a>(spans: impl Iterator<Item = &'a Span>, traces: &[Strin
         };
         let unsent = span.parent_id.is_none() && span.links.is_empty();
         let received = if unsent { list(span, "throughline.join.in") } else { Vec::new() };
-        let carried = span.attributes.contains_key("throughline.injected");
+        let injected = span.attributes.get("throughline.injected").is_some_and(|place| place != "none");
+        // Of a batch it may be a part that could not carry it.
+        let carried = injected && !span.attributes.contains_key("throughline.inject.skipped");
         let sent = if carried { Vec::new() } else { list(span, "throughline.join.out") };
         received
             .into_iter()

@@ -9,7 +9,10 @@ use crate::testing::{Told as _, invocation, otlp, span};
 use crate::{By, Join};
 
 fn sender(trace: u64, id: u64, request: &str, message: &str) -> ExportTraceServiceRequest {
-    let mut send = span(trace, id + 1, Some(id)).list("throughline.join.out", &format!("sqs:{message}"));
+    let mut send = span(trace, id + 1, Some(id))
+        .list("throughline.join.out", &format!("sqs:{message}"))
+        .attribute("throughline.injected", "none")
+        .attribute("throughline.inject.skipped", "attributes-full");
     send.kind = SpanKind::Producer as i32;
     let api = invocation(trace, id, request)
         .attribute("correlation.id", &format!("c-{trace}"))
