@@ -9,8 +9,8 @@ use super::clocks::{self, Skew};
 
 use crate::trace::{self, Span, Status};
 
-/// How deep a tree is drawn: each level takes three columns.
-pub(super) const MAX_DEPTH: usize = 32;
+/// How deep a tree is drawn: each level takes three columns. A loop that the wrapper ends after 12 hops is less deep.
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// The tree, and what did not fit into one.
 #[derive(Debug)]

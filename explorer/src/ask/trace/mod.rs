@@ -6,6 +6,8 @@ mod detail;
 mod markdown;
 mod same_items;
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde::Serialize;
 use throughline_store::log::LogLine;
@@ -239,9 +241,14 @@ fn title(transaction: &Transaction, story: &Story, style: Style) -> String {
 /// What else is to be said.
 fn notes(transaction: &Transaction, story: &Story) -> Vec<String> {
     let mut notes = Vec::new();
-    for run in transaction.runs.iter().filter(|run| run.swallowed.is_some_and(|errors| errors > 0)) {
-        let errors = counted(run.swallowed.unwrap_or_default(), "error", "errors");
-        notes.push(format!("{} had {errors} of which it says nothing", harmless(&run.function)));
+    let mut swallowed = BTreeMap::<&str, u64>::new();
+    for (run, errors) in transaction.runs.iter().filter_map(|run| Some((run, run.swallowed?))) {
+        let sum = swallowed.entry(&run.function).or_default();
+        *sum = sum.saturating_add(errors);
+    }
+    for (function, errors) in swallowed.into_iter().filter(|(_, errors)| *errors > 0) {
+        let errors = counted(errors, "error", "errors");
+        notes.push(format!("{} had {errors} of which it says nothing", harmless(function)));
     }
     if !transaction.senders.is_empty() {
         let senders = counted(transaction.senders.len() as u64, "other transaction", "other transactions");
