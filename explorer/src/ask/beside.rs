@@ -1,9 +1,12 @@
 //! The time before, beside which figures are told.
 
 use serde_json::{Value, json};
+use throughline_store::Figures;
 use throughline_store::time::{HOUR, Window};
 
+use super::table::{Cell, dim, plain, red};
 use super::when;
+use super::words::{change, count, rate, share, took};
 
 /// The whole hours that are counted, and those before them.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +30,17 @@ impl Counted {
         number as f64 / minutes(self.hours.before())
     }
 
+    /// How often, how often a minute, how often it failed and how long it took; what of it was otherwise before, too. In
+    /// the order of: number, `a min`, change, `failed`, share, `was`, `p50`, `p95`, `was`.
+    pub(super) fn cells(self, now: &Figures, before: &Figures) -> [Cell; 9] {
+        let (a_minute, was) = (self.a_minute(now.runs), self.a_minute_before(before.runs));
+        let of_before = |text: String| dim(if before.runs > 0 { text } else { String::new() });
+        let [runs, failed, share, p50, p95] = cells(now);
+        let changed = of_before(change(a_minute, was));
+        let (failed_before, p95_before) = (of_before(failed_share(before)), of_before(took(before.p95)));
+        [runs, plain(rate(a_minute)), changed, failed, share, failed_before, p50, p95, p95_before]
+    }
+
     /// For people.
     pub(super) fn told(self) -> String {
         let brief = |at: u64| {
@@ -46,6 +60,18 @@ impl Counted {
     pub(super) fn json(self) -> Value {
         json!({ "window": self.hours, "before": self.hours.before() })
     }
+}
+
+/// How often, how often it failed, the share of that, p50 and p95.
+pub(super) fn cells(figures: &Figures) -> [Cell; 5] {
+    let failed = if figures.failures > 0 { red(count(figures.failures)) } else { dim("0") };
+    let [p50, p95] = [figures.p50, figures.p95].map(|time| plain(took(time)));
+    [plain(count(figures.runs)), failed, plain(failed_share(figures)), p50, p95]
+}
+
+/// Of a batch several records may fail.
+fn failed_share(figures: &Figures) -> String {
+    share(figures.failures.min(figures.runs), figures.runs)
 }
 
 fn minutes(window: Window) -> f64 {

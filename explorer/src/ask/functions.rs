@@ -1,12 +1,12 @@
 //! `throughline functions`: what each function did.
 
 use clap::Args;
-use throughline_store::{Figures, FunctionRow, Trend};
+use throughline_store::{FunctionRow, Trend};
 
-use super::beside::Counted;
+use super::beside::{self, Counted};
 use super::filters::{Narrow, Reads};
-use super::table::{Column, Look, Table, amber, dim, plain, red};
-use super::words::{change, count, micros, rate, share};
+use super::table::{Cell, Column, Table, amber, dim, plain};
+use super::words::{count, rate, took};
 use super::{Asked, Common, Told, when};
 
 const MIB: u64 = 1024 * 1024;
@@ -70,38 +70,24 @@ impl Options {
     }
 
     fn add(&self, row: &FunctionRow, counted: Counted, table: &mut Table, asked: &Asked<'_>) {
-        let (now, before) = (&row.now, &row.before);
-        let (a_minute, was) =
-            (counted.a_minute(now.figures.runs), counted.a_minute_before(before.figures.runs));
+        let now = &row.now;
         // One build is told beside the function.
         let build = match row.builds.as_slice() {
             [only] => only.build.clone(),
             builds => format!("{} builds", builds.len()),
         };
-        let [runs, failed, share, p50, p95] = figures(&now.figures);
-        let of_before = |text: String| dim(if before.figures.runs > 0 { text } else { String::new() });
-        table.row([
-            plain(&row.function),
-            dim(build),
-            runs,
-            plain(rate(a_minute)),
-            of_before(change(a_minute, was)),
-            failed,
-            share,
-            of_before(share_of(&before.figures)),
-            p50,
-            p95,
-            of_before(took(before.figures.p95)),
+        let own = [
             plain(count(now.cold_starts)),
             plain(took(now.init_p95)),
             memory(now.memory, row.memory_limit, row.memory_trend),
             plain(gb_seconds(now.gb_seconds)),
-            plain(""),
-        ]);
+        ];
+        let figures = counted.cells(&now.figures, &row.before.figures);
+        table.row([plain(&row.function), dim(build)].into_iter().chain(figures).chain(own));
         let is_known = row.builds.iter().any(|build| !build.build.is_empty());
         for build in row.builds.iter().filter(|_| self.builds && is_known) {
             let name = if build.build.is_empty() { "(not told)" } else { &build.build };
-            let [runs, failed, share, p50, p95] = figures(&build.now.figures);
+            let [runs, failed, share, p50, p95] = beside::cells(&build.now.figures);
             let [first, last] = [build.first, build.last].map(|at| when::brief(at, asked.now));
             table.row([
                 plain(""),
@@ -123,23 +109,6 @@ impl Options {
             ]);
         }
     }
-}
-
-type Cell = (String, Look);
-
-/// Runs, failures, their share, p50 and p95.
-fn figures(figures: &Figures) -> [Cell; 5] {
-    let failed = if figures.failures > 0 { red(count(figures.failures)) } else { dim("0") };
-    let [p50, p95] = [figures.p50, figures.p95].map(|micros| plain(took(micros)));
-    [plain(count(figures.runs)), failed, plain(share_of(figures)), p50, p95]
-}
-
-fn share_of(figures: &Figures) -> String {
-    share(figures.failures.min(figures.runs), figures.runs)
-}
-
-fn took(time: Option<u64>) -> String {
-    time.map(micros).unwrap_or_default()
 }
 
 /// `186 of 256 MB, rising`.

@@ -11,6 +11,9 @@ const NARROWEST: usize = 6;
 const COMFORTABLE: usize = 12;
 const BETWEEN: &str = "  ";
 
+/// A text, and how it looks.
+pub(crate) type Cell = (String, Look);
+
 /// How a cell looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -68,7 +71,7 @@ impl Table {
     }
 
     /// Adds a row; what others wrote is made harmless here.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [(String, Look); N]) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         self.rows.push(cells.into_iter().map(|(text, look)| (harmless(&text), look)).collect());
     }
 
@@ -159,22 +162,22 @@ fn between(columns: &[usize]) -> usize {
 }
 
 /// A cell.
-pub(crate) fn plain(text: impl Into<String>) -> (String, Look) {
+pub(crate) fn plain(text: impl Into<String>) -> Cell {
     (text.into(), Look::Plain)
 }
 
 /// A cell that says of a failure.
-pub(crate) fn red(text: impl Into<String>) -> (String, Look) {
+pub(crate) fn red(text: impl Into<String>) -> Cell {
     (text.into(), Look::Red)
 }
 
 /// A cell that says that something is new, or slow.
-pub(crate) fn amber(text: impl Into<String>) -> (String, Look) {
+pub(crate) fn amber(text: impl Into<String>) -> Cell {
     (text.into(), Look::Amber)
 }
 
 /// A cell for those who look for it.
-pub(crate) fn dim(text: impl Into<String>) -> (String, Look) {
+pub(crate) fn dim(text: impl Into<String>) -> Cell {
     (text.into(), Look::Dim)
 }
 

@@ -107,6 +107,11 @@ pub(crate) fn micros(micros: u64) -> String {
     crate::trace::duration(micros as f64 / 1000.0)
 }
 
+/// The same, or nothing where no time was told.
+pub(crate) fn took(time: Option<u64>) -> String {
+    time.map(micros).unwrap_or_default()
+}
+
 /// A word and its plural.
 pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })

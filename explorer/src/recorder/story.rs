@@ -10,6 +10,7 @@ use throughline_host::rfc3339;
 use throughline_recorder::{Opened, Recording};
 
 use super::so_far;
+use crate::ask::harmless;
 use crate::trace::{Row, Span, Style, duration, paint, trigger};
 
 /// Debug lines shown; the last are the nearest to the end.
@@ -188,9 +189,9 @@ fn fit(text: &str, width: usize) -> String {
     shown(&line)
 }
 
-/// On one line. A terminal obeys control characters, and what is in an event is anybody's.
+/// On one line, and harmless: what is in an event is anybody's.
 fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    harmless(&text.replace(char::is_control, " "))
 }
 
 #[cfg(test)]

@@ -110,3 +110,8 @@ fn a_line_that_does_not_fit_says_so() {
         ["abcde", "abcd…", "ä…", "a b"]
     );
 }
+
+#[test]
+fn nothing_turns_the_direction_of_a_line() {
+    assert_eq!(fit("a\u{202e}b\u{1b}[2J", 9), "a\u{fffd}b [2J");
+}

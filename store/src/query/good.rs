@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use super::ask::{Ask, Only};
@@ -90,10 +91,8 @@ impl Reader {
         };
         let good = self.good(of, &first, &mut effort).await?;
         let Some(last) = good.first() else { return Ok(effort.answer(None)) };
-        let mut read = Vec::new();
-        for one in good.iter().take(MAX_READ) {
-            read.push(effort.take(self.transaction(&one.first.trace_id).await?));
-        }
+        let asked = good.iter().take(MAX_READ).map(|one| self.transaction(&one.first.trace_id));
+        let read: Vec<_> = try_join_all(asked).await?.into_iter().map(|one| effort.take(one)).collect();
         let ours: BTreeSet<&str> = of.runs.iter().map(|run| run.function.as_str()).collect();
         let missing = last.cards.iter().filter(|card| !ours.contains(card.function.as_str()));
         let missing: BTreeSet<String> = missing.map(|card| card.function.clone()).collect();

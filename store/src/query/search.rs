@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use super::ask::Ask;
@@ -165,10 +166,10 @@ impl Reader {
         let filter = &Filter { longer_than: None, shorter_than: None, ..filter.clone() };
         let failing = self.failing(window, filter, effort).await?;
         effort.at_least |= failing.len() > MAX_FUNCTIONS;
-        let mut failures = Vec::new();
-        for function in failing.iter().take(MAX_FUNCTIONS) {
-            failures.extend(effort.take(self.failures(function, window, filter, limit).await?));
-        }
+        let asked = failing.iter().take(MAX_FUNCTIONS);
+        let lists =
+            try_join_all(asked.map(|function| self.failures(function, window, filter, limit))).await?;
+        let mut failures: Vec<Card> = lists.into_iter().flat_map(|list| effort.take(list)).collect();
         failures.sort_by(|a, b| (b.at(), &b.span_id).cmp(&(a.at(), &a.span_id)));
         Ok(failures)
     }

@@ -6,12 +6,12 @@ mod mermaid;
 mod svg;
 
 use clap::{Args, ValueEnum};
-use throughline_store::{Map, MapEdge, MapNode};
+use throughline_store::{Figures, Map, MapEdge, MapNode};
 
 use super::beside::Counted;
 use super::filters::{Narrow, Reads};
-use super::table::{Column, Table, dim, plain, red};
-use super::words::{change, count, micros, rate, share};
+use super::table::{Column, Table, dim, plain};
+use super::words::took;
 use super::{Asked, Common, Told, when};
 use crate::trace::trigger;
 
@@ -96,23 +96,9 @@ fn lines(map: &Map, of_one: bool, counted: Counted, asked: &Asked<'_>) -> Vec<St
     ])
     .giving_way(&[10, 9, 3, 7, 2, 6, 1]);
     for node in &map.nodes {
-        let (now, before) = (&node.now, &node.before);
-        let a_minute = counted.a_minute(now.runs);
-        let of_before = |text: String| dim(if before.runs > 0 { text } else { String::new() });
-        table.row([
-            plain(named(&node.name)),
-            plain(count(now.runs)),
-            plain(rate(a_minute)),
-            of_before(change(a_minute, counted.a_minute_before(before.runs))),
-            if now.failures > 0 { red(count(now.failures)) } else { dim("0") },
-            plain(share(now.failures.min(now.runs), now.runs)),
-            of_before(share(before.failures.min(before.runs), before.runs)),
-            plain(took(now.p50)),
-            plain(took(now.p95)),
-            of_before(took(before.p95)),
-            plain(took(node.waited_p50)),
-            plain(took(node.waited_p95)),
-        ]);
+        let waited = [node.waited_p50, node.waited_p95].map(|time| plain(took(time)));
+        let figures = counted.cells(&node.now, &node.before);
+        table.row([plain(named(&node.name))].into_iter().chain(figures).chain(waited));
     }
     // What one function does `functions` tells: here it is about whom it has to do with.
     let mut lines = if of_one && !map.edges.is_empty() { Vec::new() } else { table.lines(asked.style) };
@@ -144,28 +130,12 @@ fn edges(edges: &[MapEdge], counted: Counted) -> Table {
     ])
     .giving_way(&[10, 4, 8, 3, 7, 11, 2]);
     for edge in edges {
-        let (before, a_minute) = (&edge.before, counted.a_minute(edge.calls));
-        let of_before = |text: String| dim(if before.runs > 0 { text } else { String::new() });
-        table.row([
-            plain(named(&edge.from)),
-            plain(named(&edge.to)),
-            plain(count(edge.calls)),
-            plain(rate(a_minute)),
-            of_before(change(a_minute, counted.a_minute_before(before.runs))),
-            if edge.errors > 0 { red(count(edge.errors)) } else { dim("0") },
-            plain(share(edge.errors, edge.calls)),
-            of_before(share(before.failures, before.runs)),
-            plain(took(edge.p50)),
-            plain(took(edge.p95)),
-            of_before(took(before.p95)),
-            dim(if edge.joined { "joined by an id" } else { "" }),
-        ]);
+        let now = Figures { runs: edge.calls, failures: edge.errors, p50: edge.p50, p95: edge.p95 };
+        let ends = [plain(named(&edge.from)), plain(named(&edge.to))];
+        let joined = dim(if edge.joined { "joined by an id" } else { "" });
+        table.row(ends.into_iter().chain(counted.cells(&now, &edge.before)).chain([joined]));
     }
     table
-}
-
-fn took(time: Option<u64>) -> String {
-    time.map(micros).unwrap_or_default()
 }
 
 /// A route speaks for itself; of a host that is called it is said how.
