@@ -13,7 +13,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Parser;
 use dynoxide::Database;
 use futures_util::{TryStreamExt as _, stream};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use throughline_store::schema::{PARTITION_KEY, Partition, SORT_KEY};
 use throughline_store::time::{DAY, HOUR, Window};
 use throughline_store::traffic::{Asked, Traffic, ask_all, known};
@@ -78,6 +80,7 @@ async fn main() -> anyhow::Result<()> {
 struct Sandbox {
     writer: Writer<Store>,
     waiting: Vec<ExportTraceServiceRequest>,
+    lines: Vec<ResourceLogs>,
     last: u64,
 }
 
@@ -89,10 +92,12 @@ async fn write(arguments: &Arguments, store: &Store, window: Window) -> anyhow::
         let fresh = || Sandbox {
             writer: store.writer(&handed.sandbox, Options::default()),
             waiting: Vec::new(),
+            lines: Vec::new(),
             last: 0,
         };
         let sandbox = sandboxes.entry(handed.sandbox.clone()).or_insert_with(fresh);
         sandbox.waiting.push(handed.request);
+        sandbox.lines.push(handed.logs);
         sandbox.last = handed.at;
         if made % 5_000 == 4_999 {
             let over = |one: &&mut Sandbox| one.waiting.len() >= AT_ONCE || one.last + HOUR < handed.at;
@@ -118,7 +123,9 @@ async fn flush(sandboxes: impl Iterator<Item = &mut Sandbox>, now: u64) -> anyho
             let waiting = std::mem::take(&mut sandbox.waiting);
             let resource_spans = waiting.into_iter().flat_map(|request| request.resource_spans).collect();
             let request = ExportTraceServiceRequest { resource_spans };
-            sandbox.writer.write_request(request, at(now), deadline).await.map(drop)
+            sandbox.writer.write_request(request, at(now), deadline).await?;
+            let logs = ExportLogsServiceRequest { resource_logs: std::mem::take(&mut sandbox.lines) };
+            sandbox.writer.write_logs(logs, at(now), deadline).await.map(drop)
         })
         .await?;
     Ok(())

@@ -82,8 +82,8 @@ impl Traffic {
         if role == "api" {
             head.say("http.response.status_code", if fault.is_some() { "500" } else { "200" });
         }
-        let request = run.end(&function, &sandbox, micros);
-        self.ready.push_back(Handed { function, sandbox, at, request });
+        let (request, logs) = run.end(&function, &sandbox, micros);
+        self.ready.push_back(Handed { function, sandbox, at, request, logs });
         fault.is_none_or(|fault| !fault.passes && self.random.bool())
     }
 

@@ -8,6 +8,7 @@
 
 mod faults;
 mod hops;
+mod lines;
 mod questions;
 mod shapes;
 mod spans;
@@ -17,6 +18,7 @@ use std::f64::consts::TAU;
 
 use fastrand::Rng;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 
 use crate::hash::hash;
 use crate::time::{DAY, HOUR, Window};
@@ -46,6 +48,8 @@ pub struct Handed {
     pub at: u64,
     /// Its spans.
     pub request: ExportTraceServiceRequest,
+    /// Its log lines.
+    pub logs: ResourceLogs,
 }
 
 /// Invocations, those of one transaction after another.
@@ -168,6 +172,9 @@ mod tests {
         let functions: HashSet<&str> = made.iter().map(|one| one.function.as_str()).collect();
         assert!(Traffic::functions().all(|function| functions.contains(function.as_str())), "{functions:?}");
         let inside = made.iter().filter(|one| window().contains(one.at)).count();
+        let lines = |one: &Handed| one.logs.scope_logs[0].log_records.len();
+        let few = made.iter().filter(|one| (3..=6).contains(&lines(one))).count();
+        assert!(few > 9_000 && made.iter().all(|one| lines(one) >= 2), "{few} runs have three to six lines");
         assert!(inside > 9_900, "{inside}: what follows the last may be later, and some clocks are wrong");
     }
 

@@ -3,12 +3,14 @@
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 
 use super::hops::Trip;
+use super::lines::lines;
 
 /// An invocation while it runs: its own span first.
 #[derive(Debug)]
@@ -72,23 +74,22 @@ impl Run {
         self.head().start_time_unix_nano.saturating_add(taken)
     }
 
-    /// What it hands over, after so many more microseconds.
-    pub(super) fn end(mut self, function: &str, sandbox: &str, micros: u64) -> ExportTraceServiceRequest {
+    /// What it hands over, after so many more microseconds: its spans, and its log lines.
+    pub(super) fn end(
+        mut self,
+        function: &str,
+        sandbox: &str,
+        micros: u64,
+    ) -> (ExportTraceServiceRequest, ResourceLogs) {
         self.taken += micros;
         self.head().end_time_unix_nano = self.clock();
         let attributes = vec![text("faas.name", function), text("faas.instance", sandbox)];
+        let resource = Resource { attributes, ..Resource::default() };
+        let logs = lines(resource.clone(), &self.spans);
         let scope = InstrumentationScope { name: "throughline".to_owned(), ..Default::default() };
-        ExportTraceServiceRequest {
-            resource_spans: vec![ResourceSpans {
-                resource: Some(Resource { attributes, ..Resource::default() }),
-                scope_spans: vec![ScopeSpans {
-                    scope: Some(scope),
-                    spans: self.spans,
-                    ..ScopeSpans::default()
-                }],
-                ..ResourceSpans::default()
-            }],
-        }
+        let scope_spans = vec![ScopeSpans { scope: Some(scope), spans: self.spans, ..ScopeSpans::default() }];
+        let spans = ResourceSpans { resource: Some(resource), scope_spans, ..ResourceSpans::default() };
+        (ExportTraceServiceRequest { resource_spans: vec![spans] }, logs)
     }
 }
 
