@@ -30,6 +30,11 @@ pub(crate) fn shard<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u8 {
     (hash(parts) % u64::from(SHARDS)) as u8
 }
 
+/// Which of them holds a run, as its card names it; of its failures the remainder does.
+pub(crate) fn shard_of_run(request_id: &str, span_id: &str) -> u8 {
+    shard([request_id.as_bytes(), span_id.as_bytes()])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

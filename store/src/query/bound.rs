@@ -81,5 +81,7 @@ pub fn impact(window: Window) -> u64 {
 /// Of [`errors`](super::Reader::errors).
 #[must_use]
 pub fn errors(window: Window) -> u64 {
-    errors::MAX_FUNCTIONS as u64 * failure_shards(window.with_before()) + list(window)
+    let both = window.with_before();
+    let read = failure_shards(both).max(errors::MAX_CUT * u64::from(FAILURE_SHARDS));
+    list(both) + errors::MAX_FUNCTIONS as u64 * read + errors::MAX_TOLD as u64
 }

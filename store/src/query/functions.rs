@@ -148,7 +148,7 @@ fn row(function: String, hours: &Hours, window: Window) -> FunctionRow {
         before: Usage::of(&before.sum()),
         memory_limit: sum.memory_limit,
         memory_trend: trend(&memory),
-        errors: sum.errors,
+        errors: sum.kinds(),
         builds,
         hours: rows,
     }

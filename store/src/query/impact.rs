@@ -146,7 +146,7 @@ impl Reader {
             let same = |card: &&Card| card.entry.as_deref().unwrap_or_default() == hit.entry;
             hit.failures_before = before.iter().filter(same).count() as u64;
         }
-        impact.errors = grouped(&[before, failures].concat(), window);
+        impact.errors = grouped([before, failures].concat(), window);
         let groups = impact.errors.iter().take(MAX_CAUSES);
         let transactions = groups.map(|group| self.transaction(&group.example.trace_id));
         let transactions = try_join_all(transactions).await?;

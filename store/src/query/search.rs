@@ -18,6 +18,7 @@ use crate::item::Pointer;
 use crate::run::Card;
 use crate::schema::Partition;
 use crate::time::Window;
+use crate::totals::OTHER;
 
 /// How many transactions are looked at for wanted runs, the newest.
 pub(super) const MAX_LOOKED_AT: usize = 500;
@@ -185,7 +186,8 @@ impl Reader {
         let counted = totals.into_iter().map(|(function, mut totals)| {
             filter.narrow(&mut totals);
             let sum = totals.sum();
-            let counted = |kind: &String| sum.errors.contains_key(kind) || sum.errors.contains_key("(other)");
+            let counted =
+                |wanted: &String| sum.errors.keys().any(|(kind, _)| kind == wanted || kind == OTHER);
             (if filter.error.as_ref().is_none_or(counted) { sum.failures } else { 0 }, function)
         });
         let mut failing: Vec<(u64, String)> = counted.filter(|(failures, _)| *failures > 0).collect();

@@ -129,7 +129,7 @@ async fn what_fails_in_all_functions() {
     assert_eq!(groups, [("b", 3), ("a", 2)]);
     let days = |window: Window| window.days().count() as u64;
     let of_functions = 2 * days(LAST_HOUR.with_before());
-    assert_eq!(answer.requests, 16 * days(LAST_HOUR) + 4 * of_functions);
+    assert_eq!(answer.requests, 16 * days(LAST_HOUR.with_before()) + 4 * of_functions);
     assert!(!answer.at_least);
 }
 

@@ -4,6 +4,7 @@
 mod again;
 mod before;
 mod damage;
+mod errors;
 mod expiry;
 mod fake;
 mod good;

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::errors::{self, ErrorsByKind};
 use super::{Histogram, Sketch};
 use crate::run::{Card, Run, Usage};
 use crate::span::{Kind, Span};
 
-/// The longest name of a node or of a type of error that is counted under its own.
+/// The longest name of a node that is counted under its own.
 const MAX_NAME: usize = 128;
-/// How many flows, edges and types of error are counted apart. What comes then is counted as [`OTHER`].
-const MAX_APART: usize = 64;
+/// How many flows, edges and errors are counted apart. What comes then is counted as [`OTHER`].
+pub(super) const MAX_APART: usize = 64;
 /// The name of all that is not counted apart.
 pub(crate) const OTHER: &str = "(other)";
 
@@ -48,8 +49,8 @@ pub struct Flow {
     pub last: u64,
     /// How long they took.
     pub durations: Histogram,
-    /// How often they failed, by type.
-    pub errors: BTreeMap<String, u64>,
+    /// How they failed: of a batch each record that did.
+    pub errors: ErrorsByKind,
     /// The users that failures hit, test users aside.
     pub users_hit: Sketch,
 }
@@ -74,8 +75,9 @@ impl Totals {
         let usage = run.usage();
         // Of a part of a run nothing is counted but how the run ended, what it took, and its calls.
         if head.part_of.is_none() || head.failed() || usage != Usage::default() {
+            let mut known = self.flows.values().map(|flow| flow.errors.len()).sum();
             let flow = apart(&mut self.flows, (name(&head.entry), name(&head.build)));
-            flow.count(head, failures);
+            flow.count(head, failures, &mut known);
             flow.count_usage(&usage);
         }
         let has_records = run.records().next().is_some();
@@ -135,7 +137,8 @@ impl Totals {
 }
 
 impl Flow {
-    fn count(&mut self, head: &Card, failures: &[Card]) {
+    /// `known` are the errors that are told apart, those of all flows.
+    fn count(&mut self, head: &Card, failures: &[Card], known: &mut usize) {
         if head.part_of.is_none() {
             self.runs += 1;
             self.durations.record(head.duration);
@@ -145,8 +148,9 @@ impl Flow {
         self.begun += u64::from(head.began);
         self.cold_starts += u64::from(head.cold_start);
         for failure in failures {
-            let kind = failure.error.as_ref().map_or(OTHER, |error| &error.kind);
-            *of_errors(&mut self.errors, kind) += 1;
+            let ours = self.errors.len();
+            errors::count(&mut self.errors, failure, head.at(), *known);
+            *known += self.errors.len() - ours;
             if let Some(user) = failure.user.as_deref().filter(|_| !failure.test_user) {
                 self.users_hit.insert(user);
             }
@@ -180,10 +184,18 @@ impl Flow {
         self.memory = self.memory.max(other.memory);
         self.durations.merge(&other.durations);
         self.users_hit.merge(&other.users_hit);
-        for (kind, count) in &other.errors {
-            let ours = self.errors.entry(kind.clone()).or_default();
-            *ours = ours.saturating_add(*count);
+        errors::merge(&mut self.errors, &other.errors);
+    }
+
+    /// How often they failed, by type.
+    #[must_use]
+    pub fn kinds(&self) -> BTreeMap<String, u64> {
+        let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
+        for ((kind, _), errors) in &self.errors {
+            let count = kinds.entry(kind.clone()).or_default();
+            *count = count.saturating_add(errors.count);
         }
+        kinds
     }
 }
 
@@ -222,11 +234,6 @@ fn callee(span: &Span) -> Option<String> {
 fn apart<T: Default>(map: &mut BTreeMap<(String, String), T>, key: (String, String)) -> &mut T {
     let full = map.len() >= MAX_APART && !map.contains_key(&key);
     map.entry(if full { (OTHER.to_owned(), OTHER.to_owned()) } else { key }).or_default()
-}
-
-fn of_errors<'a>(map: &'a mut BTreeMap<String, u64>, kind: &str) -> &'a mut u64 {
-    let full = map.len() >= MAX_APART && !map.contains_key(kind);
-    map.entry(if full { OTHER.to_owned() } else { cut(kind) }).or_default()
 }
 
 /// As it is counted.

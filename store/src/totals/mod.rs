@@ -3,14 +3,16 @@
 //! Each sandbox counts what it did itself and puts its own running totals, so a repeated write changes nothing. An answer
 //! adds up those of all sandboxes.
 
+mod errors;
 mod flow;
 mod histogram;
 mod running;
 mod sketch;
 mod wire;
 
-pub(crate) use flow::cut;
+pub use errors::{Errors, ErrorsByKind, Example};
 pub use flow::{Edge, Flow, Totals};
+pub(crate) use flow::{OTHER, cut};
 pub use histogram::Histogram;
 pub(crate) use running::Running;
 pub use sketch::Sketch;

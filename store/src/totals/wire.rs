@@ -1,10 +1,9 @@
 //! Totals in a few hundred bytes: Protocol Buffers, each histogram with the steps from one bucket to the next.
 
-use std::collections::BTreeMap;
-
 use prost::Message;
 
-use super::{Edge, Flow, Histogram, Sketch, Totals};
+use super::errors::{ErrorsByKind, key};
+use super::{Edge, Errors, Example, Flow, Histogram, Sketch, Totals};
 
 #[derive(Clone, PartialEq, Message)]
 struct TotalsMessage {
@@ -30,8 +29,8 @@ struct FlowMessage {
     cold_starts: u64,
     #[prost(message, optional, tag = "7")]
     durations: Option<HistogramMessage>,
-    #[prost(btree_map = "string, uint64", tag = "8")]
-    errors: BTreeMap<String, u64>,
+    #[prost(message, repeated, tag = "8")]
+    errors: Vec<ErrorsMessage>,
     /// Registers and ranks in turn: two bytes each, register × 64 + rank.
     #[prost(bytes = "vec", tag = "9")]
     users_hit: Vec<u8>,
@@ -47,6 +46,32 @@ struct FlowMessage {
     first: u64,
     #[prost(uint64, tag = "15")]
     last: u64,
+}
+
+/// The rest is told of the newest.
+#[derive(Clone, PartialEq, Message)]
+struct ErrorsMessage {
+    #[prost(string, tag = "1")]
+    kind: String,
+    #[prost(uint64, tag = "2")]
+    count: u64,
+    #[prost(uint64, tag = "3")]
+    first: u64,
+    #[prost(uint64, tag = "4")]
+    at: u64,
+    /// How many milliseconds before that its run began; negative where it began after.
+    #[prost(sint64, tag = "5")]
+    run_before: i64,
+    #[prost(string, tag = "6")]
+    request_id: String,
+    #[prost(string, tag = "7")]
+    span_id: String,
+    #[prost(string, optional, tag = "8")]
+    record: Option<String>,
+    #[prost(string, tag = "9")]
+    trace_id: String,
+    #[prost(string, tag = "10")]
+    message: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -89,7 +114,7 @@ pub(crate) fn write(totals: &Totals) -> Vec<u8> {
         first: flow.first,
         last: flow.last,
         durations: Some(histogram(&flow.durations)),
-        errors: flow.errors.clone(),
+        errors: flow.errors.iter().map(|((kind, _), errors)| message(kind, errors)).collect(),
         users_hit: sketch(&flow.users_hit),
     });
     let edges = totals.edges.iter().map(|((from, to), edge)| EdgeMessage {
@@ -120,7 +145,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Totals, prost::DecodeError> {
             first: flow.first,
             last: flow.last,
             durations: flow.durations.map(buckets).unwrap_or_default(),
-            errors: flow.errors,
+            errors: errors(flow.errors),
             users_hit: ranks(&flow.users_hit),
         });
     }
@@ -133,6 +158,45 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Totals, prost::DecodeError> {
         });
     }
     Ok(totals)
+}
+
+fn message(kind: &str, errors: &Errors) -> ErrorsMessage {
+    let Example { at, request_id, span_id, record, run_at, trace_id, message } = errors.newest.clone();
+    ErrorsMessage {
+        kind: kind.to_owned(),
+        count: errors.count,
+        first: errors.first,
+        at,
+        run_before: at.wrapping_sub(run_at).cast_signed(),
+        request_id,
+        span_id,
+        record,
+        trace_id,
+        message,
+    }
+}
+
+fn errors(messages: Vec<ErrorsMessage>) -> ErrorsByKind {
+    let mut errors = ErrorsByKind::new();
+    for ErrorsMessage {
+        kind,
+        count,
+        first,
+        at,
+        run_before,
+        request_id,
+        span_id,
+        record,
+        trace_id,
+        message,
+    } in messages
+    {
+        let key = key(&kind, &message);
+        let run_at = at.wrapping_sub(run_before.cast_unsigned());
+        let newest = Example { at, request_id, span_id, record, run_at, trace_id, message };
+        errors.entry(key).or_default().merge(&Errors { count, first, newest });
+    }
+    errors
 }
 
 fn histogram(histogram: &Histogram) -> HistogramMessage {
@@ -169,6 +233,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::run::{Card, Failure};
 
     proptest! {
         #[test]
@@ -187,7 +252,11 @@ mod tests {
                 flow.last = flow.last.max(micros | 1);
                 if failed {
                     flow.failures += 1;
-                    *flow.errors.entry(user.clone()).or_default() += 1;
+                    let error = Some(Failure { kind: "Kind".to_owned(), message: user.clone() });
+                    let record = (micros & 1 == 1).then(|| build.clone());
+                    let card = Card { error, record, start: micros, trace_id: entry.clone(), ..Card::default() };
+                    let (key, errors) = Errors::of(&card, micros ^ 5).unwrap();
+                    flow.errors.entry(key).or_default().merge(&errors);
                     flow.users_hit.insert(&user);
                 }
                 let edge = totals.edges.entry((build, entry)).or_default();

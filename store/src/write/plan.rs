@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Error;
-use crate::hash::{FAILURE_SHARDS, shard};
+use crate::hash::{FAILURE_SHARDS, shard_of_run};
 use crate::item::{Item, Place, Pointer, pack};
 use crate::run::{Card, Run, baggage, names};
 use crate::schema::{Partition, bounded, sort};
@@ -75,19 +75,19 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
     for (trace, card) in traces.iter().take(few(traces.len())) {
         index.push(place.by_time(Partition::Trace(trace.clone())).item(card)?);
     }
-    let (day, shard_of_run) = (at / DAY, place.shard());
+    let (day, shard) = (at / DAY, shard_of_run(&head.request_id, &head.span_id));
     let function = head.function.clone();
     if head.part_of.is_none() {
-        let runs = Partition::Runs { day, shard: shard_of_run, function: function.clone() };
+        let runs = Partition::Runs { day, shard, function: function.clone() };
         index.push(place.by_time(runs).item(&head)?);
     }
     if head.began {
-        index.push(place.by_time(Partition::Begun { day, shard: shard_of_run }).item(&head)?);
+        index.push(place.by_time(Partition::Begun { day, shard }).item(&head)?);
     }
 
     for failure in failures.iter().take(few(failures.len())) {
         let partition =
-            Partition::Failures { day, shard: shard_of_run % FAILURE_SHARDS, function: function.clone() };
+            Partition::Failures { day, shard: shard % FAILURE_SHARDS, function: function.clone() };
         let span = failure.record.as_ref().unwrap_or(&failure.span_id);
         let place = Place { partition, sort: sort(at, &run.request, span), expires: place.expires };
         index.push(place.item(failure)?);
@@ -103,7 +103,7 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
     let members = baggage(run, keys);
     for (key, value, trace) in members.iter().take(few(members.len())) {
         let (key, value) = (key.clone(), value.clone());
-        let partition = Partition::Baggage { shard: shard_of_run, key, value };
+        let partition = Partition::Baggage { shard, key, value };
         index.push(place.by_time(partition).item(&place.pointer(trace))?);
     }
     Ok(Plan { head, failures, spans, index, left_out })
@@ -121,10 +121,6 @@ impl Placing<'_> {
     fn by_time(&self, partition: Partition) -> Place {
         let sort = sort(self.at, &self.run.request, &self.head.span_id);
         Place { partition, sort, expires: self.expires }
-    }
-
-    fn shard(&self) -> u8 {
-        shard([self.run.request.as_bytes(), self.head.span_id.as_bytes()])
     }
 
     fn pointer(&self, trace: &str) -> Pointer {
