@@ -1,7 +1,7 @@
 //! A transaction as rows of a tree: a row for each run of a function, and for the calls that led to
 //! no other function.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::hop::via;
@@ -52,6 +52,7 @@ enum Node<'a> {
 
 struct Layout<'a> {
     transaction: &'a Transaction,
+    by_id: HashMap<Key<'a>, &'a Arc<Span>>,
     children: HashMap<Key<'a>, Vec<&'a Arc<Span>>>,
     roots: Vec<&'a Arc<Span>>,
     /// By the queue that messages came from, the one where dead letters of it were read.
@@ -87,27 +88,37 @@ impl<'a> Layout<'a> {
             Some((span.attribute("throughline.dead_letter.source")?, span.source().and_then(queue)?))
         };
         let dead_letters = transaction.spans.iter().filter_map(dead).collect();
-        Self { transaction, children, roots, dead_letters, start }
+        Self { transaction, by_id, children, roots, dead_letters, start }
     }
 
     fn children(&self, span: &'a Span) -> &[&'a Arc<Span>] {
         self.children.get(&key(span)).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a run begins with this span: where it is told by what, or where another function's is above it.
+    fn begins(&self, span: &'a Span) -> bool {
+        let above = || self.by_id.get(&self.transaction.parent(span)?);
+        span.source().is_some() || above().is_none_or(|above| above.function != span.function)
+    }
+
     /// Nodes for spans that lie beside each other.
     fn steps_and_calls(&self, spans: &[&'a Arc<Span>]) -> Vec<Node<'a>> {
-        let mut nodes = Vec::new();
-        let mut seen: Vec<(&str, &str)> = Vec::new();
+        // What one message is tried with stands together, where the first try was.
+        let mut attempts: HashMap<(&str, &str), Vec<&'a Arc<Span>>> = HashMap::new();
         for span in spans {
-            let Some(source) = span.source() else {
-                nodes.extend(self.call(span));
-                continue;
-            };
-            let key = (span.function.as_str(), source);
-            if !seen.contains(&key) {
-                seen.push(key);
-                let runs = spans.iter().filter(|s| (s.function.as_str(), s.source()) == (key.0, Some(key.1)));
-                nodes.push(self.step(runs.copied().collect()));
+            if let Some(source) = span.source() {
+                attempts.entry((&span.function, source)).or_default().push(span);
+            }
+        }
+        let mut nodes = Vec::new();
+        for span in spans {
+            match span.source() {
+                Some(source) => {
+                    let runs = attempts.remove(&(span.function.as_str(), source));
+                    nodes.extend(runs.map(|runs| self.step(runs)));
+                }
+                None if self.begins(span) => nodes.push(self.step(vec![span])),
+                None => nodes.extend(self.call(span)),
             }
         }
         nodes
@@ -119,11 +130,15 @@ impl<'a> Layout<'a> {
         // A record with the same sender as its invocation may hang below that.
         let records = runs.iter().flat_map(|run| self.children(run).iter().filter(|c| c.is_record_of(run)));
         runs.extend(records.copied().collect::<Vec<_>>());
+        let ours: HashSet<Key<'_>> = runs.iter().map(|run| key(run)).collect();
         let below = runs.iter().flat_map(|run| self.children(run)).copied();
-        let below: Vec<&Arc<Span>> =
-            below.filter(|child| !runs.iter().any(|r| Arc::ptr_eq(r, child))).collect();
-        let told_by_record =
-            |run: &Span| !run.is_record() && runs.iter().any(|other| other.is_record() && covers(run, other));
+        let below: Vec<&Arc<Span>> = below.filter(|child| !ours.contains(&key(child))).collect();
+        let mut begun: Vec<u64> = runs.iter().filter(|run| run.is_record()).map(|run| run.start).collect();
+        begun.sort_unstable();
+        let told_by_record = |run: &Span| {
+            let first = begun.get(begun.partition_point(|start| *start < run.start));
+            !run.is_record() && first.is_some_and(|start| *start <= run.end)
+        };
         let mut attempts: Vec<_> = runs.iter().filter(|run| !told_by_record(run)).copied().collect();
         attempts.sort_by_key(|run| run.start);
         let cold = self.cold(&runs);
@@ -183,8 +198,16 @@ impl<'a> Layout<'a> {
         }
     }
 
-    fn row(&self, branch: String, label: String, span: &Arc<Span>, cold: Option<String>) -> Row {
-        let is_orphan = span.parent_id.is_some() && self.roots.iter().any(|root| Arc::ptr_eq(root, span));
+    fn row(&self, branch: String, label: String, span: &'a Arc<Span>, cold: Option<String>) -> Row {
+        let is_lost = |above: &Key<'a>| !self.by_id.contains_key(above);
+        let is_orphan = self.transaction.parent(span).filter(is_lost).is_some() && !is_lost(&key(span));
+        let begins = self.begins(span);
+        let trigger = match span.source() {
+            Some(source) => trigger(source),
+            // What a service that tells no source was asked for.
+            None if begins && span.name != span.function => span.name.clone(),
+            None => String::new(),
+        };
         let swallowed = span.attribute("throughline.swallowed_errors").filter(|count| *count != "0");
         let swallowed = swallowed.filter(|_| span.error().is_none()).map(|_| match last_error(span) {
             Some(error) => format!("swallowed {error}"),
@@ -196,13 +219,13 @@ impl<'a> Layout<'a> {
         Row {
             branch,
             label,
-            trigger: span.source().map(trigger).unwrap_or_default(),
+            trigger,
             waited: span.attribute("throughline.queue_time_ms").and_then(|ms| ms.parse().ok()),
             start: span.start.saturating_sub(self.start) as f64 / 1e6,
             millis: span.millis(),
             note: joined(notes),
             error: span.error().map(str::to_owned),
-            is_call: span.source().is_none(),
+            is_call: !begins,
         }
     }
 

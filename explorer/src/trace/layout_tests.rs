@@ -178,3 +178,51 @@ fn a_cold_start_says_how_long_and_a_dropped_error_which() {
         ["└─ api [cold start 212 ms, swallowed FraudCheck: no score]", "   └─ init"]
     );
 }
+
+/// A service of other tools says nothing of a source: it stands where a function would, with what it was asked for.
+#[test]
+fn services_are_named_where_functions_would_be() {
+    let spans = [
+        span("t", "1", None, "web").named("GET /cart").at(0, 50),
+        span("t", "2", Some("1"), "web").named("GET").at(1, 40),
+        span("t", "3", Some("2"), "cart").named("GET /items").at(2, 39),
+        span("t", "4", Some("3"), "cart").named("HGETALL").at(3, 9),
+        // Two requests are no attempts of one.
+        span("t", "5", Some("1"), "cart").named("GET /items").at(41, 42),
+        span("t", "6", Some("1"), "cart").named("GET /items").at(43, 44),
+    ];
+    let rows = rows(&Transaction::new(spans.map(Arc::new).into(), vec![]));
+    let told: Vec<String> =
+        rows.iter().map(|row| format!("{}{} {}", row.branch, row.label, row.trigger)).collect();
+    assert_eq!(
+        told,
+        [
+            "└─ web GET /cart",
+            "   ├─ cart GET /items",
+            "   │  └─ HGETALL ",
+            "   ├─ cart GET /items",
+            "   └─ cart GET /items",
+        ]
+    );
+    assert_eq!(rows.iter().filter(|row| row.is_call).count(), 1);
+}
+
+/// So many that whoever looks at all for each would not end.
+#[test]
+fn wide_trees_take_no_longer_than_others() {
+    const MANY: usize = 50_000;
+    let top = || span("t", "top", None, "api").triggered_by("http GET /");
+    for source in [None, Some("sqs q")] {
+        let below = (0..MANY).map(|at| {
+            let one = span("t", &at.to_string(), Some("top"), "api");
+            source.map_or(one.clone(), |source| one.triggered_by(source))
+        });
+        assert_eq!(told(std::iter::once(top()).chain(below).collect(), vec![]).len(), MANY + 1);
+        let roots = (0..MANY).map(|at| span("t", &at.to_string(), Some("gone"), "api"));
+        let roots = roots.map(|root| source.map_or(root.clone(), |source| root.triggered_by(source)));
+        assert_eq!(told(roots.collect(), vec![]).len(), MANY);
+    }
+    let distinct = (0..MANY).map(|at| span("t", &at.to_string(), Some("top"), &format!("f-{at}")));
+    let distinct = distinct.map(|one| one.triggered_by("sqs q"));
+    assert_eq!(told(std::iter::once(top()).chain(distinct).collect(), vec![]).len(), MANY + 1);
+}

@@ -82,7 +82,8 @@ impl Reader {
         let (resource_spans, damaged) = unpack(&items);
         effort.damaged.extend(damaged);
         let runs = group(ExportTraceServiceRequest { resource_spans });
-        let cards = runs.iter().filter_map(|run| Some(Card::new(run, run.head()?, self.now, u64::MAX)));
+        let cards =
+            runs.iter().filter_map(|run| Some(Card::new(run, run.head()?, run.began(), self.now, u64::MAX)));
         let found = cards.map(|card| Found { by: By::RequestId, run: pointer(&card) });
         Ok(found.take(MAX_FOUND).collect())
     }

@@ -4,7 +4,7 @@
 //! were received; and back to the sender, where there is one alone. A batch of several senders is part of the
 //! transaction of each, but none of these is part of another's.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
@@ -17,7 +17,7 @@ use crate::Error;
 use crate::item::{Item, by_partition, unpack, unpacked_bytes};
 use crate::run::Card;
 use crate::schema::{Partition, bounded};
-use crate::span::Span;
+use crate::span::{Kind, Span};
 
 /// The most traces of one transaction.
 pub(super) const MAX_TRACES: usize = 32;
@@ -202,7 +202,12 @@ impl Gathering {
 
     fn follow_links(&mut self) {
         let mut joins = Vec::new();
-        for span in self.spans.values().filter(|span| span.invocation_id().is_some() || span.is_record()) {
+        // What was called or sent something, of which other tools' spans tell by their kind.
+        let begins = |span: &&Span| {
+            let called = span.parent_id.is_none() || matches!(span.kind, Kind::Server | Kind::Consumer);
+            span.invocation_id().is_some() || span.is_record() || called
+        };
+        for span in self.spans.values().filter(begins) {
             let to_ours = span.links.iter().filter(|link| self.is_ours(&link.trace_id));
             let join = |from: &str, to: &str| Join { from: from.into(), to: to.into(), by: "link".into() };
             // A record that is its sender's child links to its invocation, not to its cause.
@@ -251,18 +256,21 @@ impl Gathering {
             let ours = senders().any(|link| self.is_ours(&link.trace_id));
             span.is_record() && asked != Some(&span.trace_id) && senders().next().is_some() && !ours
         };
-        let key = |span: &Span| (span.trace_id.clone(), span.span_id.clone());
-        let mut strangers: BTreeSet<_> = self.spans.values().filter(is_foreign).map(key).collect();
-        loop {
-            let below = self.spans.values().filter(|span| {
-                let parent = span.parent_id.as_ref().map(|parent| (span.trace_id.clone(), parent.clone()));
-                parent.is_some_and(|parent| strangers.contains(&parent)) && !strangers.contains(&key(span))
-            });
-            let below: Vec<_> = below.map(key).collect();
-            if below.is_empty() {
-                return strangers;
+        let mut below: HashMap<(&str, &str), Vec<&Span>> = HashMap::new();
+        for span in self.spans.values() {
+            if let Some(parent) = &span.parent_id {
+                below.entry((&span.trace_id, parent)).or_default().push(span);
             }
-            strangers.extend(below);
         }
+        let mut strangers = BTreeSet::new();
+        let mut next: Vec<&Span> = self.spans.values().filter(is_foreign).collect();
+        while let Some(span) = next.pop() {
+            // Each once: parents may go round in a circle.
+            if strangers.insert((span.trace_id.clone(), span.span_id.clone())) {
+                let children = below.get(&(span.trace_id.as_str(), span.span_id.as_str()));
+                next.extend(children.into_iter().flatten());
+            }
+        }
+        strangers
     }
 }

@@ -107,8 +107,9 @@ pub struct Failure {
 }
 
 impl Card {
-    /// The card of `span`, which stands for `run` or for a record of it. `now` and `retention` in milliseconds.
-    pub(crate) fn new(run: &Run, span: &Span, now: u64, retention: u64) -> Self {
+    /// The card of `span`, which stands for `run` or for a record of it; `began` is what the run says of it. `now` and
+    /// `retention` in milliseconds.
+    pub(crate) fn new(run: &Run, span: &Span, began: bool, now: u64, retention: u64) -> Self {
         let head = run.head().unwrap_or(span);
         let number = |name| span.attribute(name).and_then(|text| text.parse().ok());
         let of_run = |name| span.attribute(name).or_else(|| head.attribute(name)).map(cut);
@@ -126,7 +127,7 @@ impl Card {
             start,
             duration: span.end.saturating_sub(span.start) / 1_000,
             spans: run.spans.len() as u64,
-            began: run.began(head),
+            began,
             cold_start: head.attribute("faas.coldstart") == Some("true"),
             record: (span.span_id != head.span_id).then(|| key(&span.span_id)),
             part_of,
@@ -134,7 +135,7 @@ impl Card {
             memory: head.attribute("faas.mem_usage").and_then(|bytes| bytes.parse().ok()),
             swallowed: number("throughline.swallowed_errors"),
             source: Some(span.source().map_or_else(|| cut(&span.name), cut)),
-            entry: of_run("throughline.entry").or_else(|| run.began(head).then(|| entry(head)).flatten()),
+            entry: of_run("throughline.entry").or_else(|| began.then(|| entry(head)).flatten()),
             correlation_id: of_run("correlation.id"),
             user: of_run("user.id"),
             test_user: is_marked("user.test"),
@@ -187,7 +188,8 @@ impl Failure {
 
 impl Run {
     /// Whether a transaction began here: nobody sent it, or it came from outside with the context of somebody else.
-    fn began(&self, head: &Span) -> bool {
+    pub(crate) fn began(&self) -> bool {
+        let Some(head) = self.head() else { return false };
         let of_head = |record: &Span| record.parent_id.as_ref().is_none_or(|parent| *parent == head.span_id);
         let unsent = head.parent_id.is_none() && head.links.is_empty() && self.records().all(of_head);
         let entry = head.attribute("throughline.entry");

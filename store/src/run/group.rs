@@ -3,12 +3,12 @@
 //! The wrapper hands over one invocation at a time. But other SDKs export when their batch is full, and concurrent
 //! invocations of one process share a resource, so the spans of a request are told apart by whose children they are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as OtlpSpan};
 
-use super::{Failure, REQUEST, Run};
+use super::{Failure, OF_TRACE, REQUEST, Run};
 use crate::span::{Span, function};
 
 /// The scope of spans that the extension makes from what the platform told.
@@ -42,23 +42,68 @@ enum Owner<'a> {
     Trace(&'a str),
 }
 
-fn of_resource(resource: ResourceSpans) -> Vec<Run> {
+fn of_resource(mut resource: ResourceSpans) -> Vec<Run> {
     let name = function(resource.resource.as_ref());
     let scopes = resource.scope_spans.iter().flat_map(|scope| &scope.spans);
     let spans: Vec<Span> = scopes.map(|span| Span::new(span.clone(), name.clone())).collect();
     // In the order in which they are first seen.
-    let mut runs: Vec<(Owner<'_>, Vec<usize>)> = Vec::new();
+    let mut dealt: Vec<Dealt> = Vec::new();
     let mut known: HashMap<Owner<'_>, usize> = HashMap::new();
-    for (at, owner) in owners(&spans).into_iter().enumerate() {
-        let run = *known.entry(owner).or_insert_with(|| {
-            runs.push((owner, Vec::new()));
-            runs.len() - 1
-        });
-        if let Some((_, members)) = runs.get_mut(run) {
-            members.push(at);
+    let mut places = Vec::with_capacity(spans.len());
+    for owner in owners(&spans) {
+        places.push(*known.entry(owner).or_insert_with(|| {
+            dealt.push(Dealt { request: owner.request(), ..Dealt::default() });
+            dealt.len() - 1
+        }));
+    }
+    let mut dealing = spans.into_iter().zip(places);
+    for (number, mut scope) in std::mem::take(&mut resource.scope_spans).into_iter().enumerate() {
+        for (otlp, (span, place)) in std::mem::take(&mut scope.spans).into_iter().zip(&mut dealing) {
+            if let Some(run) = dealt.get_mut(place) {
+                run.add(number, &scope, otlp, span);
+            }
         }
     }
-    runs.into_iter().map(|(owner, members)| run(owner.request(), &members, &resource, &spans)).collect()
+    dealt.into_iter().map(|run| run.run(&resource)).collect()
+}
+
+/// The spans of one run, as they are dealt out.
+#[derive(Default)]
+struct Dealt {
+    request: String,
+    /// The number of the last scope that it has spans of.
+    scope: Option<usize>,
+    scopes: Vec<ScopeSpans>,
+    spans: Vec<Span>,
+}
+
+impl Dealt {
+    /// `scope` is without its spans.
+    fn add(&mut self, number: usize, scope: &ScopeSpans, otlp: OtlpSpan, span: Span) {
+        if self.scope.replace(number) != Some(number) {
+            self.scopes.push(scope.clone());
+        }
+        if let Some(last) = self.scopes.last_mut() {
+            last.spans.push(otlp);
+        }
+        self.spans.push(span);
+    }
+
+    /// `resource` is without its scopes.
+    fn run(self, resource: &ResourceSpans) -> Run {
+        let Self { request, scopes: scope_spans, spans, .. } = self;
+        let otlp = ResourceSpans { scope_spans, ..resource.clone() };
+        let ids: HashSet<(&str, &str)> =
+            spans.iter().map(|span| (span.trace_id.as_str(), span.span_id.as_str())).collect();
+        let is_root = |span: &Span| {
+            span.parent_id.as_deref().is_none_or(|parent| !ids.contains(&(span.trace_id.as_str(), parent)))
+        };
+        let roots = spans.iter().enumerate().filter(|(_, span)| is_root(span));
+        let first = roots.min_by_key(|(_, span)| span.start).map_or(0, |(at, _)| at);
+        let head = spans.iter().position(|span| span.attributes.contains_key(REQUEST)).unwrap_or(first);
+        let verdict = verdict(&otlp);
+        Run { request, otlp: vec![otlp], spans, head, verdict }
+    }
 }
 
 fn owners(spans: &[Span]) -> Vec<Owner<'_>> {
@@ -100,30 +145,9 @@ impl Owner<'_> {
     fn request(self) -> String {
         match self {
             Self::Invocation(_, request) => request.to_owned(),
-            Self::Trace(id) => format!("trace:{id}"),
+            Self::Trace(id) => format!("{OF_TRACE}{id}"),
         }
     }
-}
-
-fn run(request: String, members: &[usize], resource: &ResourceSpans, spans: &[Span]) -> Run {
-    let mut at = 0;
-    let scope_spans = resource.scope_spans.iter().map(|scope| {
-        let kept = scope.spans.iter().filter(|_| {
-            at += 1;
-            members.binary_search(&(at - 1)).is_ok()
-        });
-        ScopeSpans { spans: kept.cloned().collect(), scope: scope.scope.clone(), ..scope.clone() }
-    });
-    let scope_spans = scope_spans.filter(|scope| !scope.spans.is_empty()).collect();
-    let otlp = ResourceSpans { scope_spans, ..resource.clone() };
-    let spans: Vec<Span> = members.iter().filter_map(|at| spans.get(*at).cloned()).collect();
-    let is_root =
-        |span: &Span| !spans.iter().any(|other| span.parent_id.as_deref() == Some(other.span_id.as_str()));
-    let roots = spans.iter().enumerate().filter(|(_, span)| is_root(span));
-    let first = roots.min_by_key(|(_, span)| span.start).map_or(0, |(at, _)| at);
-    let head = spans.iter().position(|span| span.attributes.contains_key(REQUEST)).unwrap_or(first);
-    let verdict = verdict(&otlp);
-    Run { request, otlp: vec![otlp], spans, head, verdict }
 }
 
 /// What the extension tells of a failure after which the invocation's own span says nothing.
@@ -229,6 +253,19 @@ mod tests {
         ] {
             assert_eq!(group(otlp("service", [span.clone()]))[0].is_part(), is_part, "{span:?}");
         }
+    }
+
+    /// So many that whoever looks at all for each would not end.
+    #[test]
+    fn long_chains_and_many_traces_take_no_longer_than_others() {
+        const MANY: u64 = 100_000;
+        let chain = (1..=MANY).map(|id| span(1, id, (id > 1).then(|| id - 1)));
+        let runs = group(otlp("f", chain));
+        assert_eq!((runs.len(), runs[0].spans.len()), (1, MANY as usize));
+        assert_eq!(runs[0].head().unwrap().span_id, short(1));
+
+        let runs = group(otlp("f", (1..=MANY).map(|id| span(id, id, None))));
+        assert_eq!((runs.len(), runs[0].otlp[0].scope_spans[0].spans.len()), (MANY as usize, 1));
     }
 
     proptest! {

@@ -22,6 +22,9 @@ use crate::span::{Kind, Span};
 /// The attribute of the one span of an invocation that stands for it.
 const REQUEST: &str = "faas.invocation_id";
 
+/// What stands before the id of a trace where a request id would be.
+const OF_TRACE: &str = "trace:";
+
 /// The spans of one run, as they came and as they are read.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
@@ -41,6 +44,11 @@ impl Run {
     /// The span that stands for the run: that of the invocation, or the first without a parent here.
     pub(crate) fn head(&self) -> Option<&Span> {
         self.spans.get(self.head)
+    }
+
+    /// Whether this is no function's: what one service did in one trace.
+    pub(crate) fn is_of_service(&self) -> bool {
+        self.request.starts_with(OF_TRACE)
     }
 
     /// Whether this is only a part of a run, which came before or after the rest: nobody was called here, and nothing

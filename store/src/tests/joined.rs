@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use super::*;
@@ -92,6 +93,35 @@ async fn circles_have_an_end() {
     table.write(otlp("b", [invocation(2, 2, "r-2").link(1, 1)])).await;
     let answer = table.reader().transaction(&trace(1)).await.unwrap();
     assert_eq!((answer.found.trace_ids.len(), answer.found.spans.len()), (2, 4));
+}
+
+/// As consumers of other tools link to what they take, and a trace to the one that began it: in a circle here.
+#[tokio::test]
+async fn links_of_other_tools_join_too() {
+    let table = Table::new().await;
+    let consumer = |span: Span| Span { kind: SpanKind::Consumer as i32, ..span };
+    table.write(otlp("producer", [span(1, 1, None).link(2, 3), span(1, 2, Some(1))])).await;
+    table.write(otlp("consumer", [consumer(span(2, 3, None)).link(1, 2), span(2, 4, Some(3))])).await;
+    for asked in [1, 2] {
+        let found = table.reader().transaction(&trace(asked)).await.unwrap().found;
+        assert_eq!((found.trace_ids.len(), found.spans.len()), (2, 4), "{asked}: {found:?}");
+        assert_eq!(found.joins.len(), 2);
+    }
+}
+
+/// In a batch of two, of which one record is another's, with more spans below it than could be looked through for each.
+#[tokio::test]
+async fn a_long_chain_of_a_stranger_is_left_out_at_once() {
+    const MANY: u64 = 30_000;
+    let table = Table::new().await;
+    let record = |id, sender| span(9, id, Some(90)).attribute("throughline.source", "sqs q").link(sender, 5);
+    let batch = invocation(9, 90, "r-9").attribute("throughline.source", "sqs q").link(1, 5).link(2, 5);
+    let chain = (0..MANY).map(|at| span(9, 1_000 + at, Some(if at == 0 { 92 } else { 999 + at })));
+    let records = [batch, record(91, 1), record(92, 2)];
+    table.write(otlp("worker", records.into_iter().chain(chain))).await;
+    table.write(otlp("api", [span(1, 5, None)])).await;
+    let found = table.reader().transaction(&trace(1)).await.unwrap().found;
+    assert_eq!(found.spans.len(), 3);
 }
 
 #[tokio::test]

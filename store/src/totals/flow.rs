@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::called::{Called, received_from};
 use super::errors::{self, ErrorsByKind};
 use super::{Histogram, Sketch};
 use crate::run::{Card, Run, Usage};
@@ -69,8 +70,8 @@ pub struct Edge {
 }
 
 impl Totals {
-    /// Counts a run. `cards` are its own and those of its records.
-    pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card]) {
+    /// Counts a run. `failures` are its own card or those of its records.
+    pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card], called: &Called<'_>) {
         let name = |text: &Option<String>| cut(text.as_deref().unwrap_or_default());
         let usage = run.usage();
         // Of a part of a run nothing is counted but how the run ended, what it took, and its calls.
@@ -84,12 +85,22 @@ impl Totals {
         for span in &run.spans {
             // A batch came as its records did.
             if !(has_records && span.span_id == head.span_id) {
-                self.count_edges(span);
+                self.count_edges(span, called);
             }
+        }
+        // Where transactions come in of which no source is told.
+        if let (Some(span), Some(entry)) = (run.head(), &head.entry)
+            && head.began
+            && span.source().is_none()
+            && span.kind == Kind::Server
+        {
+            let edge = apart(&mut self.edges, (cut(entry), cut(&span.function)));
+            edge.calls += 1;
+            edge.errors += u64::from(span.error().is_some());
         }
     }
 
-    fn count_edges(&mut self, span: &Span) {
+    fn count_edges(&mut self, span: &Span, called: &Called<'_>) {
         let function = cut(&span.function);
         if let Some(source) = span.source() {
             // From the last service before the function to the first: `sqs payments < sns orders`.
@@ -107,7 +118,11 @@ impl Totals {
                 }
                 to = cut(service);
             }
-        } else if let Some(callee) = callee(span) {
+        } else if let Some(topic) = received_from(span) {
+            let edge = apart(&mut self.edges, (cut(&topic), function));
+            edge.calls += 1;
+            edge.errors += u64::from(span.error().is_some());
+        } else if let Some(callee) = called.by(span) {
             let edge = apart(&mut self.edges, (function, cut(&callee)));
             edge.calls += 1;
             let carried = span.attributes.contains_key("throughline.injected");
@@ -207,28 +222,6 @@ impl Edge {
         self.joined = self.joined.saturating_add(other.joined);
         self.durations.merge(&other.durations);
     }
-}
-
-/// What a span of a client calls, named as `throughline.source` names what triggers a function.
-fn callee(span: &Span) -> Option<String> {
-    if !matches!(span.kind, Kind::Client | Kind::Producer) {
-        return None;
-    }
-    let named = |kind: &str, name| Some(format!("{kind} {}", span.attribute(name)?));
-    let messaging = span.attribute("messaging.system").and_then(|system| {
-        // As the semantic conventions write them, and as sources do.
-        let kind = system.strip_prefix("aws_").or_else(|| system.strip_prefix("aws.")).unwrap_or(system);
-        named(kind, "messaging.destination.name")
-    });
-    messaging
-        .or_else(|| span.attribute("faas.invoked_name").map(str::to_owned))
-        .or_else(|| {
-            let system = span.attribute("db.system.name")?;
-            named(system.strip_prefix("aws.").unwrap_or(system), "db.collection.name")
-        })
-        .or_else(|| named("s3", "aws.s3.bucket"))
-        .or_else(|| span.attribute("rpc.method")?.split_once('/').map(|(service, _)| service.to_owned()))
-        .or_else(|| named("http", "server.address"))
 }
 
 fn apart<T: Default>(map: &mut BTreeMap<(String, String), T>, key: (String, String)) -> &mut T {

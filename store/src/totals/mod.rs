@@ -3,6 +3,7 @@
 //! Each sandbox counts what it did itself and puts its own running totals, so a repeated write changes nothing. An answer
 //! adds up those of all sandboxes.
 
+mod called;
 mod errors;
 mod flow;
 mod histogram;
@@ -10,6 +11,7 @@ mod running;
 mod sketch;
 mod wire;
 
+pub(crate) use called::Called;
 pub use errors::{Errors, ErrorsByKind, Example};
 pub use flow::{Edge, Flow, Totals};
 pub(crate) use flow::{OTHER, cut};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
-use super::Totals;
+use super::{Called, Totals};
 use crate::hash::hash;
 use crate::run::{Card, Run};
 use crate::time::HOUR;
@@ -33,7 +33,7 @@ struct Held {
 
 impl Running {
     /// Counts a run, unless it was counted before.
-    pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card]) {
+    pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card], called: &Called<'_>) {
         let key = (head.at() / HOUR, head.function.clone());
         if self.remember(hash([run.request.as_bytes(), head.span_id.as_bytes()])) {
             if self.held.len() >= MAX_HELD && !self.held.contains_key(&key) {
@@ -41,7 +41,7 @@ impl Running {
             }
             let fresh = || Held { totals: Totals::default(), generation: self.generation, changed: false };
             let held = self.held.entry(key).or_insert_with(fresh);
-            held.totals.count(run, head, failures);
+            held.totals.count(run, head, failures, called);
             held.changed = true;
         } else if let Some(held) = self.held.get_mut(&key) {
             // The write that failed may have been that of the totals.

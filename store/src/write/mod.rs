@@ -33,7 +33,7 @@ use crate::item::{Item, Place, item};
 use crate::run::group;
 use crate::schema::{Partition, bounded, sort_of_totals};
 use crate::time::{DAY, HOUR, millis};
-use crate::totals::{self, Running, Totals};
+use crate::totals::{self, Called, Running, Totals};
 
 /// How many runs are written before what they came to is.
 const RUNS_AT_ONCE: usize = 100;
@@ -126,12 +126,14 @@ impl<T: Table> Writer<T> {
         let (now, retention) =
             (millis(now), u64::try_from(self.options.retention.as_millis()).unwrap_or(u64::MAX));
         let mut written = Written::default();
-        for runs in group(request).chunks(RUNS_AT_ONCE) {
+        let runs = group(request);
+        let called = Called::among(&runs);
+        for runs in runs.chunks(RUNS_AT_ONCE) {
             let (mut spans, mut index) = (Vec::new(), Vec::new());
             for run in runs {
                 let plan = plan::plan(run, &self.options.baggage, now, retention)?;
                 let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-                running.count(run, &plan.head, &plan.failures);
+                running.count(run, &plan.head, &plan.failures, &called);
                 written.too_large += usize::from(plan.spans.is_empty());
                 spans.extend(plan.spans);
                 index.extend(plan.index);

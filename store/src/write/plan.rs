@@ -21,7 +21,9 @@ pub(super) struct Cards {
 
 impl Cards {
     pub(super) fn of(run: &Run, now: u64, retention: u64) -> Option<Self> {
-        let card = |span: &_| Card::new(run, span, now, retention);
+        // Looks at all records: once, and not for each of them.
+        let began = run.began();
+        let card = |span: &_| Card::new(run, span, began, now, retention);
         let head = card(run.head()?);
         let mut records: Vec<Card> = run.records().map(card).collect();
         // A run that failed as a whole, for it was killed or answered nothing, gets all of its records again: each failed.

@@ -13,7 +13,7 @@ use crate::item::{Item, expired, from_sdk, text, unpack};
 use crate::run::group;
 use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, totals_within};
 use crate::time::{HOUR, Window, millis};
-use crate::totals::Totals;
+use crate::totals::{Called, Totals};
 use crate::{Error, Store};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -106,11 +106,13 @@ impl Writer<Store> {
     ) {
         let (resource_spans, damaged) = unpack(items);
         rebuilt.damaged += damaged.len() as u64;
-        for run in group(ExportTraceServiceRequest { resource_spans }) {
-            let Some(Cards { head, records }) = Cards::of(&run, now, self.retention()) else { continue };
+        let runs = group(ExportTraceServiceRequest { resource_spans });
+        let called = Called::among(&runs);
+        for run in &runs {
+            let Some(Cards { head, records }) = Cards::of(run, now, self.retention()) else { continue };
             if window.hours().any(|hour| hour == head.at() / HOUR) {
                 let totals = counted.entry((head.at() / HOUR, head.function.clone())).or_default();
-                totals.count(&run, &head, &failures(&head, &records));
+                totals.count(run, &head, &failures(&head, &records), &called);
                 rebuilt.runs += 1;
             }
         }

@@ -7,9 +7,6 @@ use throughline_store::{Card, Transaction};
 
 use crate::trace::Span;
 
-/// How far up a span's run is looked for.
-const MAX_DEPTH: usize = 1000;
-
 /// A run.
 #[derive(Debug)]
 pub(super) struct Chapter<'a> {
@@ -60,41 +57,57 @@ pub(super) fn chapters<'a>(transaction: &'a Transaction, lines: &'a [LogLine]) -
     chapters
 }
 
+type Key<'a> = (&'a str, &'a str);
+
 /// Which run something is of, by its place among the runs.
 struct Owners<'a> {
     runs: &'a [Card],
-    spans: HashMap<(&'a str, &'a str), &'a Span>,
-    heads: HashMap<&'a str, usize>,
+    spans: HashMap<Key<'a>, &'a Span>,
+    /// Of each span the run whose head is above it.
+    owners: HashMap<Key<'a>, Option<usize>>,
     traces: BTreeSet<&'a str>,
+}
+
+fn key(span: &Span) -> Key<'_> {
+    (&span.trace_id, &span.span_id)
 }
 
 impl<'a> Owners<'a> {
     fn new(transaction: &'a Transaction) -> Self {
-        let key = |span: &'a Span| ((span.trace_id.as_str(), span.span_id.as_str()), span);
         let numbered = || transaction.runs.iter().enumerate();
         let records = numbered().filter_map(|(at, run)| Some((run.record.as_deref()?, at)));
-        let heads = records.chain(numbered().map(|(at, run)| (run.span_id.as_str(), at)));
+        let heads: HashMap<&str, usize> =
+            records.chain(numbered().map(|(at, run)| (run.span_id.as_str(), at))).collect();
+        let spans: HashMap<Key<'_>, &Span> = transaction.spans.iter().map(|span| (key(span), span)).collect();
+        let mut owners: HashMap<Key<'_>, Option<usize>> = HashMap::new();
+        for start in &transaction.spans {
+            let (mut path, mut at, mut owner) = (Vec::new(), Some(start), None);
+            // Each span once, as far up as nobody knows it yet: chains may be long, and go round in a circle.
+            while let Some(span) = at {
+                if let Some(known) = owners.get(&key(span)) {
+                    owner = *known;
+                    break;
+                }
+                owner = heads.get(span.span_id.as_str()).copied();
+                owners.insert(key(span), owner);
+                path.push(key(span));
+                let above = span.parent_id.as_deref().and_then(|id| spans.get(&(&span.trace_id, id)));
+                let is_inner = |above: &&&Span| above.function == span.function && span.source().is_none();
+                at = above.filter(is_inner).filter(|_| owner.is_none()).copied();
+            }
+            owners.extend(path.into_iter().map(|key| (key, owner)));
+        }
         Self {
             runs: &transaction.runs,
-            spans: transaction.spans.iter().map(key).collect(),
-            heads: heads.collect(),
+            spans,
+            owners,
             traces: transaction.spans.iter().map(|span| span.trace_id.as_str()).collect(),
         }
     }
 
-    fn of(&self, span: &'a Span) -> Option<usize> {
-        let mut at = span;
-        for _ in 0..MAX_DEPTH {
-            if let Some(run) = self.heads.get(at.span_id.as_str()) {
-                return Some(*run);
-            }
-            let above = at.parent_id.as_deref().and_then(|id| self.spans.get(&(&at.trace_id, id)));
-            match above.filter(|above| above.function == span.function && at.source().is_none()) {
-                Some(above) => at = above,
-                None => break,
-            }
-        }
-        self.at_that_time(&span.function, span.start)
+    fn of(&self, span: &Span) -> Option<usize> {
+        let owner = self.owners.get(&key(span)).copied().flatten();
+        owner.or_else(|| self.at_that_time(&span.function, span.start))
     }
 
     fn of_line(&self, line: &LogLine) -> Option<usize> {
@@ -204,5 +217,24 @@ mod tests {
         );
         assert_eq!(chapters[1].failed_calls().count(), 1);
         assert_eq!(chapters[3].said("throughline.source"), Some("sqs q"));
+    }
+
+    /// So long that whoever climbs to its root for each span would not end.
+    #[test]
+    fn a_long_chain_is_of_the_run_at_its_head() {
+        const MANY: usize = 100_000;
+        let chain = (0..MANY).map(|at| {
+            let parent = at.checked_sub(1).map(|parent| parent.to_string());
+            // By their time they would be of another run.
+            span("t", &at.to_string(), parent.as_deref(), "api").at(70, 71)
+        });
+        let transaction = Transaction {
+            runs: vec![run("first", "0", "api", 0), run("second", "gone", "api", 60)],
+            // From its end, where nothing is known of what is above.
+            spans: chain.rev().collect(),
+            ..Transaction::default()
+        };
+        let told: Vec<usize> = chapters(&transaction, &[]).iter().map(|one| one.spans.len()).collect();
+        assert_eq!(told, [MANY, 0]);
     }
 }
