@@ -115,12 +115,15 @@ async fn totals_are_counted_anew_from_the_spans() {
     let window = Window::new(NOW - 5 * 3_600_000, NOW);
     let reader = table.reader();
     let answers = async || {
-        (reader.functions(window, &Filter::default()).await.unwrap(), reader.map(window).await.unwrap())
+        let any = Filter::default();
+        let errors = reader.errors(window, &any).await.unwrap();
+        (reader.functions(window, &any).await.unwrap(), reader.map(window).await.unwrap(), errors)
     };
     let before = answers().await;
     // Read in once more, but under another name: everything counts twice.
     write(&table.store.writer("other", Options::default()), request).await;
-    assert_eq!(answers().await.0.found[0].now.figures.runs, 40);
+    let (functions, _, errors) = answers().await;
+    assert_eq!((functions.found[0].now.figures.runs, errors.found[0].count), (40, 10));
     let rebuilt = writer.rebuild_totals(window, at(NOW), soon()).await.unwrap();
     assert_eq!(
         (rebuilt.runs, rebuilt.items, rebuilt.removed, rebuilt.damaged),

@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, S
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
-/// Two lines and one for each call: three to five, of reports and batches more.
+/// Two lines and one for each call: two to five, of reports and batches more.
 pub(super) fn lines(resource: Resource, spans: &[Span]) -> ResourceLogs {
     let mut log_records = Vec::new();
     if let Some((head, calls)) = spans.split_first() {

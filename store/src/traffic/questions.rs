@@ -102,6 +102,7 @@ pub async fn ask_all(reader: &Reader, window: Window, known: &Known) -> Result<V
         time("same_items", bound::SAME_ITEMS, reader.same_items(transaction)).await?,
         time("impact", bound::impact(window), reader.impact(function, window, &any)).await?,
         time("errors", bound::errors(window), reader.errors(window, &any)).await?,
+        time("errors of an entry", bound::errors(window), reader.errors(window, &by_entry)).await?,
         time("functions", counted, reader.functions(window, &any)).await?,
         time("rates", counted, reader.rates(window, &any)).await?,
         time("map", counted, reader.map(window)).await?,
