@@ -1,6 +1,10 @@
 //! The table on this machine: a client that an embedded DynamoDB answers, in this process and without a port.
 //!
-//! What the store asks goes through the same SDK as in the cloud, up to the bytes of each request.
+//! What the store asks goes through the same SDK as in the cloud, up to the bytes of each request. A database answers one
+//! request at a time. Of one in a file there are several, so that what is asked at once is answered at once: SQLite lets
+//! any number read beside one that writes (<https://www.sqlite.org/wal.html>).
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
@@ -16,6 +20,7 @@ use dynoxide::actions::batch_write_item::{BatchWriteItemRequest, BatchWriteItemR
 use dynoxide::{Database, DynoxideError, ImportOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 
 /// What stands before the operation in `x-amz-target`
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html>).
@@ -24,6 +29,9 @@ const TARGET: &str = "DynamoDB_20120810.";
 /// The most items of one request.
 const MAX_ITEMS: usize = 25;
 
+/// In how many databases a file is read at most: one for each core, up to these.
+const MAX_READERS: usize = 8;
+
 /// A client of this database. To be used on a Tokio runtime.
 #[must_use]
 pub fn client(database: Database) -> Client {
@@ -31,13 +39,51 @@ pub fn client(database: Database) -> Client {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-        .http_client(Embedded(database));
+        .http_client(Embedded::new(database));
     Client::from_conf(config.build())
 }
 
 /// The service in this process.
 #[derive(Clone)]
-struct Embedded(Database);
+struct Embedded {
+    /// The one that writes.
+    database: Database,
+    /// None of a database in memory.
+    readers: Option<Arc<Readers>>,
+}
+
+/// Databases of the same file.
+struct Readers {
+    path: String,
+    free: Semaphore,
+    /// Those that are open and not in use.
+    idle: Mutex<Vec<Database>>,
+}
+
+impl Embedded {
+    fn new(database: Database) -> Self {
+        let path = database.db_path().ok().flatten().filter(|path| !path.is_empty());
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let readers = path.map(|path| Readers {
+            path,
+            free: Semaphore::new(cores.min(MAX_READERS)),
+            idle: Mutex::new(vec![database.clone()]),
+        });
+        Self { database, readers: readers.map(Arc::new) }
+    }
+}
+
+impl Readers {
+    /// One that is not in use; one more is opened where there is none, and if it can't be, `other` is shared.
+    fn take(&self, other: &Database) -> Database {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.or_else(|| Database::new(&self.path).ok()).unwrap_or_else(|| other.clone())
+    }
+
+    fn give_back(&self, database: Database) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(database);
+    }
+}
 
 impl std::fmt::Debug for Embedded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -53,19 +99,35 @@ impl HttpClient for Embedded {
 
 impl HttpConnector for Embedded {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let database = self.0.clone();
+        let Self { database, readers } = self.clone();
         HttpConnectorFuture::new(async move {
             // The database blocks its thread.
-            let answer = tokio::task::spawn_blocking(move || answer(&database, &request));
-            answer.await.map_err(|error| ConnectorError::other(error.into(), None))?
+            let answer = match readers.filter(|_| operation(&request) == "Query") {
+                None => tokio::task::spawn_blocking(move || answer(&database, &request)).await,
+                Some(readers) => {
+                    let _free = readers.free.acquire().await;
+                    let readers = Arc::clone(&readers);
+                    let read = move || {
+                        let reader = readers.take(&database);
+                        let answer = answer(&reader, &request);
+                        readers.give_back(reader);
+                        answer
+                    };
+                    tokio::task::spawn_blocking(read).await
+                }
+            };
+            answer.map_err(|error| ConnectorError::other(error.into(), None))?
         })
     }
 }
 
-fn answer(database: &Database, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
+fn operation(request: &HttpRequest) -> &str {
     let target = request.headers().get("x-amz-target").unwrap_or_default();
-    let operation = target.strip_prefix(TARGET).unwrap_or(target);
-    let (status, body) = match run(database, operation, request.body().bytes().unwrap_or_default()) {
+    target.strip_prefix(TARGET).unwrap_or(target)
+}
+
+fn answer(database: &Database, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let (status, body) = match run(database, operation(request), request.body().bytes().unwrap_or_default()) {
         Ok(body) => (200, body),
         Err(error) => (error.status_code(), error.to_json()),
     };
@@ -112,4 +174,39 @@ fn pass<Q: DeserializeOwned, A: Serialize>(
         .map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
     serde_json::to_string(&run(request)?)
         .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::try_join_all;
+
+    use super::*;
+    use crate::testing::{NOW, invocation, otlp};
+    use crate::time::{HOUR, Window};
+    use crate::{Filter, Options, Store};
+
+    /// What was written is read at once, by whichever database is asked.
+    #[tokio::test]
+    async fn a_file_is_read_by_several_while_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = Store::new(client(Database::new(path.to_str().unwrap()).unwrap()), "traces");
+        store.create_table().await.unwrap();
+        let now = std::time::UNIX_EPOCH + std::time::Duration::from_millis(NOW);
+        let (reader, writer) = (store.reader(now), store.writer("sandbox", Options::default()));
+        let window = Window::new(NOW - HOUR, NOW + HOUR);
+        for id in 1..=9_u64 {
+            let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+            let request = otlp("f", [invocation(id, id, &format!("r-{id}"))]);
+            writer.write_request(request, now, deadline).await.unwrap();
+            let any = Filter::default();
+            let asked = try_join_all((0..9).map(|_| reader.runs("f", window, &any, 99))).await.unwrap();
+            assert!(asked.iter().all(|answer| answer.found.len() as u64 == id), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_database_in_memory_is_one() {
+        assert!(Embedded::new(Database::memory().unwrap()).readers.is_none());
+    }
 }
