@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::dev;
+use crate::shell::quoted;
 use anyhow::{Context, bail};
 use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
@@ -153,6 +154,9 @@ impl Connection {
     /// A command line that asks the same store: what was said in this one is said in it too.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> String {
+        // Which no command line can hold.
+        let arguments =
+            if arguments.iter().any(|word| word.contains('\0')) { &["traces"] } else { arguments };
         let mut words = vec!["throughline".to_owned()];
         words.extend(arguments.iter().map(|word| quoted(word)));
         if self.is_named {
@@ -180,7 +184,7 @@ impl Connection {
                 self.command(&["store", "create"])
             );
         }
-        anyhow::anyhow!("{}: {}", self.told, brief(&said))
+        anyhow::anyhow!("{}: {}", self.told, mended(&brief(&said)))
     }
 }
 
@@ -190,11 +194,19 @@ fn brief(said: &str) -> String {
     crate::ask::harmless(&said[..end.unwrap_or(said.len())])
 }
 
+/// What SQLite says of a file that is not whole (<https://www.sqlite.org/rescode.html#corrupt>), and what helps.
+fn mended(said: &str) -> String {
+    let is_torn = ["malformed", "not a database"].iter().any(|word| said.contains(word));
+    let help =
+        "the file is torn: take a copy that is whole, or remove it and `throughline import` its spans anew";
+    if is_torn { format!("{help} ({said})") } else { said.to_owned() }
+}
+
 /// What a file holds.
 pub(crate) fn open(path: &Path, missing: Missing) -> anyhow::Result<Database> {
     check(path, missing)?;
     let text = path.to_str().with_context(|| format!("{}: its name is no UTF-8", path.display()))?;
-    Database::new(text).map_err(|error| anyhow::anyhow!("{text}: {error}"))
+    Database::new(text).map_err(|error| anyhow::anyhow!("{text}: {}", mended(&error.to_string())))
 }
 
 /// Whether this may be a store, or become one.
@@ -231,16 +243,6 @@ fn beginning(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// As a shell takes it for one word.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    let word = crate::ask::harmless(word);
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,11 +270,13 @@ mod tests {
     }
 
     #[test]
-    fn words_are_quoted_where_a_shell_would_read_them() {
-        assert_eq!(quoted("email-sender"), "email-sender");
-        assert_eq!(quoted("POST /orders"), "'POST /orders'");
-        assert_eq!(quoted("it's; rm"), r"'it'\''s; rm'");
-        assert_eq!(quoted(""), "''");
-        assert!(!quoted("a\x1b[2J").contains('\x1b'));
+    fn what_is_torn_says_what_helps() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        drop(open(&path, Missing::Make).unwrap());
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        let error = open(&path, Missing::Refuse).map(drop).unwrap_err().to_string();
+        assert!(error.contains("import") && error.contains("torn"), "{error}");
     }
 }

@@ -13,5 +13,7 @@ pub mod keep;
 pub mod mappings;
 pub mod recorder;
 pub mod replay;
+mod shell;
 mod stdout;
 pub mod trace;
+mod unzip;

@@ -10,6 +10,8 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event as OtlpEvent, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use serde::Serialize;
 
+use crate::time::is_time;
+
 /// How deep a value may be nested.
 const MAX_DEPTH: usize = 8;
 
@@ -165,9 +167,14 @@ impl Span {
         }
     }
 
-    /// Milliseconds from start to end.
+    /// Milliseconds from start to end, as they are told.
     pub fn millis(&self) -> f64 {
         self.end.saturating_sub(self.start) as f64 / 1e6
+    }
+
+    /// Nanoseconds from start to end, as it is counted: none where one of them [can't be](crate::time::is_time).
+    pub fn took(&self) -> u64 {
+        if is_time(self.start) && is_time(self.end) { self.end.saturating_sub(self.start) } else { 0 }
     }
 }
 

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub const HOUR: u64 = 3_600_000;
 /// A day, in milliseconds.
 pub const DAY: u64 = 24 * HOUR;
+/// Lambda and OpenTelemetry are not that old, in nanoseconds since 1970: 2014.
+const EARLIEST: u64 = 1_388_534_400_000_000_000;
+/// The year 2100.
+const LATEST: u64 = 4_102_444_800_000_000_000;
 /// How far ahead of us another clock may be.
 const AHEAD: u64 = HOUR;
 /// The last millisecond that the 13 digits of a key can tell, in the year 2286.
@@ -108,9 +112,16 @@ impl Window {
     }
 }
 
+/// Whether a clock that runs may have said this, in nanoseconds since 1970: from 2014 up to 2100.
+#[must_use]
+pub fn is_time(nanos: u64) -> bool {
+    (EARLIEST..LATEST).contains(&nanos)
+}
+
 /// When something began, as far as it can be believed: what says it was before everything that is kept, or after now,
-/// is filed under now.
-pub(crate) fn believable(start_nanos: u64, now: u64, retention: u64) -> u64 {
+/// is filed under now. `now` and `retention` in milliseconds.
+#[must_use]
+pub fn believable(start_nanos: u64, now: u64, retention: u64) -> u64 {
     let at = start_nanos / 1_000_000;
     let believable = at > now.saturating_sub(retention) && at <= now.saturating_add(AHEAD);
     if believable { at.min(LAST) } else { now }

@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
+use throughline_store::time::is_time;
 
 use super::when;
 use crate::trace::{Span, duration};
 
-/// Lambda is not that old, in nanoseconds since 1970: 2014.
-const EARLIEST: u64 = 1_388_534_400_000_000_000;
-/// The year 2100.
-const LATEST: u64 = 4_102_444_800_000_000_000;
 /// Clocks of AWS's machines differ by less than this, in nanoseconds.
 const USUAL: u64 = 2_000_000;
 
@@ -60,10 +57,6 @@ pub(super) fn mend(spans: &mut [Span]) -> BTreeMap<String, String> {
         }
     }
     absurd
-}
-
-fn is_time(at: u64) -> bool {
-    (EARLIEST..LATEST).contains(&at)
 }
 
 /// What is wrong with the times of a span.

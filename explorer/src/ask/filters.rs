@@ -163,7 +163,7 @@ impl Narrow {
                 asked.connection.command(&words.iter().map(String::as_str).collect::<Vec<_>>())
             );
         }
-        Ok((self.filters.filter(), self.window(asked.now)?))
+        Ok((self.filters.filter()?, self.window(asked.now)?))
     }
 
     /// The words of the next command, that it asks of the same runs and time, as far as it can; none where nothing was
@@ -202,8 +202,8 @@ impl Narrow {
 }
 
 impl Filters {
-    /// What a run must be like.
-    fn filter(&self) -> Filter {
+    /// What a run must be like; an error if two things are asked of the same.
+    fn filter(&self) -> anyhow::Result<Filter> {
         let mut filter = Filter {
             function: self.function.clone(),
             entry: self.entry.as_deref().map(entry),
@@ -221,8 +221,12 @@ impl Filters {
             shorter_than: self.shorter_than.map(|millis| millis.saturating_mul(1000)),
             ..Filter::default()
         };
-        self.flag.iter().for_each(|flag| flag.ask(&mut filter));
-        filter
+        for flag in &self.flag {
+            if !flag.ask(&mut filter) {
+                bail!("--flag {flag} asks for another than the other words do: nothing is both");
+            }
+        }
+        Ok(filter)
     }
 
     /// What was said on the command line, in its words.

@@ -20,8 +20,24 @@ fn a_route_is_an_entry_point() {
 }
 
 #[test]
+fn two_users_are_nobody() {
+    for (words, is_one) in [
+        (&["--user", "u-1", "--flag", "user.id=u-1"][..], true),
+        (&["--user", "u-1", "--flag", "user.id=u-2"], false),
+        (&["--account", "a", "--flag", "account.id=b"], false),
+        (&["--test-users", "--flag", "user.test=false"], false),
+        (&["--flag", "tenant=a", "--flag", "tenant=b"], false),
+        (&["--flag", "tenant=a", "--flag", "tenant=a", "--flag", "debug", "--flag", "debug"], true),
+    ] {
+        let filter = line(words).filters.filter();
+        assert_eq!(filter.is_ok(), is_one, "{words:?}");
+        assert!(filter.map_or_else(|error| error.to_string().contains("--flag"), |_| true));
+    }
+}
+
+#[test]
 fn durations_become_microseconds() {
-    let filter = line(&["--longer-than", "2s", "--shorter-than", "1500ms"]).filters.filter();
+    let filter = line(&["--longer-than", "2s", "--shorter-than", "1500ms"]).filters.filter().unwrap();
     assert_eq!((filter.longer_than, filter.shorter_than), (Some(2_000_000), Some(1_500_000)));
 }
 
@@ -88,7 +104,7 @@ fn what_is_said_is_asked_and_said_again() {
         shorter_than: Some(60_000_000),
         failed: Some(true),
     };
-    assert_eq!(narrow.filters.filter(), asked);
+    assert_eq!(narrow.filters.filter().unwrap(), asked);
     assert_eq!(line(&[]).words(Reads::Runs), [""; 0]);
     let now = 1_795_139_220_000;
     assert_eq!(line(&[]).longer(Reads::Runs, now), ["--since", "24h"]);
@@ -103,6 +119,6 @@ fn counts_take_what_the_store_counts() {
     {
         let narrow = line(words);
         let taken = narrow.filters.said().iter().all(|(word, _)| Reads::Counts.knows(word));
-        assert_eq!(taken, narrow.filters.filter().is_counted(), "{words:?}");
+        assert_eq!(taken, narrow.filters.filter().unwrap().is_counted(), "{words:?}");
     }
 }

@@ -17,24 +17,28 @@ pub(crate) enum Flag {
 }
 
 impl Flag {
-    /// Asks for it. What runs say of themselves is asked of them; by other members the store finds runs if its writer was
-    /// told to.
-    pub(super) fn ask(&self, filter: &mut Filter) {
+    /// Asks for it; whether that is all that can be: nothing else was asked of the same before. What runs say of
+    /// themselves is asked of them; by other members the store finds runs if its writer was told to.
+    pub(super) fn ask(&self, filter: &mut Filter) -> bool {
         match self {
-            Self::Debug => filter.debug = Some(true),
-            Self::DryRun => filter.dry_run = Some(true),
+            Self::Debug => only(&mut filter.debug, true),
+            Self::DryRun => only(&mut filter.dry_run, true),
             Self::Member(key, value) => match key.as_str() {
-                "user.id" => filter.user = Some(value.clone()),
-                "user.test" => filter.test_user = Some(value == "true"),
-                "account.id" => filter.account = Some(value.clone()),
-                "account.plan" => filter.plan = Some(value.clone()),
-                "correlation.id" => filter.correlation_id = Some(value.clone()),
-                _ => {
-                    filter.baggage.insert(key.clone(), value.clone());
-                }
+                "user.id" => only(&mut filter.user, value.clone()),
+                "user.test" => only(&mut filter.test_user, value == "true"),
+                "account.id" => only(&mut filter.account, value.clone()),
+                "account.plan" => only(&mut filter.plan, value.clone()),
+                "correlation.id" => only(&mut filter.correlation_id, value.clone()),
+                _ => filter.baggage.entry(key.clone()).or_insert_with(|| value.clone()) == value,
             },
         }
     }
+}
+
+fn only<T: PartialEq>(place: &mut Option<T>, value: T) -> bool {
+    let is_same = place.as_ref().is_none_or(|asked| *asked == value);
+    *place = Some(value);
+    is_same
 }
 
 impl FromStr for Flag {
@@ -75,7 +79,7 @@ mod tests {
             let mut filter = Filter::default();
             let flag: Flag = text.parse().unwrap();
             assert_eq!(flag.to_string().parse(), Ok(flag.clone()));
-            flag.ask(&mut filter);
+            assert!(flag.ask(&mut filter) && flag.ask(&mut filter.clone()));
             filter
         };
         let any = Filter::default;

@@ -17,7 +17,7 @@ mod story;
 mod table;
 mod trace;
 mod traces;
-mod when;
+pub(crate) mod when;
 mod words;
 
 use std::time::SystemTime;

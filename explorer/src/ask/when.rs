@@ -159,7 +159,8 @@ pub(crate) fn brief(millis: u64, now: u64) -> String {
     format!("{month:02}-{day:02} {}", &clock(millis)[..5])
 }
 
-fn clock(millis: u64) -> String {
+/// `01:47:03`.
+pub(crate) fn clock(millis: u64) -> String {
     let seconds = millis / 1000 % 86_400;
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }

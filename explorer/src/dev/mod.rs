@@ -4,14 +4,17 @@
 mod line;
 mod place;
 
+use std::io::ErrorKind;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use clap::Args;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use throughline_store::time::millis;
 use throughline_store::{Options as Kept, Store, embedded};
 use tokio::net::TcpListener;
 
@@ -19,6 +22,7 @@ use crate::connection::{self, IN_FILE, Missing};
 use crate::intake::Intake;
 use crate::trace::Style;
 
+use line::Lines;
 pub use place::running;
 
 /// Transactions of one request that are told one by one.
@@ -27,7 +31,7 @@ const MAX_LINES: usize = 20;
 /// What `throughline dev` is asked for.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// The port on 127.0.0.1; 0: any that is free
+    /// The port on 127.0.0.1 and [::1]; 0: any that is free
     #[arg(long, value_name = "PORT", default_value_t = 4318)]
     port: u16,
 
@@ -42,10 +46,13 @@ pub struct Options {
 ///
 /// When the port is taken, or the store can't be made.
 pub async fn run(options: &Options) -> anyhow::Result<()> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("{address} can't be listened on: what does already? --port names another")
-    })?;
+    let listener = listen(Ipv4Addr::LOCALHOST.into(), options.port).await?;
+    let address = listener.local_addr()?;
+    // To some exporters localhost is this. Not every machine has it.
+    let other = match listen(Ipv6Addr::LOCALHOST.into(), address.port()).await {
+        Err(error) if options.port > 0 && is_taken(&error) => return Err(error),
+        listener => listener.ok(),
+    };
     // Held as long as this runs.
     let passing = match &options.store {
         None => Some(place::Passing::new()?),
@@ -66,13 +73,33 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
         "listening   OTEL_EXPORTER_OTLP_ENDPOINT=http://{}\n\
          \x20           OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf (or http/json)\n\
          ask it      {ask}, in another terminal\nend it      Ctrl-C\n\n",
-        listener.local_addr()?
+        address
     ));
     let style = Style::of_terminal();
-    let tell = move |request: ExportTraceServiceRequest| say(&line::lines(request, MAX_LINES, style));
+    let kept = Kept::default().retention;
+    let lines = Arc::new(Lines::new(MAX_LINES, kept, style));
+    let hear = move |request: &ExportTraceServiceRequest| {
+        let (heard, lines) = (line::heard(request), lines.clone());
+        Box::new(move || say(&lines.told(&heard, millis(SystemTime::now())))) as Box<dyn FnOnce() + Send>
+    };
     let writer = store.writer(&format!("dev-{}", uuid::Uuid::new_v4().simple()), Kept::default());
-    Intake::new(writer, Arc::new(tell)).serve(listener).await;
+    let intake = Intake::new(writer, Arc::new(hear));
+    match other {
+        Some(other) => _ = tokio::join!(intake.clone().serve(listener), intake.serve(other)),
+        None => intake.serve(listener).await,
+    }
     Ok(())
+}
+
+async fn listen(address: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
+    let address = SocketAddr::from((address, port));
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address} can't be listened on: what does already? --port names another"))
+}
+
+fn is_taken(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::AddrInUse)
 }
 
 /// A closed stdout is nobody to tell.

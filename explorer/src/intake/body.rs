@@ -1,12 +1,15 @@
 //! Bodies of OTLP over HTTP: what comes in, bounded, and what goes out.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
+use http::StatusCode;
 use prost::Message;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+
+use super::guard::Refused;
+use crate::unzip::{Most, Unzip};
 
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +48,15 @@ struct Status {
 }
 
 /// What is gzipped, up to `limit` bytes.
-pub(super) fn unzip(body: &[u8], limit: usize) -> Result<Bytes, String> {
+pub(super) fn unzip(body: &[u8], limit: usize) -> Result<Bytes, Refused> {
     let mut plain = Vec::new();
-    let read = MultiGzDecoder::new(body).take(limit as u64 + 1).read_to_end(&mut plain);
-    match read {
-        Ok(read) if read <= limit => Ok(plain.into()),
-        Ok(_) => Err(format!("the body is larger than {} MiB unzipped", limit / (1024 * 1024))),
-        Err(error) => Err(format!("the body is no gzip: {error}")),
+    let most = Most { bytes: limit as u64, each: 0 };
+    match Unzip::new(body, most).read_to_end(&mut plain) {
+        Ok(_) => Ok(plain.into()),
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            Err(Refused(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is too large: {error}")))
+        }
+        Err(error) => Err(Refused(StatusCode::BAD_REQUEST, format!("the body is no gzip: {error}"))),
     }
 }
 
@@ -115,7 +120,8 @@ mod tests {
     fn a_bomb_is_refused() {
         let body = gzip(&vec![0; 1001]);
         assert!(body.len() < 100);
-        assert!(unzip(&body, 1000).unwrap_err().contains("larger than"));
+        assert_eq!(unzip(&body, 1000).unwrap_err().0, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(unzip(b"no gzip", 1000).unwrap_err().0, StatusCode::BAD_REQUEST);
         assert_eq!(unzip(&body, 1001).unwrap().len(), 1001);
     }
 

@@ -33,20 +33,20 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// Seconds after which an exporter may ask again whose spans could not be written.
 const RETRY: HeaderValue = HeaderValue::from_static("1");
 
-/// Hears of each request whose spans are in the store.
-pub(crate) type OnWritten = Arc<dyn Fn(ExportTraceServiceRequest) + Send + Sync>;
+/// Hears of each request, and what it makes of it is called when the spans are in the store.
+pub(crate) type Hear = Arc<dyn Fn(&ExportTraceServiceRequest) -> Box<dyn FnOnce() + Send> + Send + Sync>;
 
 /// Takes what exporters send.
 #[derive(Clone)]
 pub(crate) struct Intake {
     /// One write at a time: totals are put as they stand, and the last must be the newest.
     writer: Arc<Mutex<Writer<Store>>>,
-    on_written: OnWritten,
+    hear: Hear,
 }
 
 impl Intake {
-    pub(crate) fn new(writer: Writer<Store>, on_written: OnWritten) -> Self {
-        Self { writer: Arc::new(Mutex::new(writer)), on_written }
+    pub(crate) fn new(writer: Writer<Store>, hear: Hear) -> Self {
+        Self { writer: Arc::new(Mutex::new(writer)), hear }
     }
 
     /// Serves until it is dropped.
@@ -77,17 +77,16 @@ impl Intake {
 
     async fn take(&self, call: Call, body: Bytes) -> Result<(), Refused> {
         let refuse = |why: String| Refused(StatusCode::BAD_REQUEST, why);
-        let plain = if call.gzipped { body::unzip(&body, MAX_BODY).map_err(refuse)? } else { body };
+        let plain = if call.gzipped { body::unzip(&body, MAX_BODY)? } else { body };
         let (now, deadline) = (SystemTime::now(), Instant::now() + PATIENCE);
         let unwritten = |error| Refused(StatusCode::SERVICE_UNAVAILABLE, format!("the store: {error}"));
         match call.signal {
             Signal::Traces => {
                 let request: ExportTraceServiceRequest =
                     body::decode(&plain, call.encoding).map_err(refuse)?;
-                let writer = self.writer.lock().await;
-                writer.write_request(request.clone(), now, deadline).await.map_err(unwritten)?;
-                drop(writer);
-                (self.on_written)(request);
+                let tell = (self.hear)(&request);
+                self.writer.lock().await.write_request(request, now, deadline).await.map_err(unwritten)?;
+                tell();
             }
             Signal::Logs => {
                 let request = body::decode(&plain, call.encoding).map_err(refuse)?;

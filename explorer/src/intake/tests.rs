@@ -19,7 +19,10 @@ async fn intake() -> Sent {
     store.create_table().await.unwrap();
     let told = Arc::<AtomicUsize>::default();
     let count = told.clone();
-    let heard = move |_| _ = count.fetch_add(1, Ordering::SeqCst);
+    let heard = move |_: &_| {
+        let count = count.clone();
+        Box::new(move || _ = count.fetch_add(1, Ordering::SeqCst)) as Box<dyn FnOnce() + Send>
+    };
     let intake = Intake::new(store.writer("test", Options::default()), Arc::new(heard));
     Sent { intake, store, told }
 }

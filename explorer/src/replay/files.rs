@@ -4,10 +4,13 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
+use crate::unzip::{Most, Unzip};
 
 /// The first bytes of what gzip wrote (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// What is gzipped may become so large: logs become twenty times as large, and what was made to fill a memory a thousand
+/// times.
+const MOST: Most = Most { bytes: 32 * 1024 * 1024, each: 200 };
 
 /// The files of an argument, those of a folder and of the folders in it in their order.
 ///
@@ -42,11 +45,7 @@ pub(super) fn open(path: &Path, read: impl Fn(u64) + 'static) -> io::Result<Box<
     let input: Box<dyn Read> =
         if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) };
     let mut input = BufReader::with_capacity(64 * 1024, Told { input, read });
-    Ok(if input.fill_buf()?.starts_with(&GZIP) {
-        Box::new(MultiGzDecoder::new(input))
-    } else {
-        Box::new(input)
-    })
+    Ok(if input.fill_buf()?.starts_with(&GZIP) { Box::new(Unzip::new(input, MOST)) } else { Box::new(input) })
 }
 
 struct Told<R, F> {

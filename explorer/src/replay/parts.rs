@@ -5,18 +5,18 @@ use std::io::Read;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 
 use super::found::{Found, Part};
+use crate::unzip::{Most, Unzip};
 
 /// Base64 that waits for its other parts.
 const WAITING: usize = 64 * 1024 * 1024;
 /// The largest request.
-const LARGEST: u64 = 64 * 1024 * 1024;
+const LARGEST: Most = Most { bytes: 64 * 1024 * 1024, each: 0 };
 /// The most parts of one: the extension's are some hundred kilobytes each.
 const MOST: usize = 1024;
 
@@ -78,7 +78,7 @@ impl Parts {
         let text: String = whole.parts.into_iter().flatten().collect();
         let packed = STANDARD.decode(text).map_err(|error| format!("is torn: {error}"))?;
         let mut bytes = Vec::new();
-        let unpacked = GzDecoder::new(packed.as_slice()).take(LARGEST).read_to_end(&mut bytes);
+        let unpacked = Unzip::new(packed.as_slice(), LARGEST).read_to_end(&mut bytes);
         unpacked.map_err(|error| format!("is torn: {error}"))?;
         let found = match whole.signal.as_str() {
             "traces" => ExportTraceServiceRequest::decode(&*bytes).map(|r| Found::Traces(r.resource_spans)),

@@ -114,6 +114,7 @@ impl Drawn {
             sum.merge(&totals);
         }
         streams(&mut sum.edges);
+        services(&mut sum.edges, &functions);
         Self { functions, edges: sum.edges }
     }
 
@@ -161,6 +162,19 @@ fn streams(edges: &mut BTreeMap<(String, String), Edge>) {
     });
     let joins: Vec<_> = joins.collect();
     edges.extend(joins);
+}
+
+/// Who calls a host of the very name that a service has calls that service: so are they called within one network.
+fn services(edges: &mut BTreeMap<(String, String), Edge>, functions: &BTreeMap<String, Figures>) {
+    let service = |to: &str| {
+        let host = to.strip_prefix("http ").or_else(|| to.strip_prefix("grpc "))?;
+        functions.contains_key(host).then(|| host.to_owned())
+    };
+    let called: Vec<_> = edges.keys().filter_map(|key| Some((key.clone(), service(&key.1)?))).collect();
+    for (key, service) in called {
+        let Some(edge) = edges.remove(&key) else { continue };
+        edges.entry((key.0, service)).or_default().merge(&edge);
+    }
 }
 
 fn figures(edge: &Edge) -> Figures {

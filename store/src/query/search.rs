@@ -17,7 +17,7 @@ use crate::Error;
 use crate::item::Pointer;
 use crate::run::Card;
 use crate::schema::Partition;
-use crate::time::Window;
+use crate::time::{Window, is_time};
 use crate::totals::OTHER;
 
 /// How many transactions are looked at for wanted runs, the newest.
@@ -210,9 +210,11 @@ fn told(
     wanted: &Wanted<'_>,
     window: Window,
 ) -> Option<(Summary, Runs)> {
+    // Whose clock says what can't be took no time.
+    let timed = || cards.iter().filter(|card| is_time(card.start.saturating_mul(1_000_000)));
     let end = |card: &Card| card.start.saturating_mul(1000).saturating_add(card.duration);
-    let start = cards.iter().map(|card| card.start).min()?;
-    let duration = cards.iter().map(end).max()?.saturating_sub(start.saturating_mul(1000));
+    let start = timed().map(|card| card.start).min().unwrap_or_default();
+    let duration = timed().map(end).max().unwrap_or_default().saturating_sub(start.saturating_mul(1000));
     let of_whole = filter.function.is_none();
     let fits = !of_whole
         || filter.longer_than.is_none_or(|longer| duration >= longer)

@@ -28,7 +28,7 @@ pub struct Card {
     pub function: String,
     /// When it began, in milliseconds since 1970, as its own clock said.
     pub start: u64,
-    /// How long it took, in microseconds.
+    /// How long it took, in microseconds; nothing, if its times can't be.
     pub duration: u64,
     /// How many spans the run has.
     pub spans: u64,
@@ -125,7 +125,7 @@ impl Card {
             trace_id: key(&span.trace_id),
             function: key(&span.function),
             start,
-            duration: span.end.saturating_sub(span.start) / 1_000,
+            duration: span.took() / 1_000,
             spans: run.spans.len() as u64,
             began,
             cold_start: head.attribute("faas.coldstart") == Some("true"),
@@ -144,7 +144,7 @@ impl Card {
             debug: is_marked("throughline.debug"),
             dry_run: is_marked("throughline.dry_run"),
             build: of_run("throughline.build_id").or_else(|| run.version()),
-            http_status: number("http.response.status_code"),
+            http_status: number("http.response.status_code").or_else(|| number("http.status_code")),
             queued: number("throughline.queue_time_ms"),
             attempt: number("throughline.receive_count"),
             filed: (at != start).then_some(at),
@@ -180,6 +180,9 @@ impl Failure {
         let exceptions = || span.events.iter().rev().filter(|event| event.name == "exception");
         let told = |name| exceptions().find_map(|event| event.attributes.get(name));
         let kind = span.attribute("error.type").or_else(|| told("exception.type").map(String::as_str));
+        // Conventions before `error.type` have the status alone.
+        let status = ["http.response.status_code", "http.status_code"];
+        let kind = kind.or_else(|| status.iter().find_map(|name| span.attribute(name)));
         let message =
             if message.is_empty() { told("exception.message").map_or("", String::as_str) } else { message };
         Self { kind: cut(kind.unwrap_or("_OTHER")), message: cut_to(message, MAX_MESSAGE) }
@@ -213,7 +216,8 @@ impl Run {
 /// Where a transaction came in, of which others tell that do not know our word for it: its route, else what its first
 /// span is called.
 fn entry(head: &Span) -> Option<String> {
-    let route = head.attribute("http.request.method").zip(head.attribute("http.route"));
+    let method = head.attribute("http.request.method").or_else(|| head.attribute("http.method"));
+    let route = method.zip(head.attribute("http.route"));
     let route = route.map(|(method, route)| format!("http {method} {route}"));
     let said = route.or_else(|| head.source().map(str::to_owned)).unwrap_or_else(|| head.name.clone());
     Some(cut(&said)).filter(|entry| !entry.is_empty())

@@ -42,7 +42,7 @@ fn is_init(span: &Span) -> bool {
 }
 
 fn micros(span: &Span) -> u64 {
-    span.end.saturating_sub(span.start) / 1000
+    span.took() / 1000
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod logs;
 mod odd;
 mod same_items;
 mod search;
+mod services;
 mod shop;
 mod template;
 mod throttled;

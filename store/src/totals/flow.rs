@@ -128,7 +128,7 @@ impl Totals {
             let carried = span.attributes.contains_key("throughline.injected");
             edge.joined += u64::from(!carried && span.attributes.contains_key("throughline.join.out"));
             edge.errors += u64::from(span.error().is_some());
-            edge.durations.record(span.end.saturating_sub(span.start) / 1000);
+            edge.durations.record(span.took() / 1000);
         }
     }
 

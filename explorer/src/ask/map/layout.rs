@@ -3,8 +3,6 @@
 
 use std::collections::VecDeque;
 
-/// Between two layers: room for what is said of an edge.
-const BETWEEN_LAYERS: f64 = 124.0;
 /// Between two nodes of a layer, and between lines that pass them.
 const BETWEEN_NODES: f64 = 26.0;
 const BETWEEN_LINES: f64 = 14.0;
@@ -42,8 +40,8 @@ struct Unit {
     y: f64,
 }
 
-/// Places nodes of these widths and heights.
-pub(super) fn place(sizes: &[(f64, f64)], edges: &[(usize, usize)]) -> Placed {
+/// Places nodes of these widths and heights, with so much room between two layers.
+pub(super) fn place(sizes: &[(f64, f64)], edges: &[(usize, usize)], between: f64) -> Placed {
     let layer = layers(sizes.len(), edges);
     let unit = |(node, (_, height)): (usize, &(f64, f64))| Unit {
         layer: layer[node],
@@ -74,7 +72,7 @@ pub(super) fn place(sizes: &[(f64, f64)], edges: &[(usize, usize)]) -> Placed {
     (0..units.len()).for_each(|unit| columns[units[unit].layer].push(unit));
     order(&mut columns, &mut units);
     settle(&columns, &mut units);
-    finish(sizes, edges, &ways, &columns, &units)
+    finish(sizes, edges, &ways, &columns, &units, between)
 }
 
 /// The layer of each node: right of all who call it, as far as nobody calls in a circle.
@@ -250,6 +248,7 @@ fn finish(
     ways: &[Vec<usize>],
     columns: &[Vec<usize>],
     units: &[Unit],
+    between: f64,
 ) -> Placed {
     let widest = |column: &Vec<usize>| {
         column.iter().filter_map(|unit| sizes.get(*unit)).map(|(width, _)| *width).fold(40.0, f64::max)
@@ -260,7 +259,7 @@ fn finish(
         .map(|column| {
             let width = widest(column);
             let middle = x + width / 2.0;
-            x += width + BETWEEN_LAYERS;
+            x += width + between;
             (middle, width)
         })
         .collect();
@@ -284,7 +283,7 @@ fn finish(
         nodes: (0..sizes.len()).map(point).collect(),
         edges: edges.iter().zip(ways).map(way).collect(),
         back: edges.iter().map(|edge| !goes_on(edge)).collect(),
-        width: (x - BETWEEN_LAYERS).max(0.0),
+        width: (x - between).max(0.0),
         height: (bottom - top).max(0.0),
     }
 }

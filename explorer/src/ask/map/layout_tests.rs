@@ -6,7 +6,7 @@ use super::*;
 fn callers_stand_left_of_whom_they_call() {
     // 0 -> 1 -> 2 -> 3, 4 -> 2, 1 -> 3, and 3 calls 1 back.
     let edges = [(0, 1), (1, 2), (2, 3), (4, 2), (1, 3), (3, 1)];
-    let placed = place(&[(100.0, 40.0); 5], &edges);
+    let placed = place(&[(100.0, 40.0); 5], &edges, 124.0);
     let x = |node: usize| placed.nodes[node].x;
     assert!(x(0) < x(1) && x(1) < x(2) && x(2) < x(3));
     assert!((x(4) - x(1)).abs() < 0.1, "beside the one whom it calls");
@@ -18,7 +18,7 @@ fn callers_stand_left_of_whom_they_call() {
 
 #[test]
 fn what_need_not_cross_does_not() {
-    let placed = place(&[(10.0, 10.0); 6], &[(0, 5), (1, 4), (2, 3)]);
+    let placed = place(&[(10.0, 10.0); 6], &[(0, 5), (1, 4), (2, 3)], 124.0);
     let y = |node: usize| placed.nodes[node].y;
     for (from, to) in [(0, 5), (1, 4), (2, 3)] {
         assert!((y(from) - y(to)).abs() < 0.1, "a straight line");
@@ -34,7 +34,7 @@ proptest! {
     ) {
         let edges: Vec<_> = edges.into_iter().map(|(from, to)| (from % count, to % count)).collect();
         let sizes: Vec<(f64, f64)> = (0..count).map(|at| (60.0 + at as f64, 30.0 + at as f64)).collect();
-        let placed = place(&sizes, &edges);
+        let placed = place(&sizes, &edges, 124.0);
         prop_assert_eq!((placed.nodes.len(), placed.edges.len()), (count, edges.len()));
         for (at, (a, size)) in placed.nodes.iter().zip(&sizes).enumerate() {
             prop_assert!(a.x - size.0 / 2.0 >= -0.1 && a.x + size.0 / 2.0 <= placed.width + 0.1);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use throughline_store::MapEdge;
 
 use super::layout::{Placed, Point};
-use super::svg::{NODE_HEIGHT, escaped};
+use super::svg::escaped;
 
 /// The widest line, and the thinnest.
 pub(super) const WIDEST: f64 = 9.0;
@@ -40,7 +40,7 @@ pub(super) fn lines(
         edges.iter().map(|edge| THINNEST + (WIDEST - THINNEST) * (edge.calls as f64 / most).sqrt()).collect();
     let mut ways = placed.edges.clone();
     // Lines leave and reach a node beside each other, in the order of where they come from and go to.
-    for node in 0..sizes.len() {
+    for (node, (_, height)) in sizes.iter().enumerate() {
         for leaves in [true, false] {
             let of_node = |edge: &usize| {
                 let (from, to) = ends[*edge];
@@ -52,7 +52,7 @@ pub(super) fn lines(
             };
             mine.sort_by(|a, b| other(a).total_cmp(&other(b)));
             let all: f64 = mine.iter().map(|edge| widths[*edge] + 3.0).sum();
-            let fits = ((NODE_HEIGHT - 14.0) / all).min(1.0);
+            let fits = ((height - 14.0) / all).min(1.0);
             let mut y = -all * fits / 2.0;
             for edge in mine {
                 let half = (widths[edge] + 3.0) * fits / 2.0;
@@ -77,7 +77,7 @@ pub(super) fn lines(
         let (from, to) = ends[at];
         let end = |node: usize, side: f64| Point {
             x: placed.nodes[node].x + side * sizes[node].0 / 2.0,
-            y: placed.nodes[node].y + NODE_HEIGHT / 4.0,
+            y: placed.nodes[node].y + sizes[node].1 / 4.0,
         };
         lane += LANE;
         back((end(from, 1.0), sides(from).1), (end(to, -1.0), sides(to).0), lane, widths[at])

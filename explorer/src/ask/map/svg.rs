@@ -11,7 +11,7 @@ use throughline_store::{Figures, Map, MapEdge, MapNode};
 use super::super::beside::Counted;
 use super::super::words::{count, harmless, micros, rate, share};
 use super::layout::{Point, place};
-use super::line::{LANE, Line, lines};
+use super::line::{LANE, lines};
 use super::named;
 
 /// The busiest, which are drawn.
@@ -23,8 +23,13 @@ const MAX_NAME: usize = 30;
 /// How wide a character is, of names and of figures: some more than fonts have, so that nothing is cut.
 const NAME_WIDTH: f64 = 7.4;
 const FIGURE_WIDTH: f64 = 6.2;
-pub(super) const NODE_HEIGHT: f64 = 50.0;
+const NODE_HEIGHT: f64 = 50.0;
 const MARGIN: f64 = 36.0;
+/// Between two layers, beside each other and one below the other: room for what is said of an edge.
+const BESIDE: f64 = 124.0;
+const BELOW: f64 = 72.0;
+/// What is wider than this goes from the top down, for one scrolls down rather than to the right.
+const MAX_WIDTH: f64 = 1600.0;
 const HEADING: f64 = 40.0;
 const LEGEND: f64 = 30.0;
 
@@ -55,13 +60,22 @@ pub(super) fn svg(map: &Map, counted: Counted) -> String {
         .filter_map(|edge| Some((*number.get(edge.from.as_str())?, *number.get(edge.to.as_str())?)))
         .collect();
     let cards: Vec<Card> = nodes.iter().map(|node| Card::new(node, counted)).collect();
-    let sizes: Vec<(f64, f64)> = cards.iter().map(|card| (card.width, NODE_HEIGHT)).collect();
-    let placed = place(&sizes, &ends);
+    let mut sizes: Vec<(f64, f64)> = cards.iter().map(|card| (card.width, NODE_HEIGHT)).collect();
+    let mut placed = place(&sizes, &ends, BESIDE);
+    let down = placed.width > MAX_WIDTH;
+    if down {
+        // As if it went to the right, and then x is y.
+        sizes.iter_mut().for_each(|(width, height)| std::mem::swap(width, height));
+        placed = place(&sizes, &ends, BELOW);
+    }
+    let turned = |at: &Point| if down { Point { x: at.y, y: at.x } } else { *at };
     let lines = lines(&edges, &ends, &sizes, &placed);
+    let nodes_at: Vec<Point> = placed.nodes.iter().map(turned).collect();
 
-    let below = LANE * placed.back.iter().filter(|back| **back).count() as f64;
-    let width = (placed.width + 2.0 * MARGIN).max(520.0);
-    let height = placed.height + 2.0 * MARGIN + HEADING + LEGEND + below;
+    let lanes = LANE * placed.back.iter().filter(|back| **back).count() as f64;
+    let Point { x: width, y: height } = turned(&Point { x: placed.width, y: placed.height + lanes });
+    let width = (width + 2.0 * MARGIN).max(520.0);
+    let height = height + 2.0 * MARGIN + HEADING + LEGEND;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} \
          {height:.0}\" role=\"img\">\n<title>Who calls whom</title>\n<style>{STYLE}</style>\n\
@@ -73,18 +87,24 @@ pub(super) fn svg(map: &Map, counted: Counted) -> String {
         escaped(&counted.told())
     );
     let _ = writeln!(svg, "<g transform=\"translate({MARGIN} {:.1})\">", MARGIN + HEADING);
+    // x becomes y, and y becomes x.
+    svg += if down { "<g transform=\"matrix(0 1 1 0 0 0)\">\n" } else { "<g>\n" };
     for (edge, line) in edges.iter().zip(&lines) {
         let (from, to) = (harmless(&named(&edge.from)), harmless(&named(&edge.to)));
         let a_minute = rate(counted.a_minute(edge.calls));
         line.draw(edge, &format!("{from} → {to}: {}, {a_minute}/min", full(&figures(edge), None)), &mut svg);
     }
-    for ((node, card), at) in nodes.iter().zip(&cards).zip(&placed.nodes) {
+    svg += "</g>\n";
+    for ((node, card), at) in nodes.iter().zip(&cards).zip(&nodes_at) {
         card.draw(node, *at, &mut svg);
     }
-    let mut taken: Vec<Area> = cards.iter().zip(&placed.nodes).map(|(card, at)| card.area(*at)).collect();
+    let mut taken: Vec<Area> = cards.iter().zip(&nodes_at).map(|(card, at)| card.area(*at)).collect();
     for (edge, line) in edges.iter().zip(&lines) {
         if edge.errors > 0 || edges.len() <= MAX_TOLD {
-            tell(edge, line, counted, &mut taken, &mut svg);
+            // Above the line, which would make it hard to read, or across one that goes down.
+            let above = if down { -4.0 } else { line.width / 2.0 + 4.0 };
+            let points = line.points.iter().map(turned).map(|point| Point { y: point.y - above, ..point });
+            tell(edge, points, counted, &mut taken, &mut svg);
         }
     }
     svg += "</g>\n";
@@ -192,29 +212,34 @@ fn figures(edge: &MapEdge) -> Figures {
     Figures { runs: edge.calls, failures: edge.errors, p50: edge.p50, p95: edge.p95 }
 }
 
-/// Says of an edge how busy it is and how it fails, where there is room; nothing where there is none.
-fn tell(edge: &MapEdge, line: &Line, counted: Counted, taken: &mut Vec<Area>, svg: &mut String) {
+/// Says of an edge how busy it is and how it fails, at the first of these points where there is room; nothing where there
+/// is none.
+fn tell(
+    edge: &MapEdge,
+    mut points: impl Iterator<Item = Point>,
+    counted: Counted,
+    taken: &mut Vec<Area>,
+    svg: &mut String,
+) {
     let mut text = format!("{}/min", rate(counted.a_minute(edge.calls)));
     if edge.errors > 0 {
         text += &format!(" · {} ✗", share(edge.errors.min(edge.calls), edge.calls));
     }
     let half = text.chars().count() as f64 * FIGURE_WIDTH / 2.0;
-    // Above the line, which would make it hard to read.
-    let base = |point: &Point| point.y - line.width / 2.0 - 4.0;
-    let area = |point: &Point| [point.x - half, base(point) - 10.0, point.x + half, base(point) + 3.0];
+    let area = |point: &Point| [point.x - half, point.y - 10.0, point.x + half, point.y + 3.0];
     let is_free = |area: &Area| {
         !taken
             .iter()
             .any(|other| area[0] < other[2] && other[0] < area[2] && area[1] < other[3] && other[1] < area[3])
     };
-    let Some(point) = line.points.iter().find(|point| is_free(&area(point))) else { return };
-    taken.push(area(point));
+    let Some(point) = points.find(|point| is_free(&area(point))) else { return };
+    taken.push(area(&point));
     let bad = if edge.errors > 0 { " bad" } else { "" };
     let _ = writeln!(
         svg,
         "<text class=\"said{bad}\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
         point.x,
-        base(point),
+        point.y,
         escaped(&text)
     );
 }

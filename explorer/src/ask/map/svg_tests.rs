@@ -72,6 +72,24 @@ fn names_are_text() {
     assert!(drawn.contains("&lt;/text&gt;&lt;script&gt;"), "{drawn}");
 }
 
+/// A long chain is read from the top down: no line of it is wider than a page.
+#[test]
+fn what_is_long_goes_down() {
+    let names: Vec<String> = (0..40).map(|at| format!("function-{at}")).collect();
+    let chain = |count: usize| {
+        let edges = names[..count].windows(2).map(|two| (two[0].as_str(), two[1].as_str(), 7, 1, false));
+        let drawn = svg(&map(&edges.collect::<Vec<_>>()), counted());
+        let number = |name: &str| -> f64 {
+            let after = drawn.split(&format!(" {name}=\"")).nth(1).unwrap();
+            after.split('"').next().unwrap().parse().unwrap()
+        };
+        (number("width"), number("height"))
+    };
+    let (short, long) = (chain(4), chain(40));
+    assert!(short.0 > 900.0 && short.1 < 300.0, "{short:?}");
+    assert!(long.0 < 900.0 && long.1 > 4000.0, "{long:?}");
+}
+
 #[test]
 fn of_many_the_busiest_are_drawn() {
     let names: Vec<String> = (0..=MAX_EDGES).map(|at| format!("f{at}")).collect();

@@ -5,7 +5,7 @@ use throughline_store::{Answer, Card, Impact};
 
 use super::chapters::chapters;
 use super::detail::{How, detail};
-use super::{Tale, compared, notes, same_items, swallowed, tree};
+use super::{Tale, began, compared, notes, same_items, swallowed, tree};
 use crate::ask::story::Story;
 use crate::ask::when;
 use crate::ask::words::{count, counted, harmless, micros};
@@ -80,8 +80,7 @@ pub(super) fn markdown(tale: &Tale, story: &Story, how: How, beside: &Beside<'_>
 /// Who and when.
 fn facts(runs: &[Card], story: &Story) -> Vec<(&'static str, String)> {
     let said = |of: fn(&Card) -> Option<&String>| runs.iter().find_map(of).map(|text| code(text));
-    let start = story.tree.spans.first().map(|span| span.start / 1_000_000);
-    let start = start.or_else(|| runs.first().map(|run| run.start)).unwrap_or_default();
+    let start = began(runs, story);
     let took = micros((story.tree.millis() * 1000.0) as u64);
     let mut facts = vec![("when", format!("{} UTC, took {took}", when::full(start)))];
     facts.extend(said(|run| run.user.as_ref()).map(|user| ("user", user)));

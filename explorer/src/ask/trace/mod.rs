@@ -232,10 +232,14 @@ fn title(transaction: &Transaction, story: &Story, style: Style) -> String {
     title.push(duration(story.tree.millis()));
     let failed = runs.iter().any(|run| run.failed()) || story.tree.failed();
     title.push(if failed { style.red("failed") } else { style.green("ok") });
-    let start = story.tree.spans.first().map(|span| span.start / 1_000_000);
-    let start = start.or_else(|| runs.first().map(|run| run.start));
-    title.extend(start.map(|at| style.dim(&format!("{} UTC", when::full(at)))));
+    title.push(style.dim(&format!("{} UTC", when::full(began(runs, story)))));
     title.join("  ")
+}
+
+/// When it began, in milliseconds since 1970: as lists have it, where a clock says what can't be when it came in.
+fn began(runs: &[Card], story: &Story) -> u64 {
+    let start = || story.tree.spans.first().map(|span| span.start / 1_000_000);
+    runs.iter().map(Card::at).min().or_else(start).unwrap_or_default()
 }
 
 /// What else is to be said.
@@ -253,6 +257,11 @@ fn notes(transaction: &Transaction, story: &Story) -> Vec<String> {
     if !transaction.senders.is_empty() {
         let senders = counted(transaction.senders.len() as u64, "other transaction", "other transactions");
         notes.push(format!("its messages came in one batch with those of {senders}"));
+    }
+    for run in transaction.runs.iter().filter(|run| run.filed.is_some()) {
+        let (function, start) = (harmless(&run.function), when::full(run.start));
+        let why = "that can't be, or is longer ago than it is kept: it is told as of when it came in";
+        notes.push(format!("{function} says that it began on {start} UTC; {why}"));
     }
     notes.extend(story.skews.iter().map(|skew| harmless(&skew.told())));
     let orphans = story.tree.orphans().len() as u64;
