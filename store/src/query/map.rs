@@ -44,18 +44,13 @@ pub struct MapEdge {
     pub from: String,
     /// Who was called or received.
     pub to: String,
-    /// How often in these hours.
-    pub calls: u64,
-    /// How often it failed.
-    pub errors: u64,
-    /// How long half of the calls took at most, in microseconds. From a queue to a function it is the time in the queue.
-    pub p50: Option<u64>,
-    /// How long 95 of a hundred took at most.
-    pub p95: Option<u64>,
+    /// The calls in these hours. How long they took is from a queue to a function the time in the queue.
+    #[serde(flatten)]
+    pub now: Figures,
+    /// The same of as many hours before.
+    pub before: Figures,
     /// Whether no context could be carried here, and the two were joined by an id.
     pub joined: bool,
-    /// The same of as many hours before: calls as runs, errors as failures.
-    pub before: Figures,
 }
 
 impl Reader {
@@ -85,10 +80,9 @@ impl Reader {
         };
         let nodes = names.into_iter().map(node).collect();
         let edges = now.edges.iter().map(|((from, to), edge)| {
-            let Figures { runs: calls, failures: errors, p50, p95 } = figures(edge);
             let before = before.edges.get(&(from.clone(), to.clone())).map(figures).unwrap_or_default();
             let (from, to) = (from.clone(), to.clone());
-            MapEdge { from, to, calls, errors, p50, p95, joined: edge.joined > 0, before }
+            MapEdge { from, to, now: figures(edge), before, joined: edge.joined > 0 }
         });
         let edges = edges.collect();
         Ok(effort.answer(Map { nodes, edges }))

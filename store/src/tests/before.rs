@@ -82,9 +82,9 @@ async fn edges_beside_the_hours_before() {
     let answer = table.reader().map(WINDOW).await.unwrap();
     let edge = |from: &str| answer.found.edges.iter().find(|edge| edge.from == from).unwrap();
     let sent = edge("f");
-    assert_eq!((sent.calls, sent.before.runs, sent.joined), (3, 2, true));
+    assert_eq!((sent.now.runs, sent.before.runs, sent.joined), (3, 2, true));
     let received = edge("sqs orders");
-    assert_eq!((received.errors, received.before.failures, received.joined), (2, 1, false));
+    assert_eq!((received.now.failures, received.before.failures, received.joined), (2, 1, false));
     let node = |name: &str| answer.found.nodes.iter().find(|node| node.name == name).unwrap();
     let function = node("f");
     assert_eq!((function.function, function.now.runs, function.before.failures), (true, 3, 1));

@@ -94,7 +94,11 @@ async fn each_failed_record_of_a_batch_counts_for_its_user() {
     assert_eq!(users, [("u-1", trace(1)), ("u-3", trace(3))]);
     let row = &table.reader().functions(LAST_HOUR, &Filter::default()).await.unwrap().found[0];
     assert_eq!((row.now.figures.runs, row.now.figures.failures, row.errors["Broken"]), (1, 1, 2));
-    assert_eq!(table.reader().map(LAST_HOUR).await.unwrap().found.edges[0].calls, 3, "records, not batches");
+    assert_eq!(
+        table.reader().map(LAST_HOUR).await.unwrap().found.edges[0].now.runs,
+        3,
+        "records, not batches"
+    );
 }
 
 #[tokio::test]

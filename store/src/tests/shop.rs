@@ -61,7 +61,8 @@ async fn the_map_has_every_hop() {
     let table = shop().await;
     let edges =
         table.store.reader(at(THEN)).map(Window::new(THEN - 3_600_000, THEN)).await.unwrap().found.edges;
-    let edges: Vec<_> = edges.iter().map(|edge| (edge.from.as_str(), edge.to.as_str(), edge.calls)).collect();
+    let edges: Vec<_> =
+        edges.iter().map(|edge| (edge.from.as_str(), edge.to.as_str(), edge.now.runs)).collect();
     for edge in [
         ("http POST /orders", "checkout-api", 4),
         ("checkout-api", "sns orders", 4),

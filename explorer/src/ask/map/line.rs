@@ -35,9 +35,11 @@ pub(super) fn lines(
     sizes: &[(f64, f64)],
     placed: &Placed,
 ) -> Vec<Line> {
-    let most = edges.iter().map(|edge| edge.calls).max().unwrap_or(1).max(1) as f64;
-    let widths: Vec<f64> =
-        edges.iter().map(|edge| THINNEST + (WIDEST - THINNEST) * (edge.calls as f64 / most).sqrt()).collect();
+    let most = edges.iter().map(|edge| edge.now.runs).max().unwrap_or(1).max(1) as f64;
+    let widths: Vec<f64> = edges
+        .iter()
+        .map(|edge| THINNEST + (WIDEST - THINNEST) * (edge.now.runs as f64 / most).sqrt())
+        .collect();
     let mut ways = placed.edges.clone();
     // Lines leave and reach a node beside each other, in the order of where they come from and go to.
     for (node, (_, height)) in sizes.iter().enumerate() {
@@ -157,13 +159,15 @@ impl Line {
             self.width,
             self.path
         );
-        if edge.errors > 0 {
-            let red = (self.width * edge.errors.min(edge.calls) as f64 / edge.calls.max(1) as f64).max(RED);
+        if edge.now.failures > 0 {
+            let red = (self.width * edge.now.failures.min(edge.now.runs) as f64
+                / edge.now.runs.max(1) as f64)
+                .max(RED);
             let _ =
                 write!(svg, "<path class=\"red{joined}\" stroke-width=\"{red:.1}\" d=\"{}\"/>", self.path);
         }
         let (x, y, half) = (self.end.x, self.end.y, 3.2 + self.width * 0.42);
-        let bad = if edge.errors > 0 { " bad" } else { "" };
+        let bad = if edge.now.failures > 0 { " bad" } else { "" };
         let back = x - HEAD - 1.0;
         let head = format!("M{x:.1} {y:.1}L{back:.1} {:.1}L{back:.1} {:.1}Z", y - half, y + half);
         let _ = writeln!(svg, "<path class=\"head{bad}\" d=\"{head}\"/></g>");

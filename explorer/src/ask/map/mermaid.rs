@@ -22,11 +22,15 @@ pub(super) fn mermaid(edges: &[MapEdge]) -> String {
         text += &format!("  n{number}{open}\"{}\"{close}\n", escaped(&named(name)));
     }
     for (place, edge) in edges.iter().enumerate() {
-        let failed = if edge.errors > 0 { format!(", {} failed", count(edge.errors)) } else { String::new() };
+        let failed = if edge.now.failures > 0 {
+            format!(", {} failed", count(edge.now.failures))
+        } else {
+            String::new()
+        };
         let (from, to) = (nodes[edge.from.as_str()], nodes[edge.to.as_str()]);
         let arrow = if edge.joined { "-.->" } else { "-->" };
-        text += &format!("  n{from} {arrow}|\"{}{failed}\"| n{to}\n", count(edge.calls));
-        if edge.errors > 0 {
+        text += &format!("  n{from} {arrow}|\"{}{failed}\"| n{to}\n", count(edge.now.runs));
+        if edge.now.failures > 0 {
             text += &format!("  linkStyle {place} stroke:#c62828\n");
         }
     }
@@ -54,14 +58,11 @@ mod tests {
 
     #[test]
     fn names_are_text_in_a_chart() {
-        let edge = |from: &str, to: &str, errors| MapEdge {
+        let edge = |from: &str, to: &str, failures| MapEdge {
             from: from.into(),
             to: to.into(),
-            calls: 1204,
-            errors,
-            p50: None,
-            p95: None,
-            joined: errors > 0,
+            now: Figures { runs: 1204, failures, ..Figures::default() },
+            joined: failures > 0,
             before: Figures::default(),
         };
         let chart =

@@ -6,7 +6,7 @@ mod mermaid;
 mod svg;
 
 use clap::{Args, ValueEnum};
-use throughline_store::{Figures, Map, MapEdge, MapNode};
+use throughline_store::{Map, MapEdge, MapNode};
 
 use super::beside::Counted;
 use super::filters::{Narrow, Reads};
@@ -130,10 +130,9 @@ fn edges(edges: &[MapEdge], counted: Counted) -> Table {
     ])
     .giving_way(&[10, 4, 8, 3, 7, 11, 2]);
     for edge in edges {
-        let now = Figures { runs: edge.calls, failures: edge.errors, p50: edge.p50, p95: edge.p95 };
         let ends = [plain(named(&edge.from)), plain(named(&edge.to))];
         let joined = dim(if edge.joined { "joined by an id" } else { "" });
-        table.row(ends.into_iter().chain(counted.cells(&now, &edge.before)).chain([joined]));
+        table.row(ends.into_iter().chain(counted.cells(&edge.now, &edge.before)).chain([joined]));
     }
     table
 }

@@ -91,8 +91,8 @@ pub(super) fn svg(map: &Map, counted: Counted) -> String {
     svg += if down { "<g transform=\"matrix(0 1 1 0 0 0)\">\n" } else { "<g>\n" };
     for (edge, line) in edges.iter().zip(&lines) {
         let (from, to) = (harmless(&named(&edge.from)), harmless(&named(&edge.to)));
-        let a_minute = rate(counted.a_minute(edge.calls));
-        line.draw(edge, &format!("{from} → {to}: {}, {a_minute}/min", full(&figures(edge), None)), &mut svg);
+        let a_minute = rate(counted.a_minute(edge.now.runs));
+        line.draw(edge, &format!("{from} → {to}: {}, {a_minute}/min", full(&edge.now, None)), &mut svg);
     }
     svg += "</g>\n";
     for ((node, card), at) in nodes.iter().zip(&cards).zip(&nodes_at) {
@@ -100,7 +100,7 @@ pub(super) fn svg(map: &Map, counted: Counted) -> String {
     }
     let mut taken: Vec<Area> = cards.iter().zip(&nodes_at).map(|(card, at)| card.area(*at)).collect();
     for (edge, line) in edges.iter().zip(&lines) {
-        if edge.errors > 0 || edges.len() <= MAX_TOLD {
+        if edge.now.failures > 0 || edges.len() <= MAX_TOLD {
             // Above the line, which would make it hard to read, or across one that goes down.
             let above = if down { -4.0 } else { line.width / 2.0 + 4.0 };
             let points = line.points.iter().map(turned).map(|point| Point { y: point.y - above, ..point });
@@ -122,9 +122,9 @@ pub(super) fn svg(map: &Map, counted: Counted) -> String {
 /// The busiest, those that fail last, so that they are drawn above others.
 fn busiest(edges: &[MapEdge]) -> Vec<&MapEdge> {
     let mut edges: Vec<&MapEdge> = edges.iter().collect();
-    edges.sort_by(|a, b| b.calls.cmp(&a.calls).then_with(|| (&a.from, &a.to).cmp(&(&b.from, &b.to))));
+    edges.sort_by(|a, b| b.now.runs.cmp(&a.now.runs).then_with(|| (&a.from, &a.to).cmp(&(&b.from, &b.to))));
     edges.truncate(MAX_EDGES);
-    edges.sort_by_key(|edge| edge.errors);
+    edges.sort_by_key(|edge| edge.now.failures);
     edges
 }
 
@@ -208,10 +208,6 @@ fn full(figures: &Figures, waited: Option<u64>) -> String {
     text
 }
 
-fn figures(edge: &MapEdge) -> Figures {
-    Figures { runs: edge.calls, failures: edge.errors, p50: edge.p50, p95: edge.p95 }
-}
-
 /// Says of an edge how busy it is and how it fails, at the first of these points where there is room; nothing where there
 /// is none.
 fn tell(
@@ -221,9 +217,9 @@ fn tell(
     taken: &mut Vec<Area>,
     svg: &mut String,
 ) {
-    let mut text = format!("{}/min", rate(counted.a_minute(edge.calls)));
-    if edge.errors > 0 {
-        text += &format!(" · {} ✗", share(edge.errors.min(edge.calls), edge.calls));
+    let mut text = format!("{}/min", rate(counted.a_minute(edge.now.runs)));
+    if edge.now.failures > 0 {
+        text += &format!(" · {} ✗", share(edge.now.failures.min(edge.now.runs), edge.now.runs));
     }
     let half = text.chars().count() as f64 * FIGURE_WIDTH / 2.0;
     let area = |point: &Point| [point.x - half, point.y - 10.0, point.x + half, point.y + 3.0];
@@ -234,7 +230,7 @@ fn tell(
     };
     let Some(point) = points.find(|point| is_free(&area(point))) else { return };
     taken.push(area(&point));
-    let bad = if edge.errors > 0 { " bad" } else { "" };
+    let bad = if edge.now.failures > 0 { " bad" } else { "" };
     let _ = writeln!(
         svg,
         "<text class=\"said{bad}\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",

@@ -12,10 +12,7 @@ fn map(edges: &[(&str, &str, u64, u64, bool)]) -> Map {
     let edge = |(from, to, calls, errors, joined): &(&str, &str, u64, u64, bool)| MapEdge {
         from: (*from).to_owned(),
         to: (*to).to_owned(),
-        calls: *calls,
-        errors: *errors,
-        p50: Some(1000),
-        p95: Some(2000),
+        now: Figures { runs: *calls, failures: *errors, p50: Some(1000), p95: Some(2000) },
         joined: *joined,
         before: Figures::default(),
     };

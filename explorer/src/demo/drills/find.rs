@@ -127,7 +127,7 @@ impl Ask<'_> {
         let Some(slowest) = slowest(edges.iter().filter(|edge| edge.to.starts_with("http "))) else {
             return Ok(Finding::default());
         };
-        let longer_than = slowest.p95.map(|p95| p95 / 2);
+        let longer_than = slowest.now.p95.map(|p95| p95 / 2);
         let filter = Filter { longer_than, ..Filter::default() };
         let mut finding =
             Finding { function: slowest.from.clone(), third_party: host(&slowest.to), ..Finding::default() };
@@ -213,5 +213,5 @@ fn host(edge: &str) -> Option<String> {
 }
 
 fn slowest<'a>(edges: impl Iterator<Item = &'a MapEdge>) -> Option<&'a MapEdge> {
-    edges.max_by_key(|edge| edge.p95)
+    edges.max_by_key(|edge| edge.now.p95)
 }
