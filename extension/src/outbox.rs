@@ -11,6 +11,7 @@ use crate::overflow::Lost;
 use crate::shared::{Inner, Shared};
 use crate::spool::Ticket;
 use serde_json::{Value, json};
+use throughline_store::Report;
 
 /// One entry of a queue.
 const ENTRY: BatchLimit = BatchLimit { bytes: 0, entries: 1, items: 0 };
@@ -80,6 +81,11 @@ impl<'a> Outbox<'a> {
     pub fn unsupported(&self, batch: &Batch) {
         let mut inner = self.shared.lock();
         inner.accounts.dropped(self.to, batch.signal, batch.items(), Reason::Unsupported);
+    }
+
+    /// What the platform reported of invocations since this was last asked for.
+    pub fn take_reports(&self) -> Vec<Report> {
+        self.shared.lock().facts.take_reports()
     }
 
     /// Logs a line about this destination.

@@ -2,10 +2,12 @@
 
 mod support;
 
+use base64::Engine as _;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use prost::Message as _;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard};
 use support::{Backend, Extension};
@@ -55,6 +57,14 @@ impl Table {
             ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/11/22/[$LATEST]00"),
         ];
         [&own[..], more].concat()
+    }
+
+    /// What was counted, each time that it was written.
+    fn totals(&self) -> Vec<Totals> {
+        let state = self.state();
+        let totals = state.items.iter().filter_map(|item| item["totals"]["B"].as_str());
+        let bytes = totals.map(|text| base64::prelude::BASE64_STANDARD.decode(text).expect("Base64"));
+        bytes.map(|bytes| Totals::decode(bytes.as_slice()).expect("totals")).collect()
     }
 
     /// The sort keys of the items of a kind.
@@ -110,6 +120,61 @@ async fn each_invocation_is_in_the_table_when_the_next_event_is_asked_for() {
     assert_eq!((&summary["spans"]["exported"], &summary["spans"]["dropped"]), (&2.into(), &0.into()));
     assert_eq!(extension.spans_on_stdout(), [""; 0], "a store is enough");
     assert!(!format!("{:?}", extension.lines()).contains("hunter2"));
+}
+
+/// What the totals say of memory and of time that is billed.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Totals {
+    #[prost(message, repeated, tag = "1")]
+    flows: Vec<Flow>,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct Flow {
+    #[prost(uint64, tag = "3")]
+    runs: u64,
+    #[prost(uint64, tag = "10")]
+    memory: u64,
+    #[prost(uint64, tag = "12")]
+    mib_millis: u64,
+}
+
+/// It comes after the response: with the next invocation at the earliest, and the last one's at SHUTDOWN.
+#[tokio::test]
+async fn what_the_platform_reports_is_counted_with_its_invocation() {
+    let table = Table::start(None).await;
+    let memory = [("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")];
+    let mut extension = Extension::start(&table.variables(&memory)).await;
+    for (number, used) in [(0, 31), (1, 33)] {
+        extension.invocation(&format!("r{number}"), "s").await;
+        let metrics = json!({ "durationMs": 9.5, "billedDurationMs": 10, "maxMemoryUsedMB": used });
+        let record = json!({ "requestId": format!("r{number}"), "status": "success", "metrics": metrics });
+        let report = json!({ "time": "2026-11-22T07:00:00Z", "type": "platform.report", "record": record });
+        // It is delivered twice, as the platform may.
+        assert_eq!(extension.lambda.tell(json!([report, report])).await, 200);
+    }
+    let summary = extension.shut_down().await;
+    assert_eq!(summary["spans"]["exported"], 2, "a report is no span: {summary}");
+    let told: Vec<Flow> = table.totals().iter().flat_map(|totals| totals.flows.clone()).collect();
+    let [first, second, last] = told.as_slice() else { panic!("one of each write: {told:?}") };
+    assert_eq!((first.runs, first.memory), (1, 0));
+    assert_eq!((second.runs, second.memory), (2, 31 << 20));
+    assert_eq!(*last, Flow { runs: 2, memory: 33 << 20, mib_millis: 20 * 256 }, "as billed");
+    assert_eq!(table.keys("totals")[0], table.keys("totals")[2]);
+}
+
+#[tokio::test]
+async fn a_table_that_takes_no_last_report_is_told() {
+    let table = Table::start(None).await;
+    let mut extension = Extension::start(&table.variables(&[])).await;
+    extension.invocation("r", "s").await;
+    let record = json!({ "requestId": "r", "status": "success", "metrics": { "maxMemoryUsedMB": 31 } });
+    let report = json!([{ "time": "2026-11-22T07:00:00Z", "type": "platform.report", "record": record }]);
+    assert_eq!(extension.lambda.tell(report).await, 200);
+    table.state().refuses = Some((400, "AccessDeniedException"));
+    extension.shut_down().await;
+    let [warning] = &warnings(&extension)[..] else { panic!("one line: {:?}", warnings(&extension)) };
+    assert!(warning["reason"].as_str().expect("a reason").contains("BatchWriteItem"), "{warning}");
 }
 
 /// A sandbox that was reset has the same log stream, and begins to count anew.

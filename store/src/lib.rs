@@ -35,7 +35,7 @@ pub use query::{
 pub use run::{Card, Failure, Name, Way};
 #[cfg(feature = "aws-sdk")]
 pub use store::Store;
-pub use totals::{Edge, Errors, ErrorsByKind, Example, Flow, Histogram, Sketch, Totals};
+pub use totals::{Edge, Errors, ErrorsByKind, Example, Flow, Histogram, Report, Sketch, Totals};
 #[cfg(feature = "aws-sdk")]
 pub use write::Rebuilt;
 pub use write::{Options, Table, Writer, Written};

@@ -36,7 +36,7 @@ pub fn millis(time: SystemTime) -> u64 {
 /// assert_eq!(window.days().collect::<Vec<_>>(), [0, 1]);
 /// assert_eq!(window.hours().collect::<Vec<_>>(), [23, 24, 25]);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// The first millisecond.
     pub from: u64,

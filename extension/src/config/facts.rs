@@ -29,6 +29,7 @@ impl Reader<'_> {
             phases: self.phases(),
             metrics,
             logs,
+            reports: exports.iter().any(|export| matches!(export, Export::Store(_))),
             concurrent,
             takers,
         }

@@ -83,6 +83,9 @@ impl Destination {
         if let Backend::Stdout = backend {
             return stdout::drain(outbox, || Instant::now() >= until);
         }
+        if let Backend::Store(store) = backend {
+            store.report(&outbox.take_reports());
+        }
         let last_chance = effort == Effort::LastChance;
         if breaker.state(Moment::now()) == State::Open && !last_chance {
             return;
@@ -96,7 +99,7 @@ impl Destination {
             if begun + took >= until {
                 return;
             }
-            let Some(batch) = outbox.take(limit) else { return };
+            let Some(batch) = outbox.take(limit) else { break };
             let no_answer = || Outcome::Failed { after: None, why: "no answer in time".into() };
             let again = last_chance || breaker.state(Moment::now()) == State::Closed;
             let sent = timeout_at(until, backend.send(&batch, Patience { until, again })).await;
@@ -146,6 +149,13 @@ impl Destination {
             };
             failures += 1;
             sleep_until(then).await;
+        }
+        if let Backend::Store(store) = backend
+            && last_chance
+            && let Err(why) = store.settle(until).await
+        {
+            let message = "memory and billed time of the last invocations are not counted";
+            outbox.log(Level::Warn, message, json!({ "reason": why }));
         }
     }
 }

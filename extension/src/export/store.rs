@@ -13,7 +13,8 @@ use prost::Message as _;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::time::{Duration, SystemTime};
 use table::DynamoDb;
-use throughline_store::{Error, Options, Table as _, Writer, Written};
+use throughline_store::{Error, Options, Report, Table as _, Writer, Written};
+use tokio::time::{Instant, timeout_at};
 
 mod table;
 
@@ -54,6 +55,8 @@ pub(super) struct TraceStore {
     connector: Connector,
     /// Made at the first write.
     writer: Option<Writer<DynamoDb>>,
+    /// Something was reported since the last write.
+    reported: bool,
 }
 
 // === impl TraceStore ===
@@ -62,7 +65,7 @@ impl TraceStore {
     /// Connects to nothing yet.
     pub(super) fn new(settings: Store, connector: &Connector) -> Self {
         let keyring = Keyring::new(settings.source.clone());
-        Self { settings, keyring, connector: connector.clone(), writer: None }
+        Self { settings, keyring, connector: connector.clone(), writer: None, reported: false }
     }
 
     /// Whether a request may have arrived although nobody said so; asked once.
@@ -79,17 +82,40 @@ impl TraceStore {
             Ok(credentials) => credentials,
             Err(why) => return Outcome::Failed { after: None, why },
         };
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            empty => empty.insert(writer(&self.settings, &self.connector)),
-        };
+        let writer = self.writer.get_or_insert_with(|| writer(&self.settings, &self.connector));
         writer.table().open(credentials, patience.again);
         let written = write(writer, batch, patience).await;
         let unreachable = writer.table().close();
         match written {
-            Ok(written) => delivered(&written),
+            Ok(written) => {
+                self.reported &= batch.signal != Signal::Traces;
+                delivered(&written)
+            }
             Err(error) if unreachable => Outcome::Unreachable(self.told(&error)),
             Err(error) => self.outcome(&error),
+        }
+    }
+
+    /// What the platform told of invocations that are over is counted with what is written next.
+    pub(super) fn report(&mut self, reports: &[Report]) {
+        let now = SystemTime::now();
+        for report in reports {
+            let writer = self.writer.get_or_insert_with(|| writer(&self.settings, &self.connector));
+            writer.report(report, now);
+            self.reported = true;
+        }
+    }
+
+    /// Nothing will follow: writes what was reported after the last write.
+    pub(super) async fn settle(&mut self, until: Instant) -> Result<(), String> {
+        let Some(writer) = self.writer.as_ref().filter(|_| self.reported) else { return Ok(()) };
+        writer.table().open(self.keyring.credentials().await?, true);
+        let written = timeout_at(until, writer.write_totals(until)).await;
+        writer.table().close();
+        self.reported = false;
+        match written {
+            Ok(written) => written.map(drop).map_err(|error| self.told(&error)),
+            Err(_) => Err("no answer in time".to_owned()),
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// How long a span that is still due may delay SHUTDOWN: its function was frozen before the hand-over.
 const LAST_SPAN: Duration = Duration::from_millis(300);
-/// How long the platform's word on a crash may delay SHUTDOWN: it is buffered for 25 ms.
+/// How long the platform's word on a crash, or a report, may delay SHUTDOWN: it is buffered for 25 ms.
 const LAST_WORD: Duration = Duration::from_millis(100);
 /// Kept free before the deadline of SHUTDOWN: the summary is written after all else.
 const SUMMARY: Duration = Duration::from_millis(50);
@@ -52,22 +52,22 @@ impl Extension {
         log::line(Level::Info, "summary", inner.accounts.summary());
     }
 
-    /// Waits for what is still to come of the last invocation: its span, unless its process is gone, or why that is.
+    /// Waits for what is still to come of the last invocation: its span and its report, unless its process is gone, or why
+    /// that is.
     async fn last_news(&self, reason: &str, until: Instant) {
-        let patience = if reason == "failure" { LAST_WORD } else { LAST_SPAN };
-        let until = until.min(Instant::now() + patience);
+        let are_told = self.mode == Mode::EndsAreTold;
+        let [span, word] = [LAST_SPAN, LAST_WORD].map(|patience| until.min(Instant::now() + patience));
         loop {
             let due = {
                 let inner = self.shared.lock();
-                inner.current.as_deref().is_some_and(|id| match reason {
-                    "timeout" => false,
-                    "failure" => self.mode == Mode::EndsAreTold && inner.ends.end_is_due(id),
-                    _ => inner.ends.span_is_due(id),
+                inner.current.as_deref().and_then(|id| match reason {
+                    "timeout" => None,
+                    "failure" => (are_told && inner.ends.end_is_due(id)).then_some(word),
+                    _ if inner.ends.span_is_due(id) => Some(span),
+                    _ => (are_told && inner.facts.report_is_due(id)).then_some(word),
                 })
             };
-            if !due || Instant::now() >= until {
-                return;
-            }
+            let Some(until) = due.filter(|until| Instant::now() < *until) else { return };
             tokio::select! {
                 () = self.shared.changed() => {}
                 () = sleep_until(until) => {}

@@ -8,6 +8,7 @@ pub mod event;
 mod function;
 pub mod logs;
 mod metrics;
+mod reports;
 mod settings;
 pub mod spans;
 mod telling;
@@ -24,6 +25,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use std::collections::VecDeque;
 use std::time::{SystemTime, UNIX_EPOCH};
 use throughline_recorder::Failure;
+use throughline_store::Report;
 
 pub use function::FunctionInfo;
 pub use metrics::{Metrics, Temporality};
@@ -43,6 +45,7 @@ pub struct Facts {
     init: Option<Init>,
     metrics: Option<Metrics>,
     lines: Lines,
+    reports: VecDeque<Report>,
     /// The request that the platform has begun last: lines that say nothing are about that.
     under_way: Option<String>,
     /// Something is known that was not when it was last asked what is due.
@@ -146,6 +149,7 @@ impl Facts {
                 };
                 attempt.report = Some(end.clone());
                 self.metrics.iter_mut().for_each(|metrics| metrics.report(end));
+                self.keep_report(request_id, end);
             }
         }
     }

@@ -26,6 +26,8 @@ pub struct Settings {
     pub metrics: Option<Temporality>,
     /// Whether the function's lines are told.
     pub logs: bool,
+    /// Whether the platform's reports are kept: a trace store counts them.
+    pub reports: bool,
     /// Several invocations run at once: a line that names none can be any one's.
     pub concurrent: bool,
     /// Which destinations take metrics and log records that nobody has sent, by [`Signal::index`].

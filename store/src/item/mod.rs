@@ -95,7 +95,12 @@ pub(crate) fn by_partition(items: Vec<Item>) -> BTreeMap<String, Vec<Item>> {
 
 /// Whether an item has expired. DynamoDB takes days until it removes one.
 pub(crate) fn expired(item: &Item, now: u64) -> bool {
-    number(item, TTL).is_some_and(|seconds| seconds.saturating_mul(1000) <= now)
+    expires(item).is_some_and(|seconds| seconds.saturating_mul(1000) <= now)
+}
+
+/// When it does, in seconds since 1970.
+pub(crate) fn expires(item: &Item) -> Option<u64> {
+    number(item, TTL)
 }
 
 /// What an item holds.

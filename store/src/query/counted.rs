@@ -137,7 +137,8 @@ fn sum<'a>(totals: impl Iterator<Item = &'a Totals>) -> Totals {
     sum
 }
 
-fn read(item: &Item) -> Result<(String, u64, Totals), Damaged> {
+/// An item of totals: function, hour since 1970, and what was counted.
+pub(crate) fn read(item: &Item) -> Result<(String, u64, Totals), Damaged> {
     let hour = text(item, SORT_KEY).and_then(|sort| sort.split_once('#')?.0.parse().ok());
     let (function, bytes) = text(item, "function")
         .zip(bytes(item, "totals"))

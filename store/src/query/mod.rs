@@ -31,6 +31,7 @@ use crate::item::Damaged;
 
 pub use cause::{Cause, Upstream};
 pub use compare::{Difference, Slower};
+pub(crate) use counted::read as read_totals;
 pub use counted::{Figures, Rates};
 pub use errors::ErrorGroup;
 pub use filter::Filter;

@@ -2,6 +2,7 @@
 
 use super::Run;
 use crate::span::Span;
+use crate::totals::Report;
 
 /// A mebibyte, in which memory is given and billed.
 const MIB: u64 = 1024 * 1024;
@@ -13,7 +14,7 @@ pub(crate) struct Usage {
     pub(crate) memory: u64,
     /// The memory that it was given, in bytes.
     pub(crate) memory_limit: u64,
-    /// In MiB and milliseconds: each rounded up to a millisecond, as it is billed
+    /// In MiB and milliseconds: as billed, or each duration rounded up to a millisecond, as bills do it
     /// (<https://aws.amazon.com/lambda/pricing/>).
     pub(crate) mib_millis: u64,
     /// How long its init took, in microseconds.
@@ -33,6 +34,20 @@ impl Run {
         }
         let memory_limit = self.resource("faas.max_memory").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
         Usage { memory, memory_limit, mib_millis: millis.saturating_mul(memory_limit / MIB), init }
+    }
+}
+
+impl Usage {
+    /// Takes what the platform told when the run was over: that knows better.
+    pub(crate) fn report(&mut self, report: &Report) {
+        self.memory = self.memory.max(report.memory.unwrap_or_default());
+        if self.memory_limit == 0 {
+            self.memory_limit = report.memory_limit.unwrap_or_default();
+        }
+        if let Some(millis) = report.billed_millis {
+            self.mib_millis = millis.saturating_mul(self.memory_limit / MIB);
+        }
+        self.init = self.init.or(report.init);
     }
 }
 

@@ -124,14 +124,14 @@ async fn totals_are_counted_anew_from_the_spans() {
     write(&table.store.writer("other", Options::default()), request).await;
     let (functions, _, errors) = answers().await;
     assert_eq!((functions.found[0].now.figures.runs, errors.found[0].count), (40, 10));
-    let rebuilt = writer.rebuild_totals(window, at(NOW), soon()).await.unwrap();
+    let rebuilt = writer.rebuild_totals(window, at(NOW), soon(), |_| ()).await.unwrap();
     assert_eq!(
         (rebuilt.runs, rebuilt.items, rebuilt.removed, rebuilt.damaged),
         (20, 1, 2, 0),
         "not of this hour"
     );
     assert_eq!(answers().await, before);
-    let again = writer.rebuild_totals(window, at(NOW), soon()).await.unwrap();
+    let again = writer.rebuild_totals(window, at(NOW), soon(), |_| ()).await.unwrap();
     assert_eq!((again.runs, again.removed), (20, 0));
     assert_eq!(answers().await, before);
 }

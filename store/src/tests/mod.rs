@@ -14,6 +14,7 @@ mod large;
 mod lists;
 mod logs;
 mod odd;
+mod reports;
 mod same_items;
 mod search;
 mod services;

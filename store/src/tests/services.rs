@@ -55,7 +55,7 @@ async fn and_else_where_the_host_has_its_name_or_all_is_counted_anew() {
         write(&writer, web(host)).await;
         assert_eq!(edges(&table).await, drawn(called));
         let all = Window::new(THEN - 3_600_000, NOW);
-        writer.rebuild_totals(all, at(NOW), soon()).await.unwrap();
+        writer.rebuild_totals(all, at(NOW), soon(), |_| ()).await.unwrap();
         assert_eq!(edges(&table).await, drawn("cart"));
     }
 }

@@ -39,8 +39,8 @@ pub struct Flow {
     pub memory: u64,
     /// The memory that they were given, in bytes; 0 if nobody told.
     pub memory_limit: u64,
-    /// Memory and time of them together, as it is billed, in MiB and milliseconds: of each run its duration, and of a cold start
-    /// its init, both rounded up to a millisecond. What extensions take after a run is not known here.
+    /// Memory and time of them together, in MiB and milliseconds: as billed, where the platform told that; else of each run its
+    /// duration, and of a cold start its init, both rounded up to a millisecond.
     pub mib_millis: u64,
     /// How long the inits of cold starts took, as far as the platform told.
     pub inits: Histogram,
@@ -72,14 +72,10 @@ pub struct Edge {
 impl Totals {
     /// Counts a run. `failures` are its own card or those of its records.
     pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card], called: &Called<'_>) {
-        let name = |text: &Option<String>| cut(text.as_deref().unwrap_or_default());
-        let usage = run.usage();
-        // Of a part of a run nothing is counted but how the run ended, what it took, and its calls.
-        if head.part_of.is_none() || head.failed() || usage != Usage::default() {
+        // Of a part of a run nothing is counted but how the run ended, and its calls.
+        if head.part_of.is_none() || head.failed() {
             let mut known = self.flows.values().map(|flow| flow.errors.len()).sum();
-            let flow = apart(&mut self.flows, (name(&head.entry), name(&head.build)));
-            flow.count(head, failures, &mut known);
-            flow.count_usage(&usage);
+            apart(&mut self.flows, flow_of(head)).count(head, failures, &mut known);
         }
         let has_records = run.records().next().is_some();
         for span in &run.spans {
@@ -98,6 +94,15 @@ impl Totals {
             edge.calls += 1;
             edge.errors += u64::from(span.error().is_some());
         }
+    }
+
+    /// Counts what a run took, or a part of one. Tells under which entry point and build.
+    pub(crate) fn count_usage(&mut self, flow: (String, String), usage: &Usage) -> (String, String) {
+        let flow = known(&self.flows, flow);
+        if *usage != Usage::default() {
+            self.flows.entry(flow.clone()).or_default().count_usage(usage);
+        }
+        flow
     }
 
     fn count_edges(&mut self, span: &Span, called: &Called<'_>) {
@@ -179,6 +184,12 @@ impl Flow {
         usage.init.into_iter().for_each(|micros| self.inits.record(micros));
     }
 
+    /// More is known of what a run took.
+    pub(super) fn recount_usage(&mut self, before: &Usage, now: &Usage) {
+        self.mib_millis = self.mib_millis.saturating_sub(before.mib_millis);
+        self.count_usage(&Usage { init: now.init.filter(|_| before.init.is_none()), ..now.clone() });
+    }
+
     fn seen(&mut self, first: u64, last: u64) {
         self.first = if self.first == 0 { first } else { self.first.min(first) };
         self.last = self.last.max(last);
@@ -224,9 +235,21 @@ impl Edge {
     }
 }
 
+/// The entry point and the build that a run counts under.
+pub(crate) fn flow_of(head: &Card) -> (String, String) {
+    let name = |text: &Option<String>| cut(text.as_deref().unwrap_or_default());
+    (name(&head.entry), name(&head.build))
+}
+
 fn apart<T: Default>(map: &mut BTreeMap<(String, String), T>, key: (String, String)) -> &mut T {
+    let key = known(map, key);
+    map.entry(key).or_default()
+}
+
+/// The key, or that of all others if there are too many.
+fn known<T>(map: &BTreeMap<(String, String), T>, key: (String, String)) -> (String, String) {
     let full = map.len() >= MAX_APART && !map.contains_key(&key);
-    map.entry(if full { (OTHER.to_owned(), OTHER.to_owned()) } else { key }).or_default()
+    if full { (OTHER.to_owned(), OTHER.to_owned()) } else { key }
 }
 
 /// As it is counted.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
-use super::{Called, Totals};
+use super::report::{Report, Reported, Reports};
+use super::{Called, Totals, flow_of};
 use crate::hash::hash;
-use crate::run::{Card, Run};
+use crate::run::{Card, Run, Usage};
 use crate::time::HOUR;
 
 /// How many functions' hours are counted at once. A sandbox has one function and, at its turn, two hours; a program that
@@ -20,6 +21,7 @@ pub(crate) struct Running {
     /// The runs that were counted: what is written again because a write failed is not counted again.
     counted: HashSet<u64>,
     order: VecDeque<u64>,
+    reports: Reports,
     /// How many were let go of. Who comes back then counts in an item of its own.
     generation: u64,
 }
@@ -36,17 +38,61 @@ impl Running {
     pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card], called: &Called<'_>) {
         let key = (head.at() / HOUR, head.function.clone());
         if self.remember(hash([run.request.as_bytes(), head.span_id.as_bytes()])) {
-            if self.held.len() >= MAX_HELD && !self.held.contains_key(&key) {
-                self.let_go();
-            }
-            let fresh = || Held { totals: Totals::default(), generation: self.generation, changed: false };
-            let held = self.held.entry(key).or_insert_with(fresh);
-            held.totals.count(run, head, failures, called);
-            held.changed = true;
+            self.totals(key.clone()).count(run, head, failures, called);
+            self.count_usage(key, run, head);
         } else if let Some(held) = self.held.get_mut(&key) {
             // The write that failed may have been that of the totals.
             held.changed = true;
         }
+    }
+
+    /// Of a part of a run under the run's own entry point and build, if that was counted here.
+    fn count_usage(&mut self, key: (u64, String), run: &Run, head: &Card) {
+        let mut usage = run.usage();
+        let above = run.part_of().and_then(|(trace, span)| self.reports.of_span(hash_of(trace, span)));
+        if let Some(above) = above {
+            let (usage, key, flow) = (above.add(usage), above.key.clone(), above.flow.clone());
+            if usage != Usage::default() {
+                self.totals(key).count_usage(flow, &usage);
+            }
+            return;
+        }
+        let span = run.head().filter(|span| span.invocation_id().is_some());
+        let request = hash([run.request.as_bytes()]);
+        let report = span.and_then(|_| self.reports.take(request));
+        report.iter().for_each(|report| usage.report(report));
+        let flow = self.totals(key.clone()).count_usage(flow_of(head), &usage);
+        if let Some(span) = span {
+            let (reported, span) = (report.is_some(), hash_of(&span.trace_id, &span.span_id));
+            let billed = report.is_some_and(|report| report.billed_millis.is_some());
+            self.reports.remember(Reported { request, span, key, flow, usage, reported, billed });
+        }
+    }
+
+    /// Counts what the platform told of a run when it was over. What comes an hour late is not counted: totals of hours
+    /// that have been over for that long may have been counted anew by others.
+    pub(crate) fn report(&mut self, report: &Report, now: u64) {
+        let request = hash([report.request_id.as_bytes()]);
+        let Some(run) = self.reports.of_request(request, report) else { return };
+        let before = run.take(report);
+        let (is_late, held) = (now / HOUR > run.key.0 + 1, self.held.get_mut(&run.key));
+        if let Some(held) = held.filter(|_| !is_late)
+            && let Some(flow) = held.totals.flows.get_mut(&run.flow)
+        {
+            flow.recount_usage(&before, &run.usage);
+            held.changed = true;
+        }
+    }
+
+    /// What is counted of a function in an hour, and changes now.
+    fn totals(&mut self, key: (u64, String)) -> &mut Totals {
+        if self.held.len() >= MAX_HELD && !self.held.contains_key(&key) {
+            self.let_go();
+        }
+        let fresh = || Held { totals: Totals::default(), generation: self.generation, changed: false };
+        let held = self.held.entry(key).or_insert_with(fresh);
+        held.changed = true;
+        &mut held.totals
     }
 
     /// What has changed since it was last asked for: hour, function, generation and totals.
@@ -78,4 +124,9 @@ impl Running {
             self.generation += 1;
         }
     }
+}
+
+/// A span, in short.
+fn hash_of(trace: &str, span: &str) -> u64 {
+    hash([trace.as_bytes(), span.as_bytes()])
 }

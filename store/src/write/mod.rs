@@ -33,7 +33,7 @@ use crate::item::{Item, Place, item};
 use crate::run::group;
 use crate::schema::{Partition, bounded, sort_of_totals};
 use crate::time::{DAY, HOUR, millis};
-use crate::totals::{self, Called, Running, Totals};
+use crate::totals::{self, Called, Report, Running, Totals};
 
 /// How many runs are written before what they came to is.
 const RUNS_AT_ONCE: usize = 100;
@@ -170,11 +170,30 @@ impl<T: Table> Writer<T> {
         Ok(Written { items, units, requests, ..plan.written })
     }
 
+    /// Counts what the platform told of a run when it was over, be it written already or not. It is in the table when
+    /// totals are written again: with the next runs, or by [`Writer::write_totals`].
+    pub fn report(&self, report: &Report, now: SystemTime) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).report(report, millis(now));
+    }
+
+    /// Writes the totals that have changed since they were written last, without waiting for more runs.
+    ///
+    /// # Errors
+    ///
+    /// When the table refuses them, or when the deadline is there. They are written with the next run of their hour then.
+    pub async fn write_totals(&self, deadline: Instant) -> Result<Written, Error> {
+        let batch = batch::write(&self.table, self.totals(self.retention()), deadline).await?;
+        let (items, units, requests) = (batch.items, batch.units, batch.requests);
+        Ok(Written { items, units, requests, ..Written::default() })
+    }
+
     /// The items of the totals that have changed.
     fn totals(&self, retention: u64) -> Vec<Item> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let items = running.changed().map(|(hour, function, generation, totals)| {
-            item_of_totals(hour, function, &format!("{}-{generation}", self.sandbox), totals, retention)
+            // As long as the last run that it counts.
+            let expires = ((hour + 1) * HOUR).saturating_add(retention) / 1000;
+            item_of_totals(hour, function, &format!("{}-{generation}", self.sandbox), totals, expires)
         });
         items.collect()
     }
@@ -192,11 +211,9 @@ impl<T: Table> Writer<T> {
 }
 
 /// The item of what one sandbox counted of a function in an hour.
-fn item_of_totals(hour: u64, function: &str, sandbox: &str, totals: &Totals, retention: u64) -> Item {
+fn item_of_totals(hour: u64, function: &str, sandbox: &str, totals: &Totals, expires: u64) -> Item {
     let shard = shard([sandbox.as_bytes()]);
     let sort = sort_of_totals(hour, function, sandbox);
-    // As long as the last run that it counts.
-    let expires = ((hour + 1) * HOUR).saturating_add(retention) / 1000;
     let place = Place { partition: Partition::Totals { day: hour * HOUR / DAY, shard }, sort, expires };
     place.holding(item([
         ("function", AttributeValue::S(function.to_owned())),

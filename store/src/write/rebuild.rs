@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tokio::time::Instant;
 
 use super::plan::{Cards, failures};
 use super::{Writer, batch, item_of_totals};
 use crate::hash::SHARDS;
-use crate::item::{Item, expired, from_sdk, text, unpack};
+use crate::item::{Item, expired, expires, from_sdk, text, unpack};
+use crate::query::read_totals;
 use crate::run::group;
 use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, totals_within};
 use crate::time::{HOUR, Window, millis};
-use crate::totals::{Called, Totals};
+use crate::totals::{Called, Totals, flow_of};
 use crate::{Error, Store};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -33,14 +35,26 @@ pub struct Rebuilt {
     pub removed: u64,
     /// How many runs could not be read.
     pub damaged: u64,
+    /// Of which hours.
+    pub window: Window,
 }
 
-type Counted = BTreeMap<(u64, String), Totals>;
+type Counted = BTreeMap<(u64, String), Kept>;
+
+/// What was counted of a function in an hour, and until when the last of it is kept, in seconds since 1970.
+#[derive(Default)]
+struct Kept {
+    totals: Totals,
+    expires: u64,
+}
 
 impl Writer<Store> {
-    /// Counts the runs of some hours anew and replaces what the sandboxes had counted. Only of hours that are over, for
-    /// the sandboxes of this one would go on with what they had. It reads the whole table, and holds the totals of all
-    /// functions in these hours.
+    /// Counts the runs of some hours anew and replaces what the sandboxes had counted. Only of hours that have been over for
+    /// an hour: of later ones the sandboxes would go on with what they had. It reads the whole table, and holds the totals
+    /// of all functions in these hours. `progress` is told what was counted so far, after each run.
+    ///
+    /// Most of what the platform reports of runs is in no span: the most memory that they used is taken over from what the
+    /// sandboxes had counted; billed time is that of their spans then.
     ///
     /// # Errors
     ///
@@ -50,28 +64,35 @@ impl Writer<Store> {
         window: Window,
         now: SystemTime,
         deadline: Instant,
+        progress: impl FnMut(&Rebuilt),
     ) -> Result<Rebuilt, Error> {
         let now = millis(now);
-        let over = now / HOUR * HOUR;
+        let over = (now / HOUR).saturating_sub(1) * HOUR;
+        let window = window.whole_hours();
         let window = Window { to: window.to.min(over.saturating_sub(1)), ..window };
-        let mut rebuilt = Rebuilt::default();
-        let counted = self.count_anew(window, now, &mut rebuilt).await?;
-        let retention = self.retention();
-        let items = counted
-            .iter()
-            .map(|((hour, function), totals)| item_of_totals(*hour, function, REBUILT, totals, retention));
+        let mut rebuilt = Rebuilt { window, ..Rebuilt::default() };
+        let mut counted = self.count_anew(window, now, &mut rebuilt, progress).await?;
+        for partition in partitions(window) {
+            self.take_over(partition, window, &mut counted).await?;
+        }
+        let items = counted.iter().map(|((hour, function), kept)| {
+            item_of_totals(*hour, function, REBUILT, &kept.totals, kept.expires)
+        });
         // First what is right: who asks meanwhile is told too much rather than too little.
         rebuilt.items = batch::write(&self.table, items.collect(), deadline).await?.items as u64;
-        for day in window.days() {
-            for shard in 0..SHARDS {
-                let partition = Partition::Totals { day, shard };
-                rebuilt.removed += self.remove_others(partition, window, deadline).await?;
-            }
+        for partition in partitions(window) {
+            rebuilt.removed += self.remove_others(partition, window, deadline).await?;
         }
         Ok(rebuilt)
     }
 
-    async fn count_anew(&self, window: Window, now: u64, rebuilt: &mut Rebuilt) -> Result<Counted, Error> {
+    async fn count_anew(
+        &self,
+        window: Window,
+        now: u64,
+        rebuilt: &mut Rebuilt,
+        mut progress: impl FnMut(&Rebuilt),
+    ) -> Result<Counted, Error> {
         let mut counted = Counted::new();
         let Store { client, table } = &self.table;
         let scan = client
@@ -89,6 +110,7 @@ impl Writer<Store> {
                 run.first().is_none_or(|first| text(first, PARTITION_KEY) == text(&item, PARTITION_KEY));
             if !same {
                 self.count_run(&std::mem::take(&mut run), window, now, &mut counted, rebuilt);
+                progress(rebuilt);
             }
             run.extend(Some(item).filter(|item| !expired(item, now)));
         }
@@ -106,16 +128,55 @@ impl Writer<Store> {
     ) {
         let (resource_spans, damaged) = unpack(items);
         rebuilt.damaged += damaged.len() as u64;
+        let expires = items.iter().filter_map(expires).max().unwrap_or_default();
         let runs = group(ExportTraceServiceRequest { resource_spans });
         let called = Called::among(&runs);
         for run in &runs {
-            let Some(Cards { head, records }) = Cards::of(run, now, self.retention()) else { continue };
+            // Who wrote them knew how long they stay: what is still there is as old as it says.
+            let start = run.head().map_or(0, |head| head.start / 1_000_000);
+            let retention = expires.saturating_mul(1000).saturating_sub(start);
+            let Some(Cards { head, records }) = Cards::of(run, now, retention) else { continue };
             if window.hours().any(|hour| hour == head.at() / HOUR) {
-                let totals = counted.entry((head.at() / HOUR, head.function.clone())).or_default();
-                totals.count(run, &head, &failures(&head, &records), &called);
+                let kept = counted.entry((head.at() / HOUR, head.function.clone())).or_default();
+                kept.totals.count(run, &head, &failures(&head, &records), &called);
+                kept.totals.count_usage(flow_of(&head), &run.usage());
+                kept.expires = kept.expires.max(expires);
                 rebuilt.runs += 1;
             }
         }
+    }
+
+    /// The most memory that runs used, as the sandboxes have counted it: the most is the same however often it is counted.
+    async fn take_over(
+        &self,
+        partition: Partition,
+        window: Window,
+        counted: &mut Counted,
+    ) -> Result<(), Error> {
+        let mut items = self.totals_of(partition, window).into_paginator().items().send();
+        while let Some(item) = items.next().await.transpose().map_err(Error::aws)? {
+            // What is damaged is removed, and made anew.
+            let Ok((function, hour, totals)) = read_totals(&from_sdk(item)) else { continue };
+            let Some(Kept { totals: ours, .. }) = counted.get_mut(&(hour, function)) else { continue };
+            for (key, flow) in &totals.flows {
+                ours.flows.entry(key.clone()).and_modify(|ours| ours.memory = ours.memory.max(flow.memory));
+            }
+        }
+        Ok(())
+    }
+
+    fn totals_of(&self, partition: Partition, window: Window) -> QueryFluentBuilder {
+        let Store { client, table } = &self.table;
+        let (from, to) = totals_within(window);
+        client
+            .query()
+            .table_name(table)
+            .key_condition_expression("#p = :p AND #s BETWEEN :a AND :b")
+            .expression_attribute_names("#p", PARTITION_KEY)
+            .expression_attribute_names("#s", SORT_KEY)
+            .expression_attribute_values(":p", AttributeValue::S(partition.to_string()))
+            .expression_attribute_values(":a", AttributeValue::S(from))
+            .expression_attribute_values(":b", AttributeValue::S(to))
     }
 
     /// Removes from a partition what sandboxes have counted in the hours of a window.
@@ -126,18 +187,8 @@ impl Writer<Store> {
         deadline: Instant,
     ) -> Result<u64, Error> {
         let Store { client, table } = &self.table;
-        let (from, to) = totals_within(window);
-        let query = client
-            .query()
-            .table_name(table)
-            .key_condition_expression("#p = :p AND #s BETWEEN :a AND :b")
-            .projection_expression("#p, #s")
-            .expression_attribute_names("#p", PARTITION_KEY)
-            .expression_attribute_names("#s", SORT_KEY)
-            .expression_attribute_values(":p", AttributeValue::S(partition.to_string()))
-            .expression_attribute_values(":a", AttributeValue::S(from))
-            .expression_attribute_values(":b", AttributeValue::S(to));
-        let mut items = query.into_paginator().items().send();
+        let mut items =
+            self.totals_of(partition, window).projection_expression("#p, #s").into_paginator().items().send();
         let mut removed = 0;
         while let Some(mut item) = items.next().await.transpose().map_err(Error::aws)? {
             let is_rebuilt = item
@@ -156,4 +207,9 @@ impl Writer<Store> {
         }
         Ok(removed)
     }
+}
+
+/// Those of the totals.
+fn partitions(window: Window) -> impl Iterator<Item = Partition> {
+    window.days().flat_map(|day| (0..SHARDS).map(move |shard| Partition::Totals { day, shard }))
 }

@@ -67,9 +67,18 @@ impl Process {
 
     /// The memory that it has right now, in bytes; `None` where that can't be known.
     pub(crate) fn resident(&self) -> Option<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most that it ever had.
+    pub(crate) fn most_resident(&self) -> Option<u64> {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kib: u64 = resident.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        let told = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let kib: u64 = told.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kib * 1024)
     }
 

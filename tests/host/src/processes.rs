@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::sync::OwnedRwLockWriteGuard;
 
 use crate::clock::now_ms;
+use crate::config::SandboxConfig;
 use crate::exit::{Exit, Which};
 use crate::invocation::{FunctionError, ShutdownReason};
 use crate::output::Source;
@@ -114,6 +115,13 @@ impl Processes {
     /// The duration of init, for the first report.
     pub(crate) fn first_report(&mut self) -> Option<Duration> {
         self.init.take()
+    }
+
+    /// The most memory that both processes had, in MB, and no more than there is.
+    pub(crate) fn memory_used(&self, config: &SandboxConfig) -> Option<u32> {
+        let extension = self.extension.as_ref().and_then(Process::most_resident).unwrap_or_default();
+        let used = (self.function.most_resident()? + extension).div_ceil(1024 * 1024);
+        Some(u32::try_from(used).unwrap_or(u32::MAX).min(config.memory_mb))
     }
 
     fn pids(&self) -> Pids {

@@ -116,7 +116,7 @@ impl Turns {
                 Ok(()) => within(&processes, deadline, state.until(State::settled)).await,
                 Err(broken) => Err(broken),
             };
-            self.report(&request_id, &verdict, begun, init);
+            self.report(&request_id, &verdict, begun, init, processes.memory_used(&self.api.config));
             state.change(|s| s.finish(&request_id));
             match settled {
                 Ok(()) => {
@@ -129,6 +129,7 @@ impl Turns {
         }
         let broken = answered.err().unwrap_or(Broken::Timeout);
         let (reason, verdict) = (broken.reason(), broken.verdict());
+        let out_of_memory = matches!(&broken, Broken::Exit(exit) if exit.out_of_memory);
         let _ = answer.send(Outcome::Failed(match broken {
             Broken::Exit(exit) => exit.error(Some(&request_id)),
             Broken::Timeout => self.timed_out(&request_id),
@@ -136,7 +137,9 @@ impl Turns {
         self.runtime_done(&request_id, &verdict, begun);
         // After a time-out Lambda often sends no report at all.
         if reason == ShutdownReason::Failure {
-            self.report(&request_id, &verdict, begun, init);
+            // Of a process that is gone only this is known: it had all that there was.
+            let used = out_of_memory.then_some(self.api.config.memory_mb);
+            self.report(&request_id, &verdict, begun, init, used);
         }
         state.change(|s| s.finish(&request_id));
         processes.shutdown(&self, reason).await;
@@ -168,7 +171,7 @@ impl Turns {
             }
         };
         self.runtime_done(&request_id, &verdict, begun);
-        self.report(&request_id, &verdict, begun, None);
+        self.report(&request_id, &verdict, begun, None, None);
         state.change(|s| s.finish(&request_id));
         outcome
     }
@@ -215,14 +218,22 @@ impl Turns {
         self.tell("platform.runtimeDone", request_id, verdict, metrics);
     }
 
-    fn report(&self, request_id: &str, verdict: &Verdict, begun: Instant, init: Option<Duration>) {
+    fn report(
+        &self,
+        request_id: &str,
+        verdict: &Verdict,
+        begun: Instant,
+        init: Option<Duration>,
+        used: Option<u32>,
+    ) {
         let duration = millis(begun.elapsed());
         let mut metrics = json!({ "durationMs": duration });
         // Of a managed instance nothing else is told: memory and bill are those of several invocations at once.
         if self.api.config.concurrency.is_none() {
-            metrics["billedDurationMs"] = (duration.ceil() as u64).into();
+            let billed = duration + init.map_or(0.0, millis);
+            metrics["billedDurationMs"] = (billed.ceil() as u64).into();
             metrics["memorySizeMB"] = self.api.config.memory_mb.into();
-            metrics["maxMemoryUsedMB"] = self.api.config.memory_mb.into();
+            metrics["maxMemoryUsedMB"] = used.into();
         }
         if let Some(init) = init {
             metrics["initDurationMs"] = millis(init).into();
