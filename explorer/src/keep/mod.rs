@@ -1,7 +1,8 @@
-//! What is done with the store itself: it is made, told of, filled from files and copied out of.
+//! What is done with the store itself: it is made, told of, counted anew, filled from files and copied out of.
 
 mod export;
 mod import;
+mod rebuild;
 mod store;
 
 pub use export::{Options as ExportOptions, run as export};

@@ -3,6 +3,7 @@
 mod figures;
 mod logs;
 mod narrow;
+mod rebuilt;
 mod shop;
 mod story;
 
