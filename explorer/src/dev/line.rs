@@ -91,7 +91,9 @@ impl Lines {
         for root in heard.iter().filter(|span| span.parent_id.is_none()) {
             let (line, trace) =
                 (Line::of(root, believable(root.start, now, self.kept)), known.of(&root.trace_id));
-            let error = root.error().map(first_line).or_else(|| trace.error.clone());
+            // Where it only says that it failed, who failed before it may say why.
+            let own = root.error().map(first_line).filter(|error| !error.is_empty());
+            let error = own.or_else(|| trace.error.clone());
             if error.is_none() {
                 trace.well.get_or_insert_with(|| line.clone());
             }
@@ -221,6 +223,9 @@ mod tests {
         let lines = Lines::new(9, KEPT, PLAIN);
         assert_eq!(lines.told(&heard(&request("cart", vec![span("GET /items", true, Some(""))])), NOW), "");
         let text = lines.told(&heard(&request("web", vec![span("GET /carts", false, None)])), NOW);
+        assert!(text.contains("  ✗ cart  "), "{text}");
+        lines.told(&heard(&request("cart", vec![span("GET /items", true, Some("no"))])), NOW);
+        let text = lines.told(&heard(&request("web", vec![span("GET /carts", false, Some(""))])), NOW);
         assert!(text.contains("  ✗ cart  "), "{text}");
         let both = vec![span("GET /carts", false, None), span("GET /items", true, Some("no"))];
         assert!(told(both, 9).contains("  ✗ web: no  "));
