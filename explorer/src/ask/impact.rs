@@ -112,13 +112,16 @@ fn entries(impact: &Impact) -> Table {
         Column::Number("ended well after retry"),
     ])
     .giving_way(&[5, 2, 4, 7]);
+    let unknown = || "unknown".to_owned();
+    // Of what is not counted at all nothing is told.
+    let of_unknown = impact.runs.map(|_| unknown()).unwrap_or_default();
     for hit in &impact.entries {
         let entry = if hit.entry.is_empty() { "(not told)".to_owned() } else { trigger(&hit.entry) };
         table.row([
             plain(entry),
             red(count(hit.failures)),
-            dim(count(hit.failures_before)),
-            plain(hit.runs.map(count).unwrap_or_default()),
+            dim(hit.failures_before.map_or_else(unknown, count)),
+            hit.runs.map_or_else(|| dim(of_unknown.clone()), |runs| plain(count(runs))),
             plain(hit.runs.map(|runs| share(hit.failures.min(runs), runs)).unwrap_or_default()),
             plain(count(hit.transactions)),
             plain(count(hit.users)),

@@ -31,10 +31,14 @@ pub struct Options {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Row {
     trace_id: String,
+    /// All of its traces, where several are joined.
+    trace_ids: Vec<String>,
     /// When it began; of a named function, when that did. In milliseconds since 1970.
     at: u64,
     entry: Option<String>,
     user: Option<String>,
+    /// All on whose behalf it ran.
+    users: BTreeSet<String>,
     account: Option<String>,
     correlation_id: Option<String>,
     /// In microseconds, of the whole; of a named function, of its run.
@@ -47,8 +51,16 @@ struct Row {
     functions: BTreeSet<String>,
     runs: u64,
     failures: u64,
+    /// Traces of others, whose messages came in one batch with this one's.
+    senders: Vec<String>,
     /// Of the run that was asked for.
     error: Option<Failure>,
+    /// What its first run was triggered by, or is called.
+    #[serde(skip)]
+    source: Option<String>,
+    /// Whether it is known that it began with its first run, and with no other.
+    #[serde(skip)]
+    began: bool,
 }
 
 impl Options {
@@ -74,7 +86,8 @@ impl Options {
         let mut lines = table(&answer.found, &filter, asked);
         let counted = Counted::new(window, asked.now);
         if let Some(rates) = &rates {
-            asked.note(&mut lines, &summary(&rates.found, &filter, counted));
+            let is_exact = answer.found.iter().all(|row| row.began);
+            asked.note(&mut lines, &summary(&rates.found, &filter, counted, is_exact));
         }
         let mut told = asked.tell(&answer, true, lines, &["trace", &shown.trace_id])?;
         if let Some(rates) = rates {
@@ -87,16 +100,20 @@ impl Options {
 
 impl Row {
     fn new(summary: Summary, filter: &Filter) -> Self {
-        let Summary { first, run, duration, runs, failures, functions } = summary;
+        let Summary { first, run, trace_ids, senders, duration, runs, failures, functions, users } = summary;
         let of_run = filter.function.is_some();
         let (at, duration) = if of_run { (run.at(), run.duration) } else { (first.at(), duration) };
         // Who was hit is known of the run that was asked for, or else of the first.
         let Card { entry, user, account, correlation_id, .. } = run;
         Self {
+            began: first.began && trace_ids.len() == 1,
             trace_id: first.trace_id,
+            trace_ids,
             at,
             entry: first.entry.or(entry),
-            user: user.or(first.user),
+            source: first.source,
+            user: user.or(first.user).or_else(|| users.first().cloned()),
+            users,
             account: account.or(first.account),
             correlation_id: correlation_id.or(first.correlation_id),
             duration,
@@ -106,8 +123,16 @@ impl Row {
             functions,
             runs,
             failures,
+            senders,
             error: run.error,
         }
+    }
+
+    /// On whose behalf.
+    fn user(&self) -> String {
+        let user = self.user.clone().unwrap_or_default();
+        let more = self.users.iter().filter(|other| **other != user).count();
+        if more > 0 { format!("{user} and {more} more") } else { user }
     }
 
     /// How it ended, in a few words.
@@ -122,12 +147,14 @@ impl Row {
 }
 
 /// `4 transactions began, 0.1 a minute (0.2 before); 1 run failed (0 before); their first functions p50 40 ms, p95 62 ms`.
-fn summary(rates: &Rates, filter: &Filter, counted: Counted) -> String {
+/// Where some of those were found to be one, there are at most so many.
+fn summary(rates: &Rates, filter: &Filter, counted: Counted, is_exact: bool) -> String {
     let Rates { now, before } = rates;
     let (a_minute, was) = (counted.a_minute(now.runs), counted.a_minute_before(before.runs));
     let what = match filter.function {
         Some(_) => counted_runs(now.runs),
-        None => format!("{} began", counted_transactions(now.runs)),
+        None if is_exact => format!("{} began", counted_transactions(now.runs)),
+        None => format!("at most {} began", counted_transactions(now.runs)),
     };
     let change = if before.runs > 0 { format!(" ({} before)", rate(was)) } else { String::new() };
     let mut text = format!("{what}, {} a minute{change}", rate(a_minute));
@@ -164,8 +191,10 @@ fn table(rows: &[Row], filter: &Filter, asked: &Asked<'_>) -> Vec<String> {
     for row in rows {
         table.row([
             plain(when::brief(row.at, asked.now)),
-            plain(row.entry.as_deref().map_or_else(|| row.function.clone(), trigger)),
-            plain(row.user.clone().unwrap_or_default()),
+            plain(
+                row.entry.as_deref().or(row.source.as_deref()).map_or_else(|| row.function.clone(), trigger),
+            ),
+            plain(row.user()),
             plain(micros(row.duration)),
             row.outcome(filter),
             plain(&row.trace_id),

@@ -93,6 +93,11 @@ impl Ask {
         Self { newest_first: true, limit: i32::try_from(limit).unwrap_or(ITEMS).clamp(1, ITEMS), ..self }
     }
 
+    /// The oldest first, so many to a page.
+    pub(super) fn oldest(self, limit: usize) -> Self {
+        Self { newest_first: false, ..self.newest(limit) }
+    }
+
     /// More to a page: what is wanted is rare.
     pub(super) fn further(self) -> Self {
         Self { limit: self.limit.saturating_mul(4).min(FURTHER.max(self.limit)), ..self }
@@ -117,8 +122,19 @@ impl Only {
 impl Reader {
     /// A page of each partition, in no order.
     pub(super) async fn pages(&self, asks: Vec<Ask>, effort: &mut Effort) -> Result<Vec<Page>, Error> {
+        let asks = asks.into_iter().map(|ask| ((), ask)).collect();
+        Ok(self.pages_for(asks, effort).await?.into_iter().map(|((), page)| page).collect())
+    }
+
+    /// The same, each with what it is for.
+    pub(super) async fn pages_for<T>(
+        &self,
+        asks: Vec<(T, Ask)>,
+        effort: &mut Effort,
+    ) -> Result<Vec<(T, Page)>, Error> {
         effort.requests += asks.len() as u64;
-        stream::iter(asks).map(|ask| self.page(ask)).buffer_unordered(AT_ONCE).try_collect().await
+        let pages = stream::iter(asks).map(async |(what, ask)| Ok((what, self.page(ask).await?)));
+        pages.buffer_unordered(AT_ONCE).try_collect().await
     }
 
     /// All items of some partitions, as far as the bound allows.

@@ -1,6 +1,7 @@
 //! The most requests that each question takes: what the documentation says, to be reckoned with and to be tested.
 
-use super::transaction::{MAX_LOOKUPS, MAX_RUNS, MAX_TRACES};
+use super::joined::{MAX_JOINING, MAX_LOOKUPS, MAX_TRACES};
+use super::transaction::MAX_RUNS;
 use super::{MAX_PAGES, errors, find, good, impact, logs, same_items, search};
 use crate::hash::{FAILURE_SHARDS, SHARDS};
 use crate::time::Window;
@@ -34,14 +35,14 @@ pub fn counted(window: Window) -> u64 {
     list(window.whole_hours().with_before())
 }
 
-/// Of [`transactions`](super::Reader::transactions), of which at most 500 are asked for.
+/// Of [`transactions`](super::Reader::transactions), of which at most 500 are asked for, and what joins them.
 #[must_use]
 pub fn transactions(window: Window) -> u64 {
-    list(window) + search::MAX_LOOKED_AT as u64
+    list(window) + (search::MAX_LOOKED_AT + MAX_JOINING) as u64
 }
 
 /// Of those that a user has, or an id.
-pub const TRANSACTIONS_OF: u64 = WITH_BAGGAGE + search::MAX_LOOKED_AT as u64;
+pub const TRANSACTIONS_OF: u64 = WITH_BAGGAGE + (search::MAX_LOOKED_AT + MAX_JOINING) as u64;
 
 /// Of those that failed, of no certain function.
 #[must_use]
@@ -75,7 +76,8 @@ pub const SAME_ITEMS: u64 = same_items::MAX_ITEMS as u64 + MAX_PAGES;
 #[must_use]
 pub fn impact(window: Window) -> u64 {
     let failures = failure_shards(window.with_before());
-    failures + counted(window) + impact::MAX_ENDINGS as u64 + impact::MAX_CAUSES as u64 * TRANSACTION
+    let looked_at = (impact::MAX_ENDINGS + MAX_JOINING) as u64;
+    failures + counted(window) + looked_at + impact::MAX_CAUSES as u64 * TRANSACTION
 }
 
 /// Of [`errors`](super::Reader::errors).

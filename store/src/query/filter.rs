@@ -11,7 +11,7 @@ use crate::Error;
 use crate::item::Pointer;
 use crate::run::Card;
 use crate::time::Window;
-use crate::totals::{Totals, cut};
+use crate::totals::{Flow, Totals, cut};
 
 /// How many of the newest runs with a member of the baggage are looked at.
 const MAX_NAMED: usize = 500;
@@ -102,6 +102,19 @@ impl Filter {
         same(&self.entry, &begun.entry) && same(&self.correlation_id, &begun.correlation_id)
     }
 
+    /// Without what travels with a transaction, and is lost where no context is carried.
+    pub(super) fn without_carried(&self) -> Self {
+        Self {
+            entry: None,
+            user: None,
+            account: None,
+            plan: None,
+            test_user: None,
+            correlation_id: None,
+            ..self.clone()
+        }
+    }
+
     /// What of it the table can see to: of cards that are none of it nothing is sent.
     pub(super) fn only(&self) -> Vec<Only> {
         let texts = [
@@ -138,8 +151,17 @@ impl Filter {
 
     /// Keeps the flows that are wanted.
     pub(super) fn narrow(&self, totals: &mut Totals) {
+        totals.flows.retain(|flow, _| self.counts(flow));
+    }
+
+    /// The flows that are wanted.
+    pub(super) fn flows<'a>(&self, totals: &'a Totals) -> impl Iterator<Item = &'a Flow> {
+        totals.flows.iter().filter(|(flow, _)| self.counts(flow)).map(|(_, flow)| flow)
+    }
+
+    fn counts(&self, (entry, build): &(String, String)) -> bool {
         let is = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| cut(wanted) == is);
-        totals.flows.retain(|(entry, build), _| is(&self.entry, entry) && is(&self.build, build));
+        is(&self.entry, entry) && is(&self.build, build)
     }
 }
 
@@ -148,12 +170,27 @@ impl Wanted<'_> {
         self.is_named(card) && self.filter.wants(card)
     }
 
-    /// The same of a run of a transaction, whose own time is asked for.
-    pub(super) fn wants_but_for_time(&self, card: &Card) -> bool {
-        self.is_named(card) && self.filter.wants_but_for_time(card)
+    /// The same of a run of a transaction: without a function in the filter, how long it took is asked of the whole.
+    pub(super) fn wants_run(&self, card: &Card) -> bool {
+        let of_run = self.filter.function.is_some();
+        self.is_named(card)
+            && if of_run { self.filter.wants(card) } else { self.filter.wants_but_for_time(card) }
     }
 
-    fn is_named(&self, card: &Card) -> bool {
+    /// Whether a transaction took as long as is wanted, in microseconds.
+    pub(super) fn wants_whole(&self, duration: u64) -> bool {
+        let Filter { function, longer_than, shorter_than, .. } = self.filter;
+        let fits = longer_than.is_none_or(|longer| duration >= longer)
+            && shorter_than.is_none_or(|shorter| duration <= shorter);
+        function.is_some() || fits
+    }
+
+    /// Whether nothing was asked for.
+    pub(super) fn wants_any(&self) -> bool {
+        *self.filter == Filter::default()
+    }
+
+    pub(super) fn is_named(&self, card: &Card) -> bool {
         self.named.is_none() || self.keys.contains(&(card.request_id.clone(), card.span_id.clone()))
     }
 }

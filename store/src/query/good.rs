@@ -4,13 +4,13 @@
 //! triggers. What has failed has often not gone on, and what was tried in vain is read from the queue of dead letters: so
 //! where none took the same path, those are compared that went further, then those that went less far.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use super::ask::{Ask, Only};
-use super::traces::by_trace;
+use super::traces::{Part, by_trace};
 use super::{Answer, Effort, Reader, Transaction, compare};
 use crate::Error;
 use crate::run::Card;
@@ -122,7 +122,11 @@ impl Reader {
         let traces: BTreeSet<&String> = begun.iter().chain([first]).map(|card| &card.trace_id).collect();
         let asks = traces.into_iter().map(|trace| Ask::all(Partition::Trace(trace.clone())));
         let items = self.all(asks.collect(), effort).await?;
-        let mut cards = by_trace(items, effort);
+        let of_trace = |(trace, parts): (String, Vec<Part>)| {
+            (trace, parts.into_iter().map(|part| part.card).collect::<Vec<Card>>())
+        };
+        let mut cards: BTreeMap<String, Vec<Card>> =
+            by_trace(items, effort).into_iter().map(of_trace).collect();
         let ours = cards.remove(&first.trace_id).unwrap_or_default();
         let ours = steps(&ours);
         let mut good: Vec<Good> = Vec::new();

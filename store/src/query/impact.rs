@@ -8,16 +8,17 @@ use serde::Serialize;
 use super::cause::cause;
 use super::counted::within;
 use super::errors::grouped;
-use super::{Answer, BuildRow, Effort, ErrorGroup, Filter, Reader};
+use super::hits::{Hit, entries, top_users};
+use super::joined::{Known, MAX_JOINING};
+use super::summary::Runs;
+use super::{Answer, BuildRow, Effort, EntryHit, ErrorGroup, Filter, Reader, UserHit};
 use crate::Error;
 use crate::run::Card;
 use crate::time::Window;
-use crate::totals::{Totals, cut};
+use crate::totals::Totals;
 
 /// How many transactions are looked at for how they ended, the newest.
 pub(super) const MAX_ENDINGS: usize = 100;
-/// How many users are told.
-const MAX_TOLD: usize = 20;
 /// Of how many groups of errors the cause is looked for: each time a transaction is read.
 pub(super) const MAX_CAUSES: usize = 5;
 
@@ -57,42 +58,11 @@ pub struct Impact {
     pub ended_well: u64,
 }
 
-/// What was hit of one entry point.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct EntryHit {
-    /// The entry point; empty if none is known.
-    pub entry: String,
-    /// How many failures.
-    pub failures: u64,
-    /// How many there were in the time of the same length before.
-    pub failures_before: u64,
-    /// In how many transactions.
-    pub transactions: u64,
-    /// How many runs of the function came from there in all, in the hours asked for; as in [`Impact::runs`].
-    pub runs: Option<u64>,
-    /// How many users.
-    pub users: u64,
-    /// How many of the transactions that were looked at ended well.
-    pub ended_well: u64,
-}
-
-/// A user who was hit.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct UserHit {
-    /// Who.
-    pub user: String,
-    /// The customer.
-    pub account: Option<String>,
-    /// What the customer pays for.
-    pub plan: Option<String>,
-    /// By how many failures.
-    pub failures: u64,
-}
-
 impl Reader {
     /// What the failures of a function hit that are wanted; the filter's own function is not asked.
     ///
-    /// At most days × 16 and days × 4 + 50 requests, of the window and the time of the same length before together, 100 for how transactions ended, and those of five
+    /// At most days × 16 and days × 4 + 50 requests, of the window and the time of the same length before together, 100 for
+    /// how transactions ended, 400 for what joins those that do not say for whom they were, and those of five
     /// [transactions](Reader::transaction) for the causes.
     ///
     /// # Errors
@@ -119,34 +89,28 @@ impl Reader {
         let totals = in_hours(hours).or_else(nothing);
         let runs_before = in_hours(hours.before()).or_else(nothing).map(|totals| totals.sum().runs);
         let mut before = self.all_failures(function, window.with_before(), &mut effort).await?;
-        before.retain(|failure| wanted.wants(failure));
         let mut failures = before.split_off(before.partition_point(|failure| failure.at() < window.from));
+        before.retain(|failure| wanted.wants(failure));
+        // What no context reached does not say itself for whom it was.
+        let lost = filter.without_carried();
+        let may =
+            |card: &Card| (card.began || card.entry.is_none()) && wanted.is_named(card) && lost.wants(card);
+        failures.retain(|failure| wanted.wants(failure) || may(failure));
+        let Asked { mut hits, looked_at, well } = self.asked(failures, &mut effort).await?;
+        hits.retain(|hit| {
+            let is_wanted = wanted.wants(&hit.card) || wanted.wants(&hit.told_itself());
+            effort.at_least |= !is_wanted && !hit.is_asked;
+            is_wanted
+        });
 
-        let mut seen = BTreeSet::new();
-        let newest = failures.iter().rev().filter(|failure| seen.insert(failure.trace_id.clone()));
-        let looked_at: Vec<Card> = newest.take(MAX_ENDINGS).cloned().collect();
-        let mut well = BTreeSet::new();
-        let count = looked_at.len() as u64;
-        let mut known: BTreeMap<String, String> = BTreeMap::new();
-        for (failure, cards) in self.with_cards(looked_at, &mut effort).await? {
-            // Who does not say where the transaction came in is told by who does.
-            known.extend(cards.iter().find_map(|card| Some((failure.trace_id.clone(), card.entry.clone()?))));
-            if ended_well(&failure, &cards) {
-                well.insert(failure.trace_id);
-            }
-        }
-        for failure in failures.iter_mut().filter(|failure| failure.entry.is_none()) {
-            failure.entry = known.get(&failure.trace_id).cloned();
-        }
-        let mut impact = of(&failures, totals.as_ref(), &well, effort.at_least);
-        impact.looked_at = count;
+        let mut impact = of(&hits, totals.as_ref(), effort.at_least);
+        impact.looked_at = looked_at;
+        impact.ended_well = well.len() as u64;
         impact.failures_before = before.len() as u64;
         impact.runs_before = runs_before;
-        for hit in &mut impact.entries {
-            let same = |card: &&Card| card.entry.as_deref().unwrap_or_default() == hit.entry;
-            hit.failures_before = before.iter().filter(same).count() as u64;
-        }
-        impact.errors = grouped([before, failures].concat(), window);
+        impact.entries = entries(&hits, &before, totals.as_ref(), &well);
+        before.extend(hits.into_iter().map(|hit| hit.card));
+        impact.errors = grouped(before, window);
         let groups = impact.errors.iter().take(MAX_CAUSES);
         let transactions = groups.map(|group| self.transaction(&group.example.trace_id));
         let transactions = try_join_all(transactions).await?;
@@ -156,6 +120,50 @@ impl Reader {
         }
         Ok(effort.answer(impact))
     }
+
+    /// Asks the transactions of the newest failures how they ended, and of those that do not say so where they came in and for
+    /// whom: what these joined.
+    async fn asked(&self, failures: Vec<Card>, effort: &mut Effort) -> Result<Asked, Error> {
+        let mut seen = BTreeSet::new();
+        let newest = failures.iter().rev().filter(|failure| seen.insert(failure.trace_id.as_str()));
+        let newest: Vec<&str> = newest.take(MAX_ENDINGS).map(|failure| failure.trace_id.as_str()).collect();
+        let is_unknown = |failure: &&Card| failure.user.is_none() || failure.entry.is_none();
+        let unknown: BTreeSet<&str> =
+            failures.iter().filter(is_unknown).map(|failure| failure.trace_id.as_str()).collect();
+        let mut known = Known::new(MAX_JOINING);
+        self.read_traces(newest.iter().map(|trace| (*trace).to_owned()).collect(), &mut known, effort)
+            .await?;
+        let unknown: Vec<&str> = newest.iter().copied().filter(|trace| unknown.contains(trace)).collect();
+        self.join(&unknown, &mut known, effort).await?;
+        let newest = newest.into_iter().map(|trace| (trace.to_owned(), Runs::of(&known, trace)));
+        let newest: BTreeMap<String, Runs> = newest.collect();
+
+        let (mut looked_at, mut well) = (BTreeSet::new(), BTreeSet::new());
+        let mut hits = Vec::with_capacity(failures.len());
+        for failure in failures {
+            let Some(runs) = newest.get(&failure.trace_id) else {
+                hits.push(Hit::new(failure));
+                continue;
+            };
+            let transaction = runs.first().map_or(&failure.trace_id, |first| &first.trace_id).clone();
+            looked_at.insert(transaction.clone());
+            if ended_well(&failure, runs.cards()) {
+                well.insert(transaction.clone());
+            }
+            let card = runs.named(&failure);
+            hits.push(Hit { card, transaction, is_asked: true, ..Hit::new(failure) });
+        }
+        Ok(Asked { hits, looked_at: looked_at.len() as u64, well })
+    }
+}
+
+/// Failures, and what their transactions said.
+struct Asked {
+    hits: Vec<Hit>,
+    /// How many transactions were looked at.
+    looked_at: u64,
+    /// Those that ended well.
+    well: BTreeSet<String>,
 }
 
 /// Whether the function did again what failed, and did not fail.
@@ -165,76 +173,23 @@ fn ended_well(failure: &Card, cards: &[Card]) -> bool {
     last.is_some_and(|last| !last.failed() && last.start > failure.start)
 }
 
-fn of(failures: &[Card], totals: Option<&Totals>, well: &BTreeSet<String>, incomplete: bool) -> Impact {
+fn of(hits: &[Hit], totals: Option<&Totals>, incomplete: bool) -> Impact {
     let sum = totals.map(Totals::sum);
+    let cards = || hits.iter().map(|hit| &hit.card);
     let real = |card: &&Card| !card.test_user;
-    let users: BTreeSet<&str> =
-        failures.iter().filter(real).filter_map(|card| card.user.as_deref()).collect();
-    let accounts: BTreeSet<&str> = failures.iter().filter_map(|card| card.account.as_deref()).collect();
+    let users: BTreeSet<&str> = cards().filter(real).filter_map(|card| card.user.as_deref()).collect();
+    let accounts: BTreeSet<&str> = cards().filter_map(|card| card.account.as_deref()).collect();
     let estimate = sum.as_ref().map_or(0, |sum| sum.users_hit.estimate());
     Impact {
         runs: sum.map(|sum| sum.runs),
-        failures: failures.len() as u64,
-        failures_before: 0,
-        runs_before: None,
-        since: failures.first().map(Card::at),
-        entries: entries(failures, totals, well),
-        errors: Vec::new(),
+        failures: hits.len() as u64,
+        since: cards().next().map(Card::at),
         users: if incomplete { estimate.max(users.len() as u64) } else { users.len() as u64 },
         users_estimated: incomplete,
-        test_failures: failures.iter().filter(|card| card.test_user).count() as u64,
-        top_users: top_users(failures),
+        test_failures: cards().filter(|card| card.test_user).count() as u64,
+        top_users: top_users(hits),
         accounts: accounts.len() as u64,
         builds: totals.map(super::functions::builds).unwrap_or_default(),
-        looked_at: 0,
-        ended_well: well.len() as u64,
+        ..Impact::default()
     }
-}
-
-fn entries(failures: &[Card], totals: Option<&Totals>, well: &BTreeSet<String>) -> Vec<EntryHit> {
-    let runs = |entry: &str| {
-        let flows = totals?.flows.iter().filter(|((of, _), _)| *of == cut(entry));
-        Some(flows.map(|(_, flow)| flow.runs).sum())
-    };
-    let mut hits: BTreeMap<&str, Vec<&Card>> = BTreeMap::new();
-    for failure in failures {
-        hits.entry(failure.entry.as_deref().unwrap_or_default()).or_default().push(failure);
-    }
-    let mut entries: Vec<EntryHit> = hits
-        .into_iter()
-        .map(|(entry, failures)| {
-            let traces: BTreeSet<&String> = failures.iter().map(|card| &card.trace_id).collect();
-            let real = failures.iter().filter(|card| !card.test_user);
-            let users: BTreeSet<&String> = real.filter_map(|card| card.user.as_ref()).collect();
-            EntryHit {
-                entry: entry.to_owned(),
-                failures: failures.len() as u64,
-                failures_before: 0,
-                transactions: traces.len() as u64,
-                runs: runs(entry),
-                users: users.len() as u64,
-                ended_well: traces.iter().filter(|trace| well.contains(**trace)).count() as u64,
-            }
-        })
-        .collect();
-    entries.sort_by(|a, b| b.failures.cmp(&a.failures).then_with(|| a.entry.cmp(&b.entry)));
-    entries
-}
-
-fn top_users(failures: &[Card]) -> Vec<UserHit> {
-    let mut hits: BTreeMap<&str, UserHit> = BTreeMap::new();
-    for card in failures.iter().filter(|card| !card.test_user) {
-        let Some(user) = card.user.as_deref() else { continue };
-        let hit = hits.entry(user).or_insert_with(|| UserHit {
-            user: user.to_owned(),
-            account: card.account.clone(),
-            plan: card.plan.clone(),
-            failures: 0,
-        });
-        hit.failures += 1;
-    }
-    let mut hits: Vec<UserHit> = hits.into_values().collect();
-    hits.sort_by(|a, b| b.failures.cmp(&a.failures).then_with(|| a.user.cmp(&b.user)));
-    hits.truncate(MAX_TOLD);
-    hits
 }

@@ -1,7 +1,5 @@
 //! Lists: runs of a function, its failures, and those with which transactions began.
 
-use std::collections::BTreeSet;
-
 use super::ask::{Ask, Only};
 use super::{Answer, Effort, Filter, Reader};
 use crate::Error;
@@ -49,13 +47,22 @@ impl Reader {
         filter: &Filter,
         limit: usize,
     ) -> Result<Answer<Vec<Card>>, Error> {
-        let function = bounded(function).into_owned();
-        let waves = daily(window, FAILURE_SHARDS, |day, shard| Partition::Failures {
-            day,
-            shard,
-            function: function.clone(),
-        });
-        self.newest(waves, window, filter, limit).await
+        self.newest(failure_waves(function, window), window, filter, limit).await
+    }
+
+    /// The newest failures of a function that are all of `all`, and wanted.
+    pub(super) async fn failures_that(
+        &self,
+        function: &str,
+        window: Window,
+        all: Vec<Only>,
+        wanted: impl Fn(&Card) -> bool,
+        limit: usize,
+    ) -> Result<Answer<Vec<Card>>, Error> {
+        let mut effort = Effort::default();
+        let waves = only(failure_waves(function, window), all);
+        let found = self.latest(waves, limit.min(MAX_LISTED), wanted, &mut effort).await?;
+        Ok(effort.answer(found))
     }
 
     /// The newest cards that are wanted.
@@ -108,25 +115,16 @@ impl Reader {
         let found = self.latest([wave], limit.min(MAX_LISTED), |_: &Pointer| true, &mut effort).await?;
         Ok(effort.answer(found))
     }
+}
 
-    /// Each of these with the cards of its trace.
-    pub(super) async fn with_cards(
-        &self,
-        firsts: Vec<Card>,
-        effort: &mut Effort,
-    ) -> Result<Vec<(Card, Vec<Card>)>, Error> {
-        let traces: BTreeSet<&String> = firsts.iter().map(|first| &first.trace_id).collect();
-        let asks = traces.into_iter().map(|trace| Ask::all(Partition::Trace(trace.clone())));
-        let items = self.all(asks.collect(), effort).await?;
-        let by_trace = super::traces::by_trace(items, effort);
-        Ok(firsts
-            .into_iter()
-            .map(|first| {
-                let cards = by_trace.get(&first.trace_id).cloned().unwrap_or_default();
-                (first, cards)
-            })
-            .collect())
-    }
+/// Where the failures of a function are, the newest day first.
+pub(super) fn failure_waves(function: &str, window: Window) -> impl Iterator<Item = Vec<Ask>> {
+    let function = bounded(function).into_owned();
+    daily(window, FAILURE_SHARDS, move |day, shard| Partition::Failures {
+        day,
+        shard,
+        function: function.clone(),
+    })
 }
 
 /// Of each partition only what is all of this.

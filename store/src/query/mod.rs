@@ -13,7 +13,9 @@ mod filter;
 mod find;
 mod functions;
 mod good;
+mod hits;
 mod impact;
+mod joined;
 mod joins;
 mod latest;
 mod lists;
@@ -21,6 +23,7 @@ mod logs;
 mod map;
 mod same_items;
 mod search;
+mod summary;
 mod traces;
 mod transaction;
 
@@ -38,11 +41,13 @@ pub use filter::Filter;
 pub use find::{By, Found};
 pub use functions::{BuildRow, FunctionRow, HourRow, Trend, Usage};
 pub use good::{Comparison, Path};
-pub use impact::{EntryHit, Impact, UserHit};
+pub use hits::{EntryHit, UserHit};
+pub use impact::Impact;
+pub use joins::Join;
 pub use map::{Map, MapEdge, MapNode};
 pub use same_items::SameItem;
-pub use search::Summary;
-pub use transaction::{Join, Transaction};
+pub use summary::Summary;
+pub use transaction::Transaction;
 
 /// How many pages are read beyond the first of each partition.
 pub const MAX_PAGES: u64 = 50;

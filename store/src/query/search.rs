@@ -3,22 +3,21 @@
 //! A transaction is wanted if one of its runs is all that is asked for. Where no function is named, how long it took is
 //! asked of the whole.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::try_join_all;
-use serde::Serialize;
 
-use super::ask::Ask;
 use super::filter::Wanted;
+use super::joined::{Known, MAX_JOINING};
 use super::lists::MAX_LISTED;
-use super::traces::by_trace;
+use super::summary::{Listed, Runs, Summary};
 use super::{Answer, By, Effort, Filter, Reader};
 use crate::Error;
 use crate::item::Pointer;
 use crate::run::Card;
-use crate::schema::Partition;
-use crate::time::{Window, is_time};
-use crate::totals::OTHER;
+use crate::time::Window;
+use crate::totals::{Flow, OTHER, Totals};
 
 /// How many transactions are looked at for wanted runs, the newest.
 pub(super) const MAX_LOOKED_AT: usize = 500;
@@ -26,23 +25,6 @@ pub(super) const MAX_LOOKED_AT: usize = 500;
 const AT_ONCE: usize = 50;
 /// Of how many functions the failures are read where none is named, those that fail most.
 pub(super) const MAX_FUNCTIONS: usize = 10;
-
-/// A transaction in a list.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
-    /// The run with which it began, as far as it is known.
-    pub first: Card,
-    /// The newest run that was asked for, one that failed before others; where nothing was asked for, the first.
-    pub run: Card,
-    /// From its first start to its last end, in microseconds.
-    pub duration: u64,
-    /// How many runs it has.
-    pub runs: u64,
-    /// How many of them failed.
-    pub failures: u64,
-    /// The functions that took part.
-    pub functions: BTreeSet<String>,
-}
 
 /// A transaction that may be wanted.
 #[derive(Debug)]
@@ -56,8 +38,8 @@ impl Reader {
     /// The newest transactions of which a run is wanted; without a function in the filter, how long it took is asked of
     /// the whole.
     ///
-    /// At most as many requests as for a list of runs, and one for each of 500 transactions that are looked at. By
-    /// ids and users they are found in 16 + 50. Failures of no certain function are those of the ten that fail most: as
+    /// At most as many requests as for a list of runs, one for each of 500 transactions that are looked at, and 400 for what
+    /// joins them. By ids and users they are found in 16 + 50. Failures of no certain function are those of the ten that fail most: as
     /// many requests as for their counts, and for each of ten lists.
     ///
     /// # Errors
@@ -73,21 +55,26 @@ impl Reader {
         let limit = limit.min(MAX_LISTED);
         let wanted = self.wanted(filter, window, &mut effort).await?;
         let candidates = self.candidates(window, filter, &wanted, limit, &mut effort).await?;
+        let (mut known, mut listed) = (Known::new(MAX_JOINING), Listed::default());
         let mut found = Vec::new();
         for some in candidates.chunks(AT_ONCE) {
+            let traces: Vec<&str> = some.iter().map(|one| one.trace_id.as_str()).collect();
+            self.join(&traces, &mut known, &mut effort).await?;
+            for candidate in some {
+                let runs = Runs::of(&known, &candidate.trace_id);
+                runs.summary(candidate.run.as_ref(), &wanted, window)
+                    .into_iter()
+                    .for_each(|one| listed.add(one));
+            }
+            found = listed.wholes();
             if found.len() >= limit {
                 break;
             }
-            let asks = some.iter().map(|one| Ask::all(Partition::Trace(one.trace_id.clone())));
-            let items = self.all(asks.collect(), &mut effort).await?;
-            let mut cards = by_trace(items, &mut effort);
-            for candidate in some {
-                let cards = cards.remove(&candidate.trace_id).unwrap_or_default();
-                found.extend(told(candidate, cards, filter, &wanted, window));
-            }
         }
-        let mut found = wholes(found);
         effort.at_least |= found.len() < limit && candidates.len() >= MAX_LOOKED_AT;
+        let mut found: Vec<Summary> = found.into_iter().cloned().collect();
+        let of_run = filter.function.is_some();
+        found.sort_by_key(|one| Reverse(if of_run { one.run.at() } else { one.first.at() }));
         found.truncate(limit);
         Ok(effort.answer(found))
     }
@@ -101,29 +88,29 @@ impl Reader {
         limit: usize,
         effort: &mut Effort,
     ) -> Result<Vec<Candidate>, Error> {
-        let mut candidates: Vec<Candidate> =
-            if let Some(runs) = self.looked_up(window, filter, wanted, effort).await? {
-                let of_run = |run: Pointer| Candidate { trace_id: run.trace_id, run: None };
-                runs.into_iter().map(of_run).collect()
-            } else if let Some(function) = &filter.function {
-                // A transaction may have several of them, a batch too.
-                let most = limit.saturating_mul(2);
-                let runs = if filter.only_failures() {
-                    self.failures(function, window, filter, most).await?
-                } else {
-                    self.runs(function, window, filter, most).await?
-                };
-                effort.take(runs).into_iter().map(Candidate::of).collect()
-            } else if filter.only_failures() {
-                self.failed(window, filter, limit, effort).await?.into_iter().map(Candidate::of).collect()
+        let mut candidates: Vec<Candidate> = if let Some(runs) =
+            self.looked_up(window, filter, wanted, effort).await?
+        {
+            let of_run = |run: Pointer| Candidate { trace_id: run.trace_id, run: None };
+            runs.into_iter().map(of_run).collect()
+        } else if let Some(function) = &filter.function {
+            // A transaction may have several of them, a batch too.
+            let most = limit.saturating_mul(2);
+            let runs = if filter.only_failures() {
+                self.failures(function, window, filter, most).await?
             } else {
-                let by_entry = Filter { entry: filter.entry.clone(), ..Filter::default() };
-                // Those of an entry point are hardly ever others: their first runs know it.
-                let most = if *filter == by_entry { limit.saturating_mul(2) } else { MAX_LOOKED_AT };
-                let may = |card: &Card| filter.may_follow(card);
-                let begun = self.begun(window, filter.only_followed(), may, most, effort).await?;
-                begun.into_iter().map(|card| Candidate { trace_id: card.trace_id, run: None }).collect()
+                self.runs(function, window, filter, most).await?
             };
+            effort.take(runs).into_iter().map(Candidate::of).collect()
+        } else if filter.only_failures() {
+            self.failed(window, filter, wanted, limit, effort).await?.into_iter().map(Candidate::of).collect()
+        } else {
+            // Several may have begun the same transaction, as far as they knew.
+            let may = |card: &Card| filter.may_follow(card);
+            let most = MAX_LOOKED_AT.max(limit);
+            let begun = self.begun(window, filter.only_followed(), may, most, effort).await?;
+            begun.into_iter().map(|card| Candidate { trace_id: card.trace_id, run: None }).collect()
+        };
         let mut seen = HashSet::new();
         candidates.retain(|one| seen.insert(one.trace_id.clone()));
         candidates.truncate(MAX_LOOKED_AT.max(limit));
@@ -156,43 +143,40 @@ impl Reader {
     }
 
     /// The newest failures of the functions that fail most.
+    ///
+    /// A run that no context reached knows nothing of entry point and user. Where these are asked for, its failures are
+    /// among the candidates: what it joins is asked.
     async fn failed(
         &self,
         window: Window,
         filter: &Filter,
+        wanted: &Wanted<'_>,
         limit: usize,
         effort: &mut Effort,
     ) -> Result<Vec<Card>, Error> {
         // How long it took is asked of the whole.
-        let filter = &Filter { longer_than: None, shorter_than: None, ..filter.clone() };
-        let failing = self.failing(window, filter, effort).await?;
+        let own = Filter { longer_than: None, shorter_than: None, ..filter.clone() };
+        let lost = own.without_carried();
+        let totals = self.totals(window.whole_hours(), None, effort).await?;
+        let mut failing = most_failing(&totals, &own);
+        if lost != own {
+            failing.extend(most_failing(&totals, &lost));
+            let mut seen = HashSet::new();
+            failing.retain(|function| seen.insert(function.clone()));
+        }
         effort.at_least |= failing.len() > MAX_FUNCTIONS;
+        let wants = |card: &Card| {
+            let is_lost = || card.began || card.entry.is_none();
+            wanted.is_named(card) && (own.wants(card) || is_lost() && lost.wants(card))
+        };
+        // More than one may be of the same transaction.
+        let most = limit.saturating_mul(2);
         let asked = failing.iter().take(MAX_FUNCTIONS);
-        let lists =
-            try_join_all(asked.map(|function| self.failures(function, window, filter, limit))).await?;
+        let lists = asked.map(|function| self.failures_that(function, window, lost.only(), wants, most));
+        let lists = try_join_all(lists).await?;
         let mut failures: Vec<Card> = lists.into_iter().flat_map(|list| effort.take(list)).collect();
         failures.sort_by(|a, b| (b.at(), &b.span_id).cmp(&(a.at(), &a.span_id)));
         Ok(failures)
-    }
-
-    /// The functions that have failures such as are wanted, the one with the most first.
-    pub(super) async fn failing(
-        &self,
-        window: Window,
-        filter: &Filter,
-        effort: &mut Effort,
-    ) -> Result<Vec<String>, Error> {
-        let totals = self.totals(window.whole_hours(), filter.function.as_deref(), effort).await?;
-        let counted = totals.into_iter().map(|(function, mut totals)| {
-            filter.narrow(&mut totals);
-            let sum = totals.sum();
-            let counted =
-                |wanted: &String| sum.errors.keys().any(|(kind, _)| kind == wanted || kind == OTHER);
-            (if filter.error.as_ref().is_none_or(counted) { sum.failures } else { 0 }, function)
-        });
-        let mut failing: Vec<(u64, String)> = counted.filter(|(failures, _)| *failures > 0).collect();
-        failing.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        Ok(failing.into_iter().map(|(_, function)| function).collect())
     }
 }
 
@@ -202,60 +186,18 @@ impl Candidate {
     }
 }
 
-/// What is told of a transaction, with the runs that it has; nothing if none of them is wanted.
-fn told(
-    candidate: &Candidate,
-    cards: Vec<Card>,
-    filter: &Filter,
-    wanted: &Wanted<'_>,
-    window: Window,
-) -> Option<(Summary, Runs)> {
-    // Whose clock says what can't be took no time.
-    let timed = || cards.iter().filter(|card| is_time(card.start.saturating_mul(1_000_000)));
-    let end = |card: &Card| card.start.saturating_mul(1000).saturating_add(card.duration);
-    let start = timed().map(|card| card.start).min().unwrap_or_default();
-    let duration = timed().map(end).max().unwrap_or_default().saturating_sub(start.saturating_mul(1000));
-    let of_whole = filter.function.is_none();
-    let fits = !of_whole
-        || filter.longer_than.is_none_or(|longer| duration >= longer)
-            && filter.shorter_than.is_none_or(|shorter| duration <= shorter);
-    let runs = || cards.iter().filter(|card| card.part_of.is_none());
-    let first = runs().find(|card| card.began).or_else(|| runs().next()).or(cards.first())?;
-    let is_wanted = |card: &&Card| {
-        let is = if of_whole { wanted.wants_but_for_time(card) } else { wanted.wants(card) };
-        is && window.contains(card.at())
-    };
-    let run = match &candidate.run {
-        Some(run) => run,
-        None if *filter == Filter::default() => first,
-        None => cards.iter().filter(is_wanted).max_by_key(|card| (card.failed(), card.at()))?,
-    };
-    let summary = Summary {
-        duration,
-        runs: runs().count() as u64,
-        failures: cards.iter().filter(|card| card.failed()).count() as u64,
-        functions: cards.iter().map(|card| card.function.clone()).collect(),
-        first: first.clone(),
-        run: run.clone(),
-    };
-    let keys = cards.iter().map(|card| (card.request_id.clone(), card.span_id.clone())).collect();
-    fits.then_some((summary, keys))
-}
-
-/// Request ids and spans of the runs of a transaction.
-type Runs = BTreeSet<(String, String)>;
-
-/// Without those that are only a part of another: the runs that link to a trace are told in it.
-fn wholes(found: Vec<(Summary, Runs)>) -> Vec<Summary> {
-    let mut having: HashMap<&(String, String), Vec<usize>> = HashMap::new();
-    for (at, (_, runs)) in found.iter().enumerate() {
-        runs.iter().for_each(|run| having.entry(run).or_default().push(at));
+/// The functions that have failures such as are wanted, the one with the most first.
+fn most_failing(totals: &BTreeMap<String, Totals>, filter: &Filter) -> Vec<String> {
+    let mut failing: Vec<(u64, &String)> = Vec::new();
+    for (function, totals) in totals {
+        let flows = || filter.flows(totals);
+        let is_told = |wanted: &String, flow: &Flow| {
+            flow.errors.keys().any(|(kind, _)| kind == wanted || kind == OTHER)
+        };
+        let has = filter.error.as_ref().is_none_or(|wanted| flows().any(|flow| is_told(wanted, flow)));
+        let failures = flows().map(|flow| flow.failures).sum();
+        failing.extend(Some((failures, function)).filter(|_| has && failures > 0));
     }
-    let is_part = |(_, runs): &(Summary, Runs)| {
-        let others = runs.first().and_then(|run| having.get(run)).into_iter().flatten();
-        let others = others.filter_map(|at| found.get(*at));
-        others.into_iter().any(|(_, other)| other.len() > runs.len() && runs.is_subset(other))
-    };
-    let parts: Vec<bool> = found.iter().map(is_part).collect();
-    found.into_iter().zip(parts).filter(|(_, is_part)| !is_part).map(|((summary, _), _)| summary).collect()
+    failing.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    failing.into_iter().map(|(_, function)| function.clone()).collect()
 }

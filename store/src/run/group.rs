@@ -22,6 +22,12 @@ pub(crate) fn group(request: ExportTraceServiceRequest) -> Vec<Run> {
     for (at, run) in runs.iter().enumerate() {
         spans.extend(run.spans.iter().map(|span| ((span.trace_id.clone(), span.span_id.clone()), at)));
     }
+    let called = |(at, run): (usize, &Run)| {
+        let head = run.head()?;
+        spans.get(&(head.trace_id.clone(), head.parent_id.clone()?)).filter(|caller| **caller != at)
+    };
+    let called: Vec<bool> = runs.iter().enumerate().map(|run| called(run).is_some()).collect();
+    runs.iter_mut().zip(called).for_each(|(run, called)| run.called_here = called);
     for part in parts {
         let above =
             part.part_of().and_then(|(trace, parent)| spans.get(&(trace.to_owned(), parent.to_owned())));
@@ -102,7 +108,7 @@ impl Dealt {
         let first = roots.min_by_key(|(_, span)| span.start).map_or(0, |(at, _)| at);
         let head = spans.iter().position(|span| span.attributes.contains_key(REQUEST)).unwrap_or(first);
         let verdict = verdict(&otlp);
-        Run { request, otlp: vec![otlp], spans, head, verdict }
+        Run { request, otlp: vec![otlp], spans, head, verdict, called_here: false }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod card;
 mod group;
+mod joins;
 mod names;
 mod usage;
 
@@ -12,6 +13,7 @@ use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
 pub use card::{Card, Failure};
 pub(crate) use group::group;
+pub(crate) use joins::{JoinId, Joins, joins};
 pub use names::{Name, Way};
 pub(crate) use names::{baggage, list, names, normal, tail};
 
@@ -38,6 +40,8 @@ pub(crate) struct Run {
     head: usize,
     /// How it failed, as the platform told, if its own span does not.
     verdict: Option<Failure>,
+    /// Whether the span that called it came with it.
+    called_here: bool,
 }
 
 impl Run {
@@ -59,6 +63,15 @@ impl Run {
             called || span.parent_id.is_none() || span.invocation_id().is_some()
         };
         !self.spans.iter().any(begins)
+    }
+
+    /// Whether a transaction may have begun here: nobody sent it, or somebody of whom nothing is known yet, such as a browser,
+    /// a gateway or another team's service. Who does know where a transaction came in says so.
+    pub(crate) fn may_begin(&self) -> bool {
+        let Some(head) = self.head().filter(|_| !self.is_part()) else { return false };
+        let is_called = matches!(head.kind, Kind::Server | Kind::Consumer) || head.source().is_some();
+        let knows = self.called_here || head.attributes.contains_key("throughline.entry");
+        self.began() || is_called && head.parent_id.is_some() && !knows
     }
 
     /// Trace and id of the span of which this is a part.

@@ -49,7 +49,7 @@ pub enum Partition {
         /// Its name.
         function: String,
     },
-    /// The runs with which a transaction began, by time.
+    /// The runs with which a transaction may have begun, by time.
     Begun {
         /// Since 1970.
         day: u64,

@@ -106,7 +106,7 @@ async fn failures_beside_the_time_before() {
     let impact = table.reader().impact("f", window, &Filter::default()).await.unwrap().found;
     assert_eq!((impact.failures, impact.failures_before), (2, 1));
     assert_eq!((impact.runs, impact.runs_before), (Some(4), Some(1)));
-    assert_eq!((impact.entries[0].failures_before, impact.errors[0].before), (1, 1));
+    assert_eq!((impact.entries[0].failures_before, impact.errors[0].before), (Some(1), 1));
     let new = table.reader().errors(WINDOW, &Filter::default()).await.unwrap().found;
     assert_eq!((new[0].count, new[0].before), (2, 0));
 }

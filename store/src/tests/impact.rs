@@ -160,4 +160,5 @@ async fn a_batch_that_fails_as_a_whole_hits_everybody_in_it() {
     let errors: Vec<_> = impact.errors.iter().map(|group| (group.error.kind.as_str(), group.count)).collect();
     assert_eq!(errors, [("Runtime.ExitError", 2), ("Refused", 1)]);
     assert_eq!(impact.entries[0].entry, "http POST /orders");
+    assert_eq!(impact.entries[0].runs, None, "batches do not say where they came in");
 }

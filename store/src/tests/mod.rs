@@ -11,6 +11,7 @@ mod good;
 mod impact;
 mod joined;
 mod large;
+mod listed;
 mod lists;
 mod logs;
 mod odd;

@@ -31,7 +31,7 @@ pub struct Flow {
     pub runs: u64,
     /// How many of them failed, or a record in them.
     pub failures: u64,
-    /// How many of them a transaction began with.
+    /// How many of them a transaction may have begun with: nobody is known to have sent them.
     pub begun: u64,
     /// How many of them were the first of their sandbox.
     pub cold_starts: u64,
@@ -75,7 +75,9 @@ impl Totals {
         // Of a part of a run nothing is counted but how the run ended, and its calls.
         if head.part_of.is_none() || head.failed() {
             let mut known = self.flows.values().map(|flow| flow.errors.len()).sum();
-            apart(&mut self.flows, flow_of(head)).count(head, failures, &mut known);
+            let flow = apart(&mut self.flows, flow_of(head));
+            flow.count(head, failures, &mut known);
+            flow.begun += u64::from(run.may_begin());
         }
         let has_records = run.records().next().is_some();
         for span in &run.spans {
@@ -165,7 +167,6 @@ impl Flow {
             self.seen(head.at(), head.at());
         }
         self.failures += u64::from(!failures.is_empty());
-        self.begun += u64::from(head.began);
         self.cold_starts += u64::from(head.cold_start);
         for failure in failures {
             let ours = self.errors.len();

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use crate::Error;
 use crate::hash::{FAILURE_SHARDS, shard_of_run};
 use crate::item::{Item, Place, Pointer, pack};
-use crate::run::{Card, Run, baggage, names};
+use crate::run::{Card, Joins, Run, baggage, joins, names};
 use crate::schema::{Partition, bounded, sort};
 use crate::time::DAY;
 
@@ -74,8 +76,10 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
     };
 
     let traces = traces(run, &head, &records);
+    let mut joins = joins(run);
     for (trace, card) in traces.iter().take(few(traces.len())) {
-        index.push(place.by_time(Partition::Trace(trace.clone())).item(card)?);
+        let part = Part { card, joins: joins.remove(trace).unwrap_or_default() };
+        index.push(place.by_time(Partition::Trace(trace.clone())).item(&part)?);
     }
     let (day, shard) = (at / DAY, shard_of_run(&head.request_id, &head.span_id));
     let function = head.function.clone();
@@ -83,7 +87,7 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
         let runs = Partition::Runs { day, shard, function: function.clone() };
         index.push(place.by_time(runs).item(&head)?);
     }
-    if head.began {
+    if run.may_begin() {
         index.push(place.by_time(Partition::Begun { day, shard }).item(&head)?);
     }
 
@@ -109,6 +113,15 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
         index.push(place.by_time(partition).item(&place.pointer(trace))?);
     }
     Ok(Plan { head, failures, spans, index, left_out })
+}
+
+/// What is told of a run in one trace: its card, and what leads from there to others.
+#[derive(Serialize)]
+struct Part<'a> {
+    #[serde(flatten)]
+    card: &'a Card,
+    #[serde(skip_serializing_if = "Joins::is_empty")]
+    joins: Joins,
 }
 
 /// Where the items of a run are.

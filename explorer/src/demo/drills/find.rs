@@ -70,7 +70,7 @@ struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    /// What fails most: `errors`, then `impact` of that function, and where that knows nobody `trace`.
+    /// What fails most: `errors`, then `impact` of that function, and `trace` of its example.
     async fn failures(&self) -> anyhow::Result<Finding> {
         let all = Filter::default();
         let errors = self.reader.errors(self.window, &all).await?.found;
@@ -101,24 +101,12 @@ impl Ask<'_> {
                 finding.upstream = None;
             }
         }
-        if finding.users.is_empty() {
-            self.joined(&mut finding).await?;
+        if finding.upstream.is_none() {
+            // Where no context reached it, who sent it is known of its joined transaction.
+            let trace = &group.example.trace_id;
+            finding.upstream = sender(&self.reader.transaction(trace).await?.found, trace);
         }
         Ok(finding)
-    }
-
-    /// Failures that know of nobody: their transactions are joined by the ids of messages, and know.
-    async fn joined(&self, finding: &mut Finding) -> anyhow::Result<()> {
-        let failures =
-            self.reader.failures(&finding.function, self.window, &Filter::default(), MAX_RUNS).await?.found;
-        let traces: BTreeSet<String> = failures.into_iter().map(|card| card.trace_id).collect();
-        finding.entries.clear();
-        for trace in traces {
-            let transaction = self.reader.transaction(&trace).await?.found;
-            finding.upstream = finding.upstream.take().or_else(|| sender(&transaction, &trace));
-            finding.add(transaction.runs.iter().filter(|run| run.user.is_some()));
-        }
-        Ok(())
     }
 
     /// The slowest call out: `map`, then the runs of that function that took so long.
