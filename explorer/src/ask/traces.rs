@@ -55,9 +55,6 @@ struct Row {
     senders: Vec<String>,
     /// Of the run that was asked for.
     error: Option<Failure>,
-    /// What its first run was triggered by, or is called.
-    #[serde(skip)]
-    source: Option<String>,
     /// Whether it is known that it began with its first run, and with no other.
     #[serde(skip)]
     began: bool,
@@ -111,7 +108,6 @@ impl Row {
             trace_ids,
             at,
             entry: first.entry.or(entry),
-            source: first.source,
             user: user.or(first.user).or_else(|| users.first().cloned()),
             users,
             account: account.or(first.account),

@@ -12,7 +12,7 @@ use crate::time::Window;
 /// A transaction in a list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// The run with which it began, as far as it is known.
+    /// The run with which it began, as far as it is known; what that was triggered by is its entry point then.
     pub first: Card,
     /// The newest run that was asked for, one that failed before others; where nothing was asked for, the first. Where no
     /// context reached it, entry point and user are those of its sender.
@@ -42,6 +42,8 @@ pub(super) struct Runs {
     continued: BTreeSet<String>,
     /// By start, each run once: of a batch its record in the trace that is nearest.
     cards: Vec<Card>,
+    /// Which of them is the first.
+    first: usize,
     /// What its beginning tells.
     told: Card,
 }
@@ -63,8 +65,15 @@ impl Runs {
             continued.clear();
         }
         let cards: Vec<Card> = cards.into_values().cloned().collect();
-        let told = told(cards.iter().filter(|card| !continued.contains(&card.trace_id)));
-        Self { trace_ids: traces, senders: senders.into_iter().collect(), continued, cards, told }
+        let senders = senders.into_iter().collect();
+        let mut runs = Self { trace_ids: traces, senders, continued, cards, first: 0, told: Card::default() };
+        runs.first = runs.begin();
+        if let Some(first) = runs.cards.get_mut(runs.first) {
+            // As far as is known it came in there.
+            first.entry = first.entry.take().or_else(|| first.source.clone());
+        }
+        runs.told = told(runs.cards.iter().filter(|card| !runs.continued.contains(&card.trace_id)));
+        runs
     }
 
     pub(super) fn cards(&self) -> &[Card] {
@@ -76,12 +85,20 @@ impl Runs {
         self.cards.iter().filter(|card| card.part_of.is_none())
     }
 
-    /// The run with which it began: one that nobody sent, else the earliest.
+    /// Which is the run with which it began: one that nobody sent, else the earliest.
+    fn begin(&self) -> usize {
+        let position = |of: &dyn Fn(&Card) -> bool| {
+            self.cards.iter().position(|card| card.part_of.is_none() && of(card))
+        };
+        let is_sent = |card: &Card| self.continued.contains(&card.trace_id);
+        let first =
+            position(&|card| card.began && !is_sent(card)).or_else(|| position(&|card| !is_sent(card)));
+        first.or_else(|| position(&|_| true)).unwrap_or_default()
+    }
+
+    /// The run with which it began, with where it came in, as far as it is known.
     pub(super) fn first(&self) -> Option<&Card> {
-        let sent = |card: &&Card| !self.continued.contains(&card.trace_id);
-        let begins = || self.whole().filter(sent);
-        let first = begins().find(|card| card.began).or_else(|| begins().next());
-        first.or_else(|| self.whole().next()).or(self.cards.first())
+        self.cards.get(self.first)
     }
 
     /// A run with what the transaction tells of itself where no context reached it. It came in where its sender did.

@@ -134,7 +134,7 @@ impl Card {
             error: own.or_else(|| run.verdict.clone().filter(|_| span.span_id == head.span_id)),
             memory: head.attribute("faas.mem_usage").and_then(|bytes| bytes.parse().ok()),
             swallowed: number("throughline.swallowed_errors"),
-            source: Some(span.source().map_or_else(|| cut(&span.name), cut)),
+            source: span.source().map(cut).or_else(|| entry(span)),
             entry: of_run("throughline.entry").or_else(|| began.then(|| entry(head)).flatten()),
             correlation_id: of_run("correlation.id"),
             user: of_run("user.id"),

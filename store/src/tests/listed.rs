@@ -165,7 +165,14 @@ async fn a_service_is_found_whose_caller_is_not_known() {
     let rates = table.reader().rates(LAST_HOUR, &Filter::default()).await.unwrap().found;
     assert_eq!(rates.now.runs, 2, "either may have been the first");
     let good = table.reader().impact("stock", LAST_HOUR, &Filter::default()).await.unwrap().found;
-    assert_eq!((good.entries[0].failures, good.entries[0].runs), (1, Some(1)));
+    let hit = &good.entries[0];
+    assert_eq!(
+        (hit.entry.as_str(), hit.failures, hit.runs),
+        ("http GET /", 1, Some(1)),
+        "where the shop was called"
+    );
+    let entry = Filter { entry: Some("http GET /".into()), ..Filter::default() };
+    assert_eq!(table.reader().transactions(LAST_HOUR, &entry, 10).await.unwrap().found.len(), 1);
 
     // A root tells more than what is earlier by its clock.
     let browser = otlp("browser", [span(1, 99, None).at(NOW + 9, 1)]);
