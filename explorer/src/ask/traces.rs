@@ -187,9 +187,7 @@ fn table(rows: &[Row], filter: &Filter, asked: &Asked<'_>) -> Vec<String> {
     for row in rows {
         table.row([
             plain(when::brief(row.at, asked.now)),
-            plain(
-                row.entry.as_deref().or(row.source.as_deref()).map_or_else(|| row.function.clone(), trigger),
-            ),
+            plain(row.entry.as_deref().map_or_else(|| row.function.clone(), trigger)),
             plain(row.user()),
             plain(micros(row.duration)),
             row.outcome(filter),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::filter::Wanted;
 use super::joined::{Known, Whole};
 use crate::run::Card;
-use crate::time::Window;
+use crate::time::{Window, is_time};
 
 /// A transaction in a list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -130,8 +130,10 @@ impl Runs {
         window: Window,
     ) -> Option<Summary> {
         let end = |card: &Card| card.start.saturating_mul(1000).saturating_add(card.duration);
-        let start = self.cards.iter().map(|card| card.start).min()?;
-        let duration = self.cards.iter().map(end).max()?.saturating_sub(start.saturating_mul(1000));
+        // Whose clock says what can't be took no time.
+        let timed = || self.cards.iter().filter(|card| is_time(card.start.saturating_mul(1_000_000)));
+        let start = timed().map(|card| card.start).min().unwrap_or_default();
+        let duration = timed().map(end).max().unwrap_or_default().saturating_sub(start.saturating_mul(1000));
         if !wanted.wants_whole(duration) {
             return None;
         }

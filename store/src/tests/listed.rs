@@ -145,6 +145,24 @@ async fn a_batch_of_several_is_told_with_each_sender() {
     assert_eq!((firsts(&rows), rows[0].senders.clone()), (vec!["batch"], vec![trace(1), trace(2)]));
 }
 
+/// As of a stream whose function says which record failed, and is well itself.
+#[tokio::test]
+async fn a_record_that_failed_fails_its_transaction() {
+    let table = Table::new().await;
+    let record =
+        span(1, 2, Some(1)).attribute("throughline.source", "kinesis audit").failed("Broken", "no JSON");
+    let batch = invocation(1, 1, "r-1").attribute("throughline.source", "kinesis audit");
+    table.write(otlp("audit", [batch, record])).await;
+    let again = invocation(1, 3, "r-2").attribute("throughline.source", "kinesis audit").child_of(1);
+    let record =
+        span(1, 4, Some(3)).attribute("throughline.source", "kinesis audit").failed("Broken", "no JSON");
+    table.write(otlp("audit", [again.at(NOW + 9, 1), record])).await;
+    let rows = table.reader().transactions(LAST_HOUR, &Filter::default(), 10).await.unwrap().found;
+    assert_eq!((rows[0].runs, rows[0].failures), (2, 2));
+    let impact = table.reader().impact("audit", LAST_HOUR, &Filter::default()).await.unwrap().found;
+    assert_eq!((impact.failures, impact.ended_well), (2, 0), "it failed again");
+}
+
 /// As another tool tells of a call over HTTP.
 fn called(trace: u64, id: u64, parent: u64, route: &str) -> Span {
     let span = span(trace, id, Some(parent)).attribute("http.request.method", "GET");

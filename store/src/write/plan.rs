@@ -155,7 +155,13 @@ impl Placing<'_> {
 /// that is part of them, a failed one first.
 fn traces(run: &Run, head: &Card, records: &[Card]) -> BTreeMap<String, Card> {
     let key = |trace: &str| bounded(trace).into_owned();
-    let mut traces = BTreeMap::from([(head.trace_id.clone(), head.clone())]);
+    let mut own = head.clone();
+    if !own.failed() {
+        // A batch that failed in part says nothing itself.
+        let failed = records.iter().find(|record| record.failed() && record.trace_id == head.trace_id);
+        own.error = failed.and_then(|record| record.error.clone());
+    }
+    let mut traces = BTreeMap::from([(head.trace_id.clone(), own)]);
     for record in records.iter().filter(|record| record.trace_id != head.trace_id) {
         let told = traces.entry(record.trace_id.clone()).or_insert_with(|| record.clone());
         if !told.failed() && record.failed() {
