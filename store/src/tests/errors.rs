@@ -72,6 +72,13 @@ async fn hours_that_were_counted_and_failures_tell_the_same() {
         }
     }
     assert!(told > 100, "{told}");
+    // Whole hours are counted; of each error its example is read. Failure by failure, each of three functions is asked.
+    let whole = Window::new(hour - 5 * HOUR, hour - 1);
+    let days = whole.with_before().days().count() as u64;
+    let counted = reader.errors(whole, &Filter::default()).await.unwrap();
+    assert_eq!(counted.requests, 16 * days + counted.found.len() as u64);
+    let read = reader.errors(whole, &each(&Filter::default())).await.unwrap();
+    assert_eq!(read.requests, 16 * days + 3 * 4 * days);
     let all = reader.errors(Window::new(NOW - 3 * DAY, NOW), &Filter::default()).await.unwrap().found;
     assert_eq!(all.iter().map(|group| group.count).sum::<u64>(), 600);
     assert!(all.iter().all(|group| group.builds.len() > 2 && group.before == 0), "{all:?}");
