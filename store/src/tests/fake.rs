@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -50,10 +51,13 @@ impl HttpClient for Fake {
 }
 
 pub(super) fn store(fake: &Fake) -> Store {
+    // All clients of a process share what they may ask again: a test that is refused would take it from another.
+    let own = RetryPartition::custom("fake").token_bucket(TokenBucket::default()).build();
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::for_tests())
+        .retry_partition(own)
         .http_client(fake.clone());
     Store::new(Client::from_conf(config.build()), TABLE)
 }
