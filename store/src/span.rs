@@ -154,6 +154,11 @@ impl Span {
         self.source().is_some() && self.invocation_id().is_none()
     }
 
+    /// Whether it had not ended when it was last heard of.
+    pub fn is_open(&self) -> bool {
+        self.attribute("throughline.partial") == Some("true")
+    }
+
     /// Whether this is one record of the batch that the invocation `outer` was given.
     pub fn is_record_of(&self, outer: &Self) -> bool {
         self.is_record() && self.function == outer.function && self.source() == outer.source()

@@ -26,6 +26,7 @@ mod search;
 mod summary;
 mod traces;
 mod transaction;
+mod verdicts;
 
 use aws_sdk_dynamodb::Client;
 use serde::Serialize;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::ask::Ask;
 use super::joined::{Known, Whole};
 use super::joins::Join;
-use super::{Answer, Effort, Reader};
+use super::{Answer, Effort, Reader, verdicts};
 use crate::Error;
 use crate::item::{Item, by_partition, unpack, unpacked_bytes};
 use crate::run::Card;
@@ -135,7 +135,8 @@ impl Gathering {
     }
 
     /// What of it all is part of this transaction: of a batch of several senders only what is this one's.
-    fn transaction(self) -> Transaction {
+    fn transaction(mut self) -> Transaction {
+        verdicts::tell(self.cards.values_mut(), self.spans.values_mut());
         let strangers = self.strangers();
         let kept = |span: &Span| {
             let head = span

@@ -23,6 +23,7 @@ mod shop;
 mod template;
 mod throttled;
 mod traffic;
+mod verdicts;
 mod wire;
 
 use std::collections::HashMap;

@@ -29,8 +29,12 @@ impl Cards {
         let head = card(run.head()?);
         let mut records: Vec<Card> = run.records().map(card).collect();
         // A run that failed as a whole, for it was killed or answered nothing, gets all of its records again: each failed.
-        if !records.iter().any(Card::failed) {
-            records.iter_mut().for_each(|record| record.error.clone_from(&head.error));
+        // Where some have failed by themselves, so did those that it was at when it was killed.
+        let is_whole = !records.iter().any(Card::failed);
+        for (record, span) in records.iter_mut().zip(run.records()) {
+            if record.error.is_none() && (is_whole || span.is_open()) {
+                record.error.clone_from(&head.error);
+            }
         }
         Some(Self { head, records })
     }

@@ -1,0 +1,100 @@
+//! Failures that those whom they hit could not tell.
+
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::trace::v1::Span;
+
+use super::*;
+use crate::testing::{Told as _, invocation, otlp, span};
+use crate::{Failure, Filter};
+
+const QUEUE: &str = "sqs payments";
+
+fn batch(id: u64) -> Span {
+    invocation(50, id, &format!("r-{id}")).attribute("throughline.source", QUEUE).link(1, 90).link(2, 90)
+}
+
+/// A record of batch `of` that is its sender's child.
+fn record(trace: u64, id: u64, of: u64) -> Span {
+    let record = span(trace, id, Some(90)).attribute("throughline.source", QUEUE).link(50, of);
+    record.attribute("throughline.entry", "http POST /orders").attribute("user.id", &format!("u-{trace}"))
+}
+
+/// What the spans and the runs of a transaction tell of failures.
+async fn told(table: &Table, asked: u64) -> (Vec<String>, Vec<String>) {
+    let found = table.reader().transaction(&trace(asked)).await.unwrap().found;
+    let kind = |kind: Option<&str>| kind.unwrap_or("ok").to_owned();
+    let of_span = |span: &crate::span::Span| {
+        let error = span.error().and(span.attribute("error.type"));
+        format!("{} {}", &span.span_id[14..], kind(error))
+    };
+    let of_run = |run: &crate::Card| kind(run.error.as_ref().map(|error| error.kind.as_str()));
+    (found.spans.iter().map(of_span).collect(), found.runs.iter().map(of_run).collect())
+}
+
+#[tokio::test]
+async fn a_killed_invocation_fails_with_all_of_its_records() {
+    let table = Table::new().await;
+    let sent = otlp("api", [invocation(1, 0x90, "r-1"), span(1, 90, Some(0x90))]);
+    table.write(sent).await;
+    let killed = batch(0x50).failed("Sandbox.Timedout", "timed out after 1.00 s");
+    let call = span(1, 0x61, Some(0x60)).attribute("throughline.partial", "true");
+    table.write(otlp("worker", [killed, record(1, 0x60, 0x50), record(2, 0x62, 0x50), call])).await;
+    // The next attempt goes well.
+    table.write(otlp("worker", [batch(0x51), record(1, 0x63, 0x51)])).await;
+
+    let (spans, runs) = told(&table, 1).await;
+    assert_eq!(
+        spans,
+        ["50 Sandbox.Timedout", "51 ok", "5a ok", "60 Sandbox.Timedout", "61 ok", "63 ok", "90 ok"]
+    );
+    assert_eq!(runs, ["Sandbox.Timedout", "ok", "ok"]);
+}
+
+#[tokio::test]
+async fn where_some_have_failed_by_themselves_so_did_what_was_not_done() {
+    let table = Table::new().await;
+    let killed = batch(0x50).failed("Runtime.ExitError", "exit status 1");
+    let refused = record(1, 0x60, 0x50).failed("Refused", "no");
+    let open = record(2, 0x62, 0x50).attribute("throughline.partial", "true");
+    table.write(otlp("worker", [killed, refused, open, record(3, 0x63, 0x50)])).await;
+    let mut all = Vec::new();
+    for asked in 1..=3 {
+        all.extend(told(&table, asked).await.0.into_iter().filter(|span| !span.starts_with("50")));
+    }
+    assert_eq!(all, ["60 Refused", "62 Runtime.ExitError", "63 ok"]);
+    let impact = table.reader().impact("worker", LAST_HOUR, &Filter::default()).await.unwrap().found;
+    let users: Vec<_> = impact.top_users.iter().map(|hit| hit.user.as_str()).collect();
+    assert_eq!(users, ["u-1", "u-2"], "and the same is counted");
+}
+
+/// The extension hears of some ends only after the spans have left.
+#[tokio::test]
+async fn what_the_platform_told_later_is_told_of_the_run() {
+    let table = Table::new().await;
+    let head = invocation(1, 0x50, "r-1").attribute("throughline.source", QUEUE);
+    let record = span(1, 0x51, Some(0x50)).attribute("throughline.source", QUEUE);
+    table.write(otlp("worker", [head, record])).await;
+    let mut later = otlp("worker", [span(1, 0x70, Some(0x50)).failed("Runtime.ExitError", "exit status 1")]);
+    later.resource_spans[0].scope_spans[0].scope = Some(InstrumentationScope {
+        name: "throughline-extension".into(),
+        ..InstrumentationScope::default()
+    });
+    table.write(later).await;
+
+    let found = table.reader().transaction(&trace(1)).await.unwrap().found;
+    let failure = Failure { kind: "Runtime.ExitError".into(), message: "exit status 1".into() };
+    assert_eq!(found.runs.iter().map(|run| run.error.clone()).collect::<Vec<_>>(), [Some(failure)]);
+    assert!(found.spans.iter().all(|span| span.error() == Some("exit status 1")), "{:?}", found.spans);
+}
+
+/// One that reads the queue that it writes to.
+#[tokio::test]
+async fn a_sender_that_failed_is_no_verdict_on_what_it_sent() {
+    let table = Table::new().await;
+    let sender = invocation(1, 0x50, "r-1").attribute("throughline.source", QUEUE).failed("Late", "too late");
+    table.write(otlp("worker", [sender])).await;
+    let head = invocation(1, 0x60, "r-2").child_of(0x50).attribute("throughline.source", QUEUE);
+    let record = span(1, 0x61, Some(0x50)).attribute("throughline.source", QUEUE).link(1, 0x60);
+    table.write(otlp("worker", [head.at(NOW + 9, 1), record.at(NOW + 9, 1)])).await;
+    assert_eq!(told(&table, 1).await.0, ["50 Late", "60 ok", "61 ok"]);
+}
