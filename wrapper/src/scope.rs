@@ -99,9 +99,9 @@ impl Scope {
         if set {
             self.debug_when(key, value);
         }
-        if set && key == Baggage::DRY_RUN {
+        if set && let Some((_, attribute)) = Baggage::MARKS.into_iter().find(|(mark, _)| *mark == key) {
             self.with_span(|span| {
-                span.set("throughline.dry_run", true);
+                span.set(attribute, true);
                 self.write_down(span);
             });
         }

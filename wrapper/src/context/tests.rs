@@ -70,7 +70,7 @@ fn a_record_has_its_senders_entry_user_and_count_and_the_next_its_own() {
 
 #[test]
 fn marks_and_what_is_ours_are_not_for_set_baggage() {
-    let (_invocation, scope) = open("{}");
+    let (invocation, scope) = open("{}");
     scope.enter(|| {
         for key in ["correlation.id", "throughline.debug", "throughline.hops", "throughline.anything", "a b"]
         {
@@ -82,6 +82,26 @@ fn marks_and_what_is_ours_are_not_for_set_baggage() {
     });
     let header = scope.baggage().header().unwrap();
     assert!(header.contains("throughline.debug=true,throughline.dry-run=true"), "{header}");
+    let span = close(&invocation).remove(0);
+    let marks = ["throughline.debug", "throughline.dry_run"]
+        .map(|name| span.attributes.iter().any(|a| a.key == name));
+    assert_eq!(marks, [true, true], "by which they are found: {:?}", span.attributes);
+}
+
+#[test]
+fn a_mark_that_came_along_is_on_the_record_that_it_came_with() {
+    let event = r#"{"Records":[
+        {"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:e:1:q","messageId":"m-1","messageAttributes":{
+            "baggage":{"stringValue":"throughline.debug=true"},
+            "traceparent":{"stringValue":"00-00000000000000000000000000000007-0000000000000001-01"}}},
+        {"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:e:1:q","messageId":"m-2"}]}"#;
+    let (invocation, scope) = open(event);
+    ["m-1", "m-2"].into_iter().for_each(|id| invocation.open_record(id, &scope).end_record());
+    let is_marked = |span: &opentelemetry_proto::tonic::trace::v1::Span| {
+        span.attributes.iter().any(|a| a.key == "throughline.debug")
+    };
+    let marked: Vec<bool> = close(&invocation).iter().map(is_marked).collect();
+    assert_eq!(marked, [true, false, false]);
 }
 
 #[test]

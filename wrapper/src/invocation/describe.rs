@@ -55,8 +55,8 @@ pub(super) fn describe_baggage(span: &mut Span, baggage: &Baggage, settings: &Se
         span.set(key, settings.keys.id(value));
     }
     settings.loop_guard.mark(span, baggage.hops());
-    if baggage.marked(Baggage::DRY_RUN) {
-        span.set("throughline.dry_run", true);
+    for (_, attribute) in Baggage::MARKS.into_iter().filter(|(mark, _)| baggage.marked(mark)) {
+        span.set(attribute, true);
     }
 }
 

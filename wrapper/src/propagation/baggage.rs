@@ -80,6 +80,9 @@ impl Baggage {
     pub(crate) const DEBUG: &str = "throughline.debug";
     /// Key of the mark of a transaction that changes nothing.
     pub(crate) const DRY_RUN: &str = "throughline.dry-run";
+    /// The marks, and the attributes of spans of which they are told.
+    pub(crate) const MARKS: [(&str, &str); 2] =
+        [(Self::DEBUG, "throughline.debug"), (Self::DRY_RUN, "throughline.dry_run")];
     /// Key of the user on whose behalf the transaction runs.
     pub(crate) const USER_ID: &str = "user.id";
     /// Key of the mark of a user who is none.
