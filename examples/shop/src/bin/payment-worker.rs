@@ -7,8 +7,35 @@ use http::{Method, Response};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use throughline::dry_run;
 use throughline_shop::{
-    Charge, Email, Order, Provider, clients, fail_if_asked, has_bug, order_of, receives, setting,
+    AskedToFail, Charge, Email, MessageError, Order, Provider, ProviderError, clients, fail_if_asked,
+    has_bug, order_of, receives, setting,
 };
+
+/// Why an order was not paid. Its name is what failures are counted by, so it is an error of its own and no boxed one.
+#[derive(Debug, thiserror::Error)]
+enum PaymentError {
+    /// The message holds no order.
+    #[error("the order cannot be read")]
+    Unreadable(#[from] MessageError),
+    /// The user's id has no number.
+    #[error("the number of user {user_id}")]
+    UserNumber { user_id: String, source: std::num::ParseIntError },
+    /// Nobody has said how much customers on that plan may owe.
+    #[error("no credit limit is set for plan {0}")]
+    NoCreditLimit(String),
+    /// The payment provider took no money.
+    #[error("not charged")]
+    NotCharged(#[from] ProviderError),
+    /// The money was taken, and the table does not know.
+    #[error("charged, but not stored")]
+    NotStored(#[source] Error),
+    /// The customer hears nothing of it.
+    #[error("paid, but not confirmed")]
+    NotConfirmed(#[source] Error),
+    /// The fault that was asked for.
+    #[error(transparent)]
+    Asked(#[from] AskedToFail),
+}
 
 struct PaymentWorker {
     payments: Option<Provider>,
@@ -43,7 +70,7 @@ impl PaymentWorker {
     }
 
     /// Every step may run again: the charge has the order's id as its key, the table its order's row.
-    async fn pay(&self, message: SqsMessage) -> Result<(), Error> {
+    async fn pay(&self, message: SqsMessage) -> Result<(), PaymentError> {
         fail_if_asked("payment-worker")?;
         let order = order_of(message.body.as_deref())?;
         tracing::debug!(order_id = order.order_id, receives = receives(&message), "order to be paid");
@@ -60,12 +87,12 @@ impl PaymentWorker {
                 "instalments"
             );
         }
-        self.store(&order).await?;
-        self.confirm(&order).await
+        self.store(&order).await.map_err(PaymentError::NotStored)?;
+        self.confirm(&order).await.map_err(PaymentError::NotConfirmed)
     }
 
     #[tracing::instrument(skip_all, fields(order_id = order.order_id, amount_cents = order.total_cents))]
-    async fn charge(&self, order: &Order) -> Result<(), Error> {
+    async fn charge(&self, order: &Order) -> Result<(), ProviderError> {
         let Some(payments) = &self.payments else {
             tracing::info!("PAYMENT_PROVIDER_URL is not set: nothing is charged");
             return Ok(());
@@ -76,7 +103,7 @@ impl PaymentWorker {
         let mut more = if has_bug("eager-retries") { 2 } else { 0 };
         while let Err(error) = payments.post(&order.order_id, &charge).await {
             if more == 0 {
-                return Err(error.into());
+                return Err(error);
             }
             more -= 1;
         }
@@ -109,11 +136,11 @@ impl PaymentWorker {
 }
 
 /// The number of a user. The bug: a leading zero makes it octal, as in C, and 8 is no digit then.
-fn number_of(user_id: &str) -> Result<u32, Error> {
+fn number_of(user_id: &str) -> Result<u32, PaymentError> {
     let digits = user_id.trim_start_matches("u-");
     let radix = if digits.starts_with('0') { 8 } else { 10 };
     u32::from_str_radix(digits, radix)
-        .map_err(|error| format!("the number of user {user_id}: {error}").into())
+        .map_err(|source| PaymentError::UserNumber { user_id: user_id.to_owned(), source })
 }
 
 /// In how many parts `rest` is paid, `each` at a time. The bug: of less than 12 cents nothing is paid each time, and so
@@ -127,9 +154,9 @@ fn instalments(rest: u64, each: u64) -> u64 {
 }
 
 /// How much the customer may owe. The bug: the limits of enterprises are nowhere.
-fn credit_limit() -> Result<Option<u64>, Error> {
-    match throughline::context::baggage("account.plan").as_deref() {
-        Some("enterprise") => Err("no credit limit is set for plan enterprise".into()),
+fn credit_limit() -> Result<Option<u64>, PaymentError> {
+    match throughline::context::baggage("account.plan") {
+        Some(plan) if plan == "enterprise" => Err(PaymentError::NoCreditLimit(plan)),
         Some(_) => Ok(Some(50_000)),
         None => Ok(None),
     }

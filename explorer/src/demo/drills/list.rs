@@ -35,6 +35,7 @@ pub(super) const DRILLS: &[Drill] = &[
         symptom: Symptom::Failures,
         expected: Expected {
             function: "payment-worker",
+            error: "payment_worker::PaymentError",
             says: "402 Payment Required",
             upstream: "checkout-api",
             third_party: "fraud.localhost",
@@ -136,6 +137,7 @@ pub(super) const DRILLS: &[Drill] = &[
         symptom: Symptom::Failures,
         expected: Expected {
             function: "payment-worker",
+            error: "payment_worker::PaymentError",
             says: "the number of user u-0815: invalid digit found in string",
             build: super::BUILDS[1],
             users: &["u-0815"],
@@ -161,6 +163,7 @@ pub(super) const DRILLS: &[Drill] = &[
         symptom: Symptom::Failures,
         expected: Expected {
             function: "payment-worker",
+            error: "payment_worker::PaymentError",
             says: "503 Service Unavailable",
             third_party: "payments.localhost",
             users: &["u-0007", "u-1042"],
@@ -195,6 +198,7 @@ pub(super) const DRILLS: &[Drill] = &[
         symptom: Symptom::Failures,
         expected: Expected {
             function: "audit-trail",
+            error: "audit_trail::AuditError",
             says: "expected value",
             upstream: "fulfilment",
             users: &["u-0007", "u-1042", "u-2210"],
@@ -222,6 +226,7 @@ pub(super) const DRILLS: &[Drill] = &[
         symptom: Symptom::Failures,
         expected: Expected {
             function: "payment-worker",
+            error: "payment_worker::PaymentError",
             says: "no credit limit is set for plan enterprise",
             users: &["u-2210"],
             ..Expected::NOTHING
