@@ -209,8 +209,12 @@ pub(crate) fn open(path: &Path, missing: Missing) -> anyhow::Result<Database> {
     Database::new(text).map_err(|error| anyhow::anyhow!("{text}: {}", mended(&error.to_string())))
 }
 
-/// Whether this may be a store, or become one.
-fn check(path: &Path, missing: Missing) -> anyhow::Result<()> {
+/// Whether this may be a store, or become one: then it is a file, if an empty one.
+///
+/// # Errors
+///
+/// When it may not, or can't be made.
+pub(crate) fn check(path: &Path, missing: Missing) -> anyhow::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let told = path.display();
     let first = match beginning(path) {

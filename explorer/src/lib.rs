@@ -4,6 +4,7 @@
 pub mod ask;
 pub mod cli;
 pub mod cloud;
+mod columns;
 pub mod connection;
 pub mod demo;
 pub mod dev;

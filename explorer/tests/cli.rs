@@ -28,6 +28,27 @@ fn a_wrong_command_line_exits_2_and_says_why() {
 }
 
 #[test]
+fn where_a_demo_cannot_keep_its_store_is_told_before_anything_is_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.txt");
+    fs::write(&file, "no store").unwrap();
+    let file = file.to_str().unwrap();
+    for (arguments, why) in [
+        (&["demo", "--drill", "timeout", "--store", file][..], "is there already"),
+        (&["demo", "--store", file], "is no store"),
+        (&["demo", "--store", "/nowhere/at/all.db"], "/nowhere/at/all.db"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
+        // There is no cargo that could build.
+        let output = command.args(arguments).env("PATH", "").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_ne!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(said.contains(why) && !said.contains("building"), "{arguments:?} {said}");
+    }
+    assert_eq!(fs::read_to_string(file).unwrap(), "no store");
+}
+
+#[test]
 fn help_says_what_the_exit_status_means() {
     let output = throughline(&["demo", "--help"]);
     assert_eq!(output.status.code(), Some(0));

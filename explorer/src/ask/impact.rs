@@ -6,8 +6,9 @@ use throughline_store::{BuildRow, Card, Impact, Upstream};
 
 use super::filters::{Narrow, Reads};
 use super::table::{Column, Table, dim, plain, red};
-use super::words::{count, counted, cut, share, wrapped};
+use super::words::{count, counted, share};
 use super::{Asked, Common, Told, harmless, when};
+use crate::columns::{cut, wrapped};
 use crate::trace::{Style, trigger};
 
 /// How many users are named in one line.

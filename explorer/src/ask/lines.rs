@@ -1,8 +1,10 @@
 //! Log lines for people.
 
+use serde_json::{Map, Value};
 use throughline_store::log::LogLine;
 
-use super::words::{cut, harmless};
+use super::words::harmless;
+use crate::columns::{BETWEEN, Look, Piece, cut, flowed, padded, width};
 use crate::trace::Style;
 
 /// How bad a level is, from 1 to 6, by the names that programs give it.
@@ -15,6 +17,23 @@ const LEVELS: [&[&str]; 6] = [
     &["fatal", "critical", "panic", "emergency", "alert"],
 ];
 const ERROR: u8 = 5;
+/// What is to be done where lines were written and none are in the store.
+pub(super) const NOT_KEPT: &str = "none of their log lines is in the store: functions send them there from when THROUGHLINE_LOGS=on is set on them";
+/// Fields that are the same on all lines of a run, and told beside them or above.
+const SAME: [&str; 8] = [
+    "target",
+    "trace_id",
+    "span_id",
+    "request_id",
+    "requestId",
+    "correlation_id",
+    "correlation.id",
+    "user.id",
+];
+/// The columns of most levels.
+const LEVEL: usize = 5;
+/// What a line says is not cut to less to stand beside when it was said.
+const LEAST: usize = 24;
 
 pub(super) fn level(text: &str) -> Option<u8> {
     let is_of = |names: &&[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(text));
@@ -30,20 +49,52 @@ pub(super) fn is_bad(line: &LogLine) -> bool {
     severity(line) >= ERROR
 }
 
+/// A line as the function wrote it: of one of JSON its level, message and fields, any other as it is. `time` in
+/// nanoseconds since 1970.
+pub(super) fn read(original: &str, time: u64) -> LogLine {
+    let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(original) else {
+        return LogLine { time, message: original.to_owned(), ..LogLine::default() };
+    };
+    fields.remove("timestamp");
+    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let level = fields.remove("level").map(text);
+    let message = fields.remove("message").map(text).unwrap_or_default();
+    let attributes = fields.into_iter().map(|(name, value)| (name, text(value))).collect();
+    LogLine { time, level, message, attributes, ..LogLine::default() }
+}
+
 /// A line: when, how bad, what it says and its fields; as wide as the terminal unless all of it is asked for. `before`
-/// stands before what it says.
-pub(super) fn told(line: &LogLine, indent: &str, before: &str, style: Style, whole: bool) -> String {
-    let level = harmless(line.level.as_deref().unwrap_or_default());
+/// stands before what it says. In a narrow terminal what it says is on a line of its own.
+pub(super) fn told(
+    line: &LogLine,
+    indent: &str,
+    before: &[String],
+    style: Style,
+    whole: bool,
+) -> Vec<String> {
+    let level = padded(&harmless(line.level.as_deref().unwrap_or_default()), LEVEL);
     let mut said = line.message.trim_end().to_owned();
-    for (name, value) in &line.attributes {
+    for (name, value) in line.attributes.iter().filter(|(name, _)| whole || !SAME.contains(&name.as_str())) {
         said += &format!("  {name}={value}");
     }
-    let start = format!("{indent}{}  {level:<5}  {before}", clock(line.time));
-    let room = style.width.saturating_sub(start.chars().count()).max(20);
     // A line feed within a line is one of its words.
     let said = harmless(&said.replace('\n', " ⏎ "));
-    let said = if whole { said } else { cut(&said, room) };
-    if is_bad(line) { format!("{start}{}", style.red(&said)) } else { format!("{start}{said}") }
+    let look = if is_bad(line) { Style::red } else { Style::plain };
+    let start = [clock(line.time), level].into_iter().chain(before.iter().cloned());
+    let start: Vec<String> = start.collect();
+    let beside = format!("{indent}{}{BETWEEN}", start.join(BETWEEN));
+    let room = style.width.saturating_sub(width(&beside));
+    if whole || room >= LEAST.min(width(&said)) {
+        let said = if whole { said } else { cut(&said, room) };
+        return vec![format!("{beside}{}", look(style, &said))];
+    }
+    let start: Vec<Piece> =
+        start.into_iter().map(|text| (text.trim_end().to_owned(), Style::plain as Look)).collect();
+    let narrower = Style { width: style.width.saturating_sub(indent.len()), ..style };
+    let mut lines = flowed(&start, BETWEEN, narrower);
+    lines
+        .push(format!("{BETWEEN}{}", look(style, &cut(&said, narrower.width.saturating_sub(BETWEEN.len())))));
+    lines.into_iter().map(|line| format!("{indent}{line}")).collect()
 }
 
 /// The time of day to the millisecond.
@@ -66,15 +117,38 @@ mod tests {
             attributes: [("host".to_owned(), "mx1".to_owned())].into(),
             ..LogLine::default()
         };
-        let style = Style { width: 60, colour: false };
+        let told = |line: &LogLine, indent: &str, width, whole| {
+            told(line, indent, &[], Style { width, colour: false }, whole)
+        };
+        assert_eq!(told(&line, "  ", 60, false), ["  01:47:03.112  error  no ⏎ answer\u{fffd}[2J  host=mx1"]);
+        let line = LogLine { attributes: [("host".to_owned(), "mx1.example".to_owned())].into(), ..line };
+        assert_eq!(told(&line, "", 46, false), ["01:47:03.112  error  no ⏎ answer\u{fffd}[2J  host=mx…"]);
         assert_eq!(
-            told(&line, "  ", "", style, false),
-            "  01:47:03.112  error  no ⏎ answer\u{fffd}[2J  host=mx1"
+            told(&line, "  ", 30, false),
+            ["  01:47:03.112  error", "    no ⏎ answer\u{fffd}[2J  host=mx1…"]
         );
+        let long = LogLine { message: "x".repeat(99), ..line };
+        assert!(told(&long, "", 60, true)[0].len() > 99);
+    }
+
+    #[test]
+    fn a_line_of_json_is_read() {
+        let json = r#"{"timestamp":"2026-11-20T01:47:03Z","level":"DEBUG","message":"to be paid","target":"f","receives":2}"#;
+        let told = told(&read(json, 5_000_000), "", &[], Style { width: 60, colour: false }, false);
+        assert_eq!(told, ["00:00:00.005  DEBUG  to be paid  receives=2"]);
         assert_eq!(
-            told(&line, "", "", Style { width: 30, ..style }, false),
-            "01:47:03.112  error  no ⏎ answer\u{fffd}[2J  ho…"
+            read("no {json", 5),
+            LogLine { time: 5, message: "no {json".into(), ..LogLine::default() }
         );
-        assert!(told(&LogLine { message: "x".repeat(99), ..line }, "", "", style, true).len() > 99);
+    }
+
+    #[test]
+    fn what_stands_before_a_line_gives_way_too() {
+        let line = LogLine { message: "order to be paid".into(), ..LogLine::default() };
+        let before = ["payment-worker".to_owned(), "6b02be5d".to_owned()];
+        let told = |width| told(&line, "", &before, Style { width, colour: false }, false);
+        assert_eq!(told(64), ["00:00:00.000         payment-worker  6b02be5d  order to be paid"]);
+        assert_eq!(told(40), ["00:00:00.000  payment-worker  6b02be5d", "  order to be paid"]);
+        assert_eq!(told(30), ["00:00:00.000  payment-worker", "  6b02be5d", "  order to be paid"]);
     }
 }

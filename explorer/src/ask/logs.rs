@@ -9,11 +9,14 @@ use throughline_store::{Answer, Card};
 use super::filters::{Narrow, Reads};
 use super::words::{counted, harmless};
 use super::{ANSWER, Asked, Common, Told, lines, named, when};
+use crate::columns::{cut, padded, width, wrapped};
 
 /// How many runs the lines are read of, the newest, as the store's bound is.
 const MAX_RUNS: usize = 100;
 /// As much of a trace's id as tells it from others nearby.
 const SHORT: usize = 8;
+/// The columns of a function's name.
+const MAX_NAME: usize = 24;
 
 /// What `throughline logs` is asked for.
 #[derive(Debug, Clone, Args)]
@@ -57,6 +60,7 @@ impl Options {
         requests += logs.requests;
         let traces: BTreeMap<&str, &str> =
             runs.iter().map(|run| (run.request_id.as_str(), run.trace_id.as_str())).collect();
+        let kept = logs.found.len();
         let mut found: Vec<LogLine> = logs.found.into_iter().filter(|line| self.wants(line)).collect();
         for line in &mut found {
             let trace = line.request_id.as_deref().and_then(|request| traces.get(request));
@@ -67,16 +71,28 @@ impl Options {
         let answer = Answer { found, at_least, damaged, requests };
         let next = self.next(&runs, &answer.found, asked);
         let next: Vec<&str> = next.iter().map(String::as_str).collect();
+        let mut told = Vec::new();
         if answer.found.is_empty() {
             let read = counted(runs.len() as u64, "run", "runs");
-            return asked.tell(&answer, false, vec![format!("no such log lines: {read} looked at")], &next);
+            let why = match (runs.len(), kept) {
+                (0, _) => "no such runs, and so no log lines".to_owned(),
+                (_, 0) => format!("{read} found, and {}", lines::NOT_KEPT),
+                _ => {
+                    let kept = counted(kept as u64, "log line", "log lines");
+                    format!("no such log lines: none of the {kept} of {read}")
+                }
+            };
+            told.extend(wrapped(&why, asked.style.width));
         }
-        let mut told = Vec::new();
         if left_out > 0 {
             told.push(asked.style.dim(&format!("the newest {}: {left_out} more (--limit)", self.limit)));
         }
         told.extend(self.lines(&answer.found, asked));
-        asked.tell(&answer, true, told, &next)
+        let mut told = asked.tell(&answer, !answer.found.is_empty(), told, &next)?;
+        // So that programs too know why there are none.
+        told.json["runs"] = runs.len().into();
+        told.json["kept"] = kept.into();
+        Ok(told)
     }
 
     async fn of_transaction(&self, id: &str, asked: &Asked<'_>) -> anyhow::Result<Answer<Vec<Card>>> {
@@ -123,7 +139,7 @@ impl Options {
     }
 
     fn lines(&self, found: &[LogLine], asked: &Asked<'_>) -> Vec<String> {
-        let widest = found.iter().map(|line| line.function.chars().count()).max().unwrap_or_default().min(24);
+        let widest = found.iter().map(|line| width(&line.function)).max().unwrap_or_default().min(MAX_NAME);
         let mut told = Vec::new();
         let mut day = String::new();
         for line in found {
@@ -135,9 +151,9 @@ impl Options {
             }
             let trace = line.trace_id.as_deref().unwrap_or_default();
             let trace = trace.get(..SHORT).unwrap_or(trace);
-            let function: String = harmless(&line.function).chars().take(widest).collect();
-            let before = format!("{function:<widest$}  {trace:<SHORT$}  ");
-            told.push(lines::told(line, "", &before, asked.style, self.full));
+            let function = padded(&cut(&harmless(&line.function), widest), widest);
+            let before = [function, padded(trace, SHORT)];
+            told.extend(lines::told(line, "", &before, asked.style, self.full));
         }
         told
     }

@@ -29,11 +29,11 @@ use throughline_store::time::millis;
 use throughline_store::{Answer, Reader};
 
 pub(crate) use story::Story;
-pub(crate) use words::{counted, cut, harmless, harmless_json};
+pub(crate) use words::{counted, harmless, harmless_json};
 
+use crate::columns::{folded, wrapped};
 use crate::connection::{self, Connection, Missing};
 use crate::trace::Style;
-use words::wrapped;
 
 /// Where the help tells what an answer looks like.
 const ANSWER: &str = "Answer";
@@ -189,14 +189,16 @@ impl Asked<'_> {
         }
         let mut lines = lines;
         if answer.at_least {
-            lines.push(self.style.amber("there is more than could be read: all counts are \"at least\""));
+            let more = "there is more than could be read: all counts are \"at least\"";
+            lines.extend(wrapped(more, self.style.width).iter().map(|line| self.style.amber(line)));
         }
         let damaged = answer.damaged.len();
         if damaged > 0 {
             let told = counted(damaged as u64, "item could not be read", "items could not be read");
             lines.push(self.style.amber(&format!("{told}:")));
             let items = answer.damaged.iter().take(TOLD);
-            lines.extend(items.map(|item| harmless(&format!("  {}: {}", item.key, item.why))));
+            let items = items.map(|item| harmless(&format!("  {}: {}", item.key, item.why)));
+            lines.extend(items.flat_map(|item| folded(&item, self.style.width)));
         }
         lines.push(self.style.dim(&format!("next: {next}")));
         Ok(Told { is_found, text: lines.join("\n") + "\n", json })

@@ -1,15 +1,13 @@
 //! Tables that fit the terminal.
 
-use console::measure_text_width;
-
-use super::words::{cut, harmless};
+use super::words::harmless;
+use crate::columns::{BETWEEN, cut, padded, padded_left, width};
 use crate::trace::Style;
 
 /// What no column is made narrower than.
 const NARROWEST: usize = 6;
 /// Columns that may be left out are, before any text is made narrower than this.
 const COMFORTABLE: usize = 12;
-const BETWEEN: &str = "  ";
 
 /// A text, and how it looks.
 pub(crate) type Cell = (String, Look);
@@ -108,25 +106,21 @@ impl Table {
         lines
     }
 
-    fn set(&self, text: &str, look: Look, at: usize, width: usize, style: Style) -> String {
-        let text = cut(text, width);
-        let blanks = " ".repeat(width.saturating_sub(measure_text_width(&text)));
+    fn set(&self, text: &str, look: Look, at: usize, room: usize, style: Style) -> String {
+        let text = cut(text, room);
         let text = match look {
             Look::Plain => text,
             Look::Red => style.red(&text),
             Look::Amber => style.amber(&text),
             Look::Dim => style.dim(&text),
         };
-        if matches!(self.columns[at], Column::Number(_)) {
-            format!("{blanks}{text}")
-        } else {
-            format!("{text}{blanks}")
-        }
+        let is_number = matches!(self.columns[at], Column::Number(_));
+        if is_number { padded_left(&text, room) } else { padded(&text, room) }
     }
 
     /// How wide a column is if nothing is cut.
     fn widest(&self, at: usize) -> usize {
-        let cells = self.rows.iter().filter_map(|row| Some(measure_text_width(&row.get(at)?.0)));
+        let cells = self.rows.iter().filter_map(|row| Some(width(&row.get(at)?.0)));
         cells.max().unwrap_or_default().max(self.columns[at].name().chars().count())
     }
 

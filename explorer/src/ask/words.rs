@@ -1,7 +1,5 @@
 //! Words for people: times, counts, ids; and texts of others, which may hold anything.
 
-use console::measure_text_width;
-
 /// What a terminal must not be sent: control characters (and with them all escapes), and what turns the direction of a
 /// line or breaks it. Each becomes a `�`, so that one sees that something was there.
 #[must_use]
@@ -23,38 +21,6 @@ pub(crate) fn harmless_json(json: &str) -> String {
         if harms(c) { safe += &format!("\\u{:04x}", u32::from(c)) } else { safe.push(c) }
     }
     safe
-}
-
-/// As many columns as there is room for.
-pub(crate) fn cut(text: &str, width: usize) -> String {
-    if measure_text_width(text) <= width {
-        return text.to_owned();
-    }
-    let mut kept = String::new();
-    for c in text.chars() {
-        kept.push(c);
-        if measure_text_width(&kept) >= width {
-            kept.pop();
-            break;
-        }
-    }
-    kept.push('…');
-    kept
-}
-
-/// Lines of words that fit; a word that is longer than a line stays whole, for it may be copied.
-pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if measure_text_width(line) + 1 + measure_text_width(word) <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 /// `1,204`.
@@ -147,8 +113,5 @@ mod tests {
             ["", "new", "=", "↑12%", "↓8%", "↑3.2×", "↓100%"]
         );
         assert_eq!([0.0, 0.033, 2.04, 1204.4].map(rate), ["0.0", "0.03", "2.0", "1,204"]);
-        assert_eq!(cut("abcdef", 4), "abc…");
-        assert_eq!(cut("abcd", 4), "abcd");
-        assert_eq!(wrapped("a bc  def ghijkl", 6), ["a bc ", "def", "ghijkl"]);
     }
 }

@@ -20,12 +20,13 @@ mod shop;
 mod stored;
 mod stories;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 
+use crate::connection::{self, Missing};
 use crate::trace::Style;
 use fault::Fault;
 use ledger::Ledger;
@@ -95,8 +96,12 @@ impl Options {
 ///
 /// # Errors
 ///
-/// When something cannot be built or started.
+/// When something cannot be built or started, or the store's file is none, or of a drill one already.
 pub async fn run(options: &Options) -> anyhow::Result<bool> {
+    // Before anything is built, for that may take minutes.
+    if let Some(file) = &options.store {
+        check_store(file, options.drill.is_some())?;
+    }
     let progress = Progress::new(options.logs);
     let binaries = binaries::build(&progress).await?;
     if let Some(drill) = &options.drill {
@@ -141,6 +146,17 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
     };
     crate::stdout::tell(&text)?;
     Ok(report.is_whole())
+}
+
+/// Whether what is told can be kept in this file. A drill needs a new one.
+fn check_store(file: &Path, is_drill: bool) -> anyhow::Result<()> {
+    if is_drill && std::fs::metadata(file).is_ok_and(|file| file.len() > 0) {
+        bail!(
+            "{}: is there already, and a drill is found best in a store of its own: remove it",
+            file.display()
+        );
+    }
+    connection::check(file, Missing::Make)
 }
 
 /// Waits until nothing is under way any more, as long as is allowed.

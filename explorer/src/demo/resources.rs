@@ -55,6 +55,8 @@ pub(super) fn environment(
             ("THROUGHLINE_STORE_TABLE", &local.store.table),
             // Each order is looked at when its last function is done.
             ("THROUGHLINE_FLUSH", "end"),
+            // What the functions say is in the answers too.
+            ("THROUGHLINE_LOGS", "on"),
             // What is shown is what the orders did.
             ("THROUGHLINE_PHASES", "off"),
             // Every sandbox shares our network: any free port, told by the port file.

@@ -10,7 +10,8 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as O
 use throughline_store::span::Span;
 use throughline_store::time::believable;
 
-use crate::ask::{cut, harmless, when};
+use crate::ask::{harmless, when};
+use crate::columns::cut;
 use crate::trace::{Style, duration, trigger};
 
 /// The columns of a name, and of what an error says. All of it is told by `throughline trace`.

@@ -11,13 +11,13 @@ use throughline_recorder::{Opened, Recording};
 
 use super::so_far;
 use crate::ask::harmless;
-use crate::trace::{Row, Span, Style, duration, paint, trigger};
+use crate::columns::cut;
+use crate::trace::{NOT_ENDED, Row, Span, Style, duration, paint, trigger};
 
 /// Debug lines shown; the last are the nearest to the end.
 const LINES: usize = 16;
 /// Columns of branches; what lies deeper stands in the same column.
 const DEEPEST: usize = 96;
-const NOT_ENDED: &str = "not ended";
 
 /// What a recorder says.
 pub(super) struct Story {
@@ -47,7 +47,12 @@ impl Story {
             let _ = writeln!(text, "{}", style.amber(&full));
         }
         if let Some(event) = self.recording.event() {
-            let _ = writeln!(text, "{}  {}", style.dim("event"), fit(event, style.width.saturating_sub(7)));
+            let _ = writeln!(
+                text,
+                "{}  {}",
+                style.dim("event"),
+                cut(&shown(event), style.width.saturating_sub(7))
+            );
         }
         let lines = self.recording.lines();
         let skipped = lines.len().saturating_sub(LINES);
@@ -55,7 +60,7 @@ impl Story {
             let _ = writeln!(text, "{}  {skipped} lines before these", style.dim("log  "));
         }
         for line in &lines[skipped..] {
-            let line = fit(&log_line(line), style.width.saturating_sub(7));
+            let line = cut(&shown(&log_line(line)), style.width.saturating_sub(7));
             let _ = writeln!(text, "{}  {line}", style.dim("log  "));
         }
         let all = format!("all of it as OTLP: throughline recorder --json {}", self.path.display());
@@ -73,7 +78,7 @@ impl Story {
         if let Some(invocation) = invocation {
             title.push(format!("began {}", rfc3339(UNIX_EPOCH + Duration::from_nanos(invocation.start))));
             // Ended and not handed over: its process was killed in between.
-            title.push(match is_open(invocation) {
+            title.push(match invocation.is_open() {
                 true => {
                     style.red(&format!("not ended, last heard of after {}", duration(invocation.millis())))
                 }
@@ -148,14 +153,10 @@ fn row(span: &Span, branch: String, start: u64) -> Row {
         waited: span.attribute("throughline.queue_time_ms").and_then(|ms| ms.parse().ok()),
         start: span.start.saturating_sub(start) as f64 / 1e6,
         millis: span.millis(),
-        note: is_open(span).then(|| NOT_ENDED.to_owned()),
+        note: span.is_open().then(|| NOT_ENDED.to_owned()),
         error: span.error().map(shown),
         is_call: span.source().is_none(),
     }
-}
-
-fn is_open(span: &Span) -> bool {
-    span.attribute("throughline.partial") == Some("true")
 }
 
 /// A line of JSON as time of day, level, message, and what the program added; any other as it is.
@@ -178,15 +179,6 @@ fn log_line(line: &str) -> String {
     words.extend(members.iter().map(|(key, value)| format!("{key}={value}")));
     words.retain(|word| !word.is_empty());
     words.join(" ")
-}
-
-/// One line that fits.
-fn fit(text: &str, width: usize) -> String {
-    let mut line: String = text.chars().take(width + 1).collect();
-    if line.chars().count() > width {
-        line = text.chars().take(width.saturating_sub(1)).chain(['…']).collect();
-    }
-    shown(&line)
 }
 
 /// On one line, and harmless: what is in an event is anybody's.

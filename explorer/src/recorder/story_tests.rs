@@ -104,14 +104,6 @@ fn parents_in_a_ring_and_ones_without_end_are_drawn_or_left_out() {
 }
 
 #[test]
-fn a_line_that_does_not_fit_says_so() {
-    assert_eq!(
-        [fit("abcde", 5), fit("abcdef", 5), fit("äöü", 2), fit("a\nb", 5)],
-        ["abcde", "abcd…", "ä…", "a b"]
-    );
-}
-
-#[test]
 fn nothing_turns_the_direction_of_a_line() {
-    assert_eq!(fit("a\u{202e}b\u{1b}[2J", 9), "a\u{fffd}b [2J");
+    assert_eq!(shown("a\u{202e}b\u{1b}[2J\nc"), "a\u{fffd}b [2J c");
 }

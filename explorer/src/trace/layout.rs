@@ -8,6 +8,9 @@ use super::hop::via;
 use super::transaction::{Key, key};
 use super::{Span, Transaction};
 
+/// What is said of a call that had not ended when its function was stopped.
+pub const NOT_ENDED: &str = "not ended";
+
 /// One row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -215,6 +218,9 @@ impl<'a> Layout<'a> {
         });
         let notes = is_orphan.then(|| "its parent is missing".to_owned()).into_iter();
         let notes = notes.chain(self.transaction.notes.get(&span.span_id).cloned());
+        // Of a run that was stopped the error says so.
+        let is_open = span.is_open() && span.error().is_none();
+        let notes = notes.chain(is_open.then(|| NOT_ENDED.to_owned()));
         let notes = notes.chain(kept_back(span).map(str::to_owned)).chain(cold).chain(swallowed);
         Row {
             branch,

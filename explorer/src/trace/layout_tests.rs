@@ -118,6 +118,17 @@ fn what_a_dry_run_keeps_back_is_shown() {
     assert_eq!(notes, [None, Some("dry run: stubbed"), Some("dry run: refused"), None]);
 }
 
+#[test]
+fn what_a_function_was_at_when_it_was_stopped_is_told() {
+    let open = |span: Span| span.with("throughline.partial", "true");
+    let spans = vec![
+        open(span("t", "1", None, "f").triggered_by("sqs q")).failed("timed out"),
+        span("t", "2", Some("1"), "f").named("GET"),
+        open(span("t", "3", Some("1"), "f").named("POST")),
+    ];
+    assert_eq!(told(spans, vec![]), ["└─ f ✗ timed out", "   ├─ GET", "   └─ POST [not ended]"]);
+}
+
 /// A batch of another trace has spans below it there. Its ids are that trace's own.
 #[test]
 fn ids_that_two_traces_share_are_told_apart() {

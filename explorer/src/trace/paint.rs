@@ -4,11 +4,25 @@ use std::io::IsTerminal;
 
 use super::Row;
 use crate::ask::harmless;
+use crate::columns::{BETWEEN, Look, Piece, cut, flowed, padded, padded_left, width};
 
 const MIN_BAR: usize = 8;
 const MAX_BAR: usize = 28;
-/// Columns for which a bar makes room.
-const MAX_SUFFIX: usize = 40;
+const GOOD_BAR: usize = 12;
+/// Columns of what is said of a row: for so many a bar makes room, for fewer where it is no good bar else; and with still
+/// fewer it stands below.
+const MAX_SUFFIX: usize = 44;
+const SHORT_SUFFIX: usize = 32;
+const MIN_SUFFIX: usize = 20;
+/// The most of it: the details tell all.
+const MAX_SAID: usize = 240;
+/// What a name is not cut below, where branches can be instead.
+const MIN_LABEL: usize = 12;
+const MIN_DURATION: usize = 7;
+/// The columns of a level of the tree.
+const LEVEL: usize = 3;
+/// Terminals are not narrower.
+const NARROWEST: usize = 20;
 
 /// How lines are drawn.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +41,7 @@ impl Style {
         // Shells that pipe to a pager may say how wide that is.
         let said = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|width| (20..=1000).contains(width));
         let width = if is_terminal { console::Term::stdout().size().1.into() } else { said().unwrap_or(120) };
-        Self { width, colour: is_terminal && !no_color }
+        Self { width: width.max(NARROWEST), colour: is_terminal && !no_color }
     }
 
     /// Red: only for failure.
@@ -55,6 +69,11 @@ impl Style {
         self.sgr("2", text)
     }
 
+    /// As it is.
+    pub fn plain(self, text: &str) -> String {
+        text.to_owned()
+    }
+
     fn sgr(self, code: &str, text: &str) -> String {
         if self.colour && !text.trim().is_empty() {
             format!("\x1b[{code}m{text}\x1b[0m")
@@ -64,7 +83,7 @@ impl Style {
     }
 }
 
-/// The rows as lines. What functions wrote is made harmless.
+/// The rows as lines, none wider than the terminal. What functions wrote is made harmless.
 pub fn paint(rows: &[Row], style: Style) -> Vec<String> {
     let safe = |row: &Row| Row {
         label: harmless(&row.label),
@@ -73,49 +92,129 @@ pub fn paint(rows: &[Row], style: Style) -> Vec<String> {
         error: row.error.as_deref().map(first_line),
         ..row.clone()
     };
-    let rows: &[Row] = &rows.iter().map(safe).collect::<Vec<_>>();
-    let name_width = widest(rows, |row| row.branch.chars().count() + row.label.chars().count());
-    let trigger_width = widest(rows, |row| row.trigger.chars().count());
-    let waited: Vec<String> = rows.iter().map(|row| row.waited.map_or(String::new(), waited)).collect();
-    let waited_width = waited.iter().map(|text| text.chars().count()).max().unwrap_or_default();
-    let end = rows.iter().map(|row| row.start + row.millis).fold(0.0, f64::max);
-    // Name, trigger, wait and duration, with two blanks after each.
-    let fixed = name_width + trigger_width + waited_width + DURATION_WIDTH + 8;
-    let said = widest(rows, |row| suffix(row).chars().count()).min(MAX_SUFFIX);
-    let room = style.width.saturating_sub(fixed + 2 + said).min(MAX_BAR);
-    let bar_width = if room >= MIN_BAR { room } else { 0 };
+    let mut rows: Vec<Row> = rows.iter().map(safe).collect();
+    let table = Table::of(&mut rows, style);
+    rows.iter().flat_map(|row| table.lines(row)).collect()
+}
 
-    let lines = rows.iter().zip(&waited).map(|(row, waited)| {
-        let name = pad(&row.label, name_width - row.branch.chars().count());
-        let name = match (row.is_call, row.error.is_some()) {
+/// How wide the columns are. In a narrow terminal name, duration and bar are alone in their line, and what else is told
+/// of a row stands below.
+struct Table {
+    style: Style,
+    name: usize,
+    /// Of the trigger and of the wait, where they stand beside the name.
+    beside: Option<[usize; 2]>,
+    duration: usize,
+    bar: usize,
+    /// When the last row ends, in milliseconds.
+    end: f64,
+}
+
+impl Table {
+    /// Finds out. Where there is no room for them, branches are made shorter.
+    fn of(rows: &mut [Row], style: Style) -> Self {
+        let name = |rows: &[Row]| widest(rows, |row| width(&row.branch) + width(&row.label));
+        let trigger = widest(rows, |row| width(&row.trigger));
+        let waited = widest(rows, |row| width(&waited(row)));
+        let said = widest(rows, |row| width(&suffix(row)));
+        let duration = widest(rows, |row| width(&duration(row.millis))).max(MIN_DURATION);
+        let end = rows.iter().map(|row| row.start + row.millis).fold(0.0, f64::max);
+        let mut table =
+            Self { style, name: name(rows), beside: Some([trigger, waited]), duration, bar: 0, end };
+
+        let of_suffix = |most: usize| if said > 0 { BETWEEN.len() + said.min(most) } else { 0 };
+        if table.taken() + of_suffix(MIN_SUFFIX) <= style.width {
+            let bar = |suffix: usize| bar_in(style.width.saturating_sub(table.taken() + of_suffix(suffix)));
+            let long = Some(bar(MAX_SUFFIX)).filter(|bar| *bar >= GOOD_BAR);
+            table.bar = long.unwrap_or_else(|| bar(SHORT_SUFFIX));
+            return table;
+        }
+        table.beside = None;
+        if table.taken() + BETWEEN.len() + MIN_BAR > style.width {
+            let room = style.width.saturating_sub(BETWEEN.len() + duration);
+            rows.iter_mut().for_each(|row| row.branch = shorter(&row.branch, room.saturating_sub(MIN_LABEL)));
+            table.name = name(rows).min(room);
+        }
+        table.bar = bar_in(style.width.saturating_sub(table.taken()));
+        table
+    }
+
+    /// The columns before the bar.
+    fn taken(&self) -> usize {
+        let columns = [self.name, self.duration].into_iter().chain(self.beside.into_iter().flatten());
+        let used: Vec<usize> = columns.filter(|width| *width > 0).collect();
+        used.iter().sum::<usize>() + BETWEEN.len() * used.len().saturating_sub(1)
+    }
+
+    fn lines(&self, row: &Row) -> Vec<String> {
+        let style = self.style;
+        let failed = row.error.is_some();
+        let room = self.name.saturating_sub(width(&row.branch));
+        let name = padded(&cut(&row.label, room), room);
+        let name = match (row.is_call, failed) {
             (_, true) => style.red(&name),
             (true, _) => style.dim(&name),
             (false, _) => style.bold(&name),
         };
-        let mut line = format!(
-            "{}{name}  {}  {}  {}",
-            style.dim(&row.branch),
-            pad(&row.trigger, trigger_width),
-            style.dim(&pad(waited, waited_width)),
-            pad_left(&duration(row.millis), DURATION_WIDTH),
-        );
-        if bar_width > 0 {
-            let bar = bar(row, end, bar_width);
-            let bar = if row.error.is_some() { style.red(&bar) } else { style.dim(&bar) };
-            line = format!("{line}  {bar}");
+        let mut line = format!("{}{name}", style.dim(&row.branch));
+        let [trigger, waits] = self.beside.unwrap_or_default();
+        if trigger > 0 {
+            line = format!("{line}{BETWEEN}{}", padded(&row.trigger, trigger));
         }
-        let left = style.width.saturating_sub(fixed + if bar_width > 0 { bar_width + 2 } else { 0 });
-        let suffix = cut(suffix(row), left.max(MAX_SUFFIX / 2));
+        if waits > 0 {
+            line = format!("{line}{BETWEEN}{}", style.dim(&padded(&waited(row), waits)));
+        }
+        line = format!("{line}{BETWEEN}{}", padded_left(&duration(row.millis), self.duration));
+        if self.bar > 0 {
+            let bar = bar(row, self.end, self.bar);
+            let bar = if failed { style.red(&bar) } else { style.dim(&bar) };
+            line = format!("{line}{BETWEEN}{bar}");
+        }
+        let look: Look = if failed { Style::red } else { Style::amber };
+        if self.beside.is_none() {
+            let mut lines = vec![line.trim_end().to_owned()];
+            lines.extend(self.below(row, look));
+            return lines;
+        }
+        let bar = if self.bar > 0 { BETWEEN.len() + self.bar } else { 0 };
+        let left = style.width.saturating_sub(self.taken() + bar + BETWEEN.len());
+        let suffix = cut(&suffix(row), left);
         if !suffix.is_empty() {
-            let suffix = if row.error.is_some() { style.red(&suffix) } else { style.amber(&suffix) };
-            line = format!("{line}  {suffix}");
+            line = format!("{line}{BETWEEN}{}", look(style, &suffix));
         }
-        line.trim_end().to_owned()
-    });
-    lines.collect()
+        vec![line.trim_end().to_owned()]
+    }
+
+    /// What stands below a row.
+    fn below(&self, row: &Row, look: Look) -> Vec<String> {
+        let style = self.style;
+        let below = |c| if matches!(c, '├' | '│') { '│' } else { ' ' };
+        let indent: String = row.branch.chars().map(below).take(style.width / 2).collect();
+        let said: [Piece; 3] = [
+            (row.trigger.clone(), Style::plain),
+            (waited(row), Style::dim),
+            (cut(&suffix(row), MAX_SAID), look),
+        ];
+        let narrower = Style { width: style.width - width(&indent), ..style };
+        let lines = flowed(&said, "", narrower).into_iter();
+        lines.map(|line| format!("{}{line}", style.dim(&indent))).collect()
+    }
 }
 
-const DURATION_WIDTH: usize = 7;
+/// How wide a bar is where there is so much room.
+fn bar_in(room: usize) -> usize {
+    let bar = room.saturating_sub(BETWEEN.len()).min(MAX_BAR);
+    if bar >= MIN_BAR { bar } else { 0 }
+}
+
+/// Branches with a column for each level; of more levels than there is room for the last.
+fn shorter(branch: &str, room: usize) -> String {
+    let levels: Vec<char> = branch.chars().step_by(LEVEL).collect();
+    let most = room.saturating_sub(2);
+    let kept = levels.get(levels.len().saturating_sub(most)..).unwrap_or_default().iter();
+    let more = if levels.len() > most { "…" } else { "" };
+    format!("{more}{} ", kept.collect::<String>())
+}
 
 /// `8 ms`, `1.20 s`.
 pub fn duration(millis: f64) -> String {
@@ -138,18 +237,11 @@ fn suffix(row: &Row) -> String {
 }
 
 fn first_line(text: &str) -> String {
-    harmless(text.lines().next().unwrap_or_default())
+    harmless(&text.lines().next().unwrap_or_default().chars().take(MAX_SAID + 1).collect::<String>())
 }
 
-fn cut(text: String, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text;
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
-fn waited(millis: f64) -> String {
-    format!("waited {}", duration(millis))
+fn waited(row: &Row) -> String {
+    row.waited.map_or(String::new(), |millis| format!("waited {}", duration(millis)))
 }
 
 /// Where in the transaction's time a row lies.
@@ -164,89 +256,6 @@ fn widest(rows: &[Row], width: impl Fn(&Row) -> usize) -> usize {
     rows.iter().map(width).max().unwrap_or_default()
 }
 
-fn pad(text: &str, width: usize) -> String {
-    format!("{text:<width$}")
-}
-
-fn pad_left(text: &str, width: usize) -> String {
-    format!("{text:>width$}")
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(branch: &str, label: &str, start: f64, millis: f64) -> Row {
-        Row {
-            branch: branch.into(),
-            label: label.into(),
-            trigger: "sqs email".into(),
-            waited: None,
-            start,
-            millis,
-            note: None,
-            error: None,
-            is_call: false,
-        }
-    }
-
-    fn plain(width: usize, rows: &[Row]) -> Vec<String> {
-        paint(rows, Style { width, colour: false })
-    }
-
-    #[test]
-    fn columns_line_up_and_bars_show_when() {
-        let mut late = row("   └─ ", "email-sender", 50.0, 50.0);
-        late.waited = Some(1200.0);
-        let lines = plain(77, &[row("└─ ", "checkout-api", 0.0, 50.0), late]);
-        assert_eq!(
-            lines,
-            [
-                "└─ checkout-api     sqs email                   50 ms  ██████████",
-                "   └─ email-sender  sqs email  waited 1.20 s    50 ms            ██████████",
-            ]
-            .map(|line| line.replace("██████████", &"█".repeat(10)))
-            .map(|line| line.trim_end().to_owned())
-        );
-    }
-
-    #[test]
-    fn a_narrow_terminal_has_no_bars() {
-        let lines = plain(40, &[row("└─ ", "checkout-api", 0.0, 50.0)]);
-        assert!(!lines[0].contains('█'), "{lines:?}");
-        assert!(lines[0].ends_with("50 ms"));
-    }
-
-    #[test]
-    fn colours_only_when_wanted() {
-        let mut failed = row("└─ ", "email-sender", 0.0, 5.0);
-        failed.error = Some("SmtpRejected: 550\nsecond line".into());
-        let plain = plain(100, std::slice::from_ref(&failed));
-        assert!(plain[0].ends_with("✗ SmtpRejected: 550"), "{plain:?}");
-        assert!(!plain[0].contains('\x1b'));
-        let coloured = paint(&[failed], Style { width: 100, colour: true });
-        assert!(coloured[0].contains("\x1b[31m"));
-    }
-
-    #[test]
-    fn what_functions_wrote_is_harmless() {
-        let mut hostile = row("└─ ", "a\x1b[2J", 0.0, 5.0);
-        hostile.trigger = "sqs \u{202e}q".into();
-        hostile.error = Some("\x1b]0;title\x07".into());
-        let lines = plain(100, &[hostile]);
-        assert!(!lines[0].chars().any(|c| c.is_control() || c == '\u{202e}'), "{lines:?}");
-    }
-
-    #[test]
-    fn durations_read_well() {
-        let read = [0.42, 8.4, 130.0, 1200.0, 120_000.0].map(duration);
-        assert_eq!(read, ["0.4 ms", "8 ms", "130 ms", "1.20 s", "120 s"]);
-    }
-
-    #[test]
-    fn every_row_fits_its_bar() {
-        for (start, millis) in [(0.0, 0.0), (99.9, 0.1), (100.0, 0.0), (0.0, 100.0)] {
-            assert_eq!(bar(&row("", "f", start, millis), 100.0, 10).chars().count(), 10);
-        }
-    }
-}
+#[path = "paint_tests.rs"]
+mod tests;

@@ -72,13 +72,30 @@ fn what_makes_no_sense_is_refused_and_nothing_found_is_1() {
     assert_eq!(shop.ask(&["logs", "c-1", "--level", "loud"]).code, 2);
     let none = shop.ask_then(&["logs", "--function", "checkout-api"]);
     assert_eq!(none.code, 1);
+    assert_eq!(
+        none.text,
+        "2 runs found, and none of their log lines is in the store: functions send them there from when THROUGHLINE_LOGS=on is\n\
+         set on them\nnext: throughline trace 00000000000000000000000000000002 --store shop.db\n"
+    );
+    let object = shop.json(&["logs", "--function", "checkout-api"]);
+    assert_eq!((&object["runs"], &object["kept"]), (&json!(2), &json!(0)));
+    let filtered = shop.ask_then(&["logs", "--function", "email-sender", "--matching", "nowhere"]);
+    assert_eq!(filtered.code, 1);
     assert!(
-        none.text.starts_with("no such log lines: 2 runs looked at\nnext: throughline trace "),
+        filtered
+            .text
+            .starts_with("no such log lines: none of the 6 log lines of 2 runs\nnext: throughline trace "),
         "{}",
-        none.text
+        filtered.text
     );
     let nobody = shop.ask_then(&["logs", "--function", "nobody"]);
     assert_eq!(nobody.code, 1);
-    assert!(nobody.text.contains("\nnext: throughline logs --function nobody"), "{}", nobody.text);
+    assert!(
+        nobody
+            .text
+            .starts_with("no such runs, and so no log lines\nnext: throughline logs --function nobody"),
+        "{}",
+        nobody.text
+    );
     assert_eq!(shop.ask(&["logs", "nothing"]).code, 1);
 }

@@ -6,6 +6,7 @@ mod narrow;
 mod rebuilt;
 mod shop;
 mod story;
+mod widths;
 
 use std::os::unix::fs::PermissionsExt as _;
 

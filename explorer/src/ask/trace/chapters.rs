@@ -30,6 +30,22 @@ impl Chapter<'_> {
         self.heads().find_map(|span| span.attribute(name))
     }
 
+    /// How often its message had come.
+    pub(super) fn attempt(&self) -> Option<u64> {
+        self.run.attempt.or_else(|| self.said("throughline.receive_count")?.parse().ok())
+    }
+
+    /// What went wrong: of one that failed its error, else the first that it swallowed; without numbers, for they are of
+    /// one run alone.
+    fn trouble(&self) -> String {
+        let exception = || self.heads().flat_map(|span| &span.events).find(|event| event.name == "exception");
+        let text = match &self.run.error {
+            Some(error) => format!("{}: {}", error.kind, error.message),
+            None => exception().map(|event| format!("{:?}", event.attributes)).unwrap_or_default(),
+        };
+        text.chars().filter(|c| !c.is_ascii_digit()).collect()
+    }
+
     /// Calls that failed.
     pub(super) fn failed_calls(&self) -> impl Iterator<Item = &Span> {
         let is_call = |span: &&Span| span.source().is_none() && span.span_id != self.run.span_id;
@@ -55,6 +71,20 @@ pub(super) fn chapters<'a>(transaction: &'a Transaction, lines: &'a [LogLine]) -
         }
     }
     chapters
+}
+
+/// Those first that say something new: of each function and error the first, failures before what was swallowed.
+pub(super) fn ranked<'a, 'b>(chapters: Vec<&'b Chapter<'a>>) -> Vec<&'b Chapter<'a>> {
+    let mut seen: HashMap<(&str, String), usize> = HashMap::new();
+    let mut ranked: Vec<(usize, bool, &Chapter<'_>)> = Vec::new();
+    for chapter in chapters {
+        let times = seen.entry((&chapter.run.function, chapter.trouble())).or_default();
+        ranked.push((*times, !chapter.run.failed(), chapter));
+        *times += 1;
+    }
+    // Those that are alike stay in the order of time.
+    ranked.sort_by_key(|(times, swallowed, _)| (*times, *swallowed));
+    ranked.into_iter().map(|(_, _, chapter)| chapter).collect()
 }
 
 type Key<'a> = (&'a str, &'a str);
@@ -159,6 +189,27 @@ mod tests {
             time: at * 1_000_000,
             ..LogLine::default()
         }
+    }
+
+    #[test]
+    fn what_says_something_new_comes_first() {
+        let failed = |kind: &str, message: &str, run: Card| {
+            let error = throughline_store::Failure { kind: kind.into(), message: message.into() };
+            Card { error: Some(error), ..run }
+        };
+        let runs = [
+            Card { swallowed: Some(1), ..run("0", "0", "mailer", 0) },
+            Card { swallowed: Some(1), ..run("1", "1", "mailer", 1) },
+            failed("Timeout", "after 1 s", run("2", "2", "payer", 2)),
+            failed("Timeout", "after 2 s", run("3", "3", "payer", 3)),
+            failed("Loop", "refused", run("4", "4", "mailer", 4)),
+        ];
+        let transaction =
+            Transaction { trace_ids: vec!["t".into()], runs: runs.into(), ..Transaction::default() };
+        let chapters = chapters(&transaction, &[]);
+        let ranked = ranked(chapters.iter().collect());
+        let order: Vec<&str> = ranked.iter().map(|chapter| chapter.run.request_id.as_str()).collect();
+        assert_eq!(order, ["2", "4", "0", "3", "1"]);
     }
 
     #[test]

@@ -5,16 +5,30 @@ use throughline_store::{Comparison, Path};
 use crate::ask::table::{Column, Table, dim, plain};
 use crate::ask::when;
 use crate::ask::words::{counted, harmless, micros};
+use crate::columns::{Look, flowed, folded};
 use crate::trace::Style;
+
+/// In a terminal of fewer columns a table of four has no room: each difference has lines of its own.
+const NARROW: usize = 60;
 
 /// With what, and in what it is another.
 pub(super) fn compared(good: &Comparison, now: u64, style: Style) -> Vec<String> {
-    let mut lines = vec![title(good, now)];
+    let mut lines = folded(&title(good, now), style.width);
+    let narrower = Style { width: style.width.saturating_sub(2), ..style };
+    let indented = |lines: Vec<String>| lines.into_iter().map(|line| format!("  {line}"));
     if good.differences.is_empty() && good.slower.is_empty() {
-        lines.push(
-            "  nothing differs of what is compared: builds, statuses, flags, attributes, durations"
-                .to_owned(),
-        );
+        let nothing = "nothing differs of what is compared: builds, statuses, flags, attributes, durations";
+        lines.extend(indented(folded(nothing, narrower.width)));
+        return lines;
+    }
+    if style.width < NARROW {
+        for [step, name, here, there] in rows(good).map(|row| row.map(|text| harmless(&text))) {
+            let plain = |text: String| (text, Style::plain as Look);
+            lines.extend(indented(flowed(&[plain(step), plain(name)], "  ", narrower)));
+            let values = [plain(here), (format!("in the good one {there}"), Style::dim as Look)];
+            let within = Style { width: narrower.width.saturating_sub(2), ..style };
+            lines.extend(indented(indented(flowed(&values, "", within)).collect()));
+        }
         return lines;
     }
     let mut table = Table::new([
@@ -26,8 +40,7 @@ pub(super) fn compared(good: &Comparison, now: u64, style: Style) -> Vec<String>
     for [step, name, here, there] in rows(good) {
         table.row([plain(step), plain(name), plain(here), dim(there)]);
     }
-    let narrower = Style { width: style.width.saturating_sub(2), ..style };
-    lines.extend(table.lines(narrower).into_iter().map(|line| format!("  {line}")));
+    lines.extend(indented(table.lines(narrower)));
     lines
 }
 
@@ -46,14 +59,14 @@ pub(super) fn title(good: &Comparison, now: u64) -> String {
 }
 
 /// Where, what, how it is here, and how it was.
-pub(super) fn rows(good: &Comparison) -> Vec<[String; 4]> {
+pub(super) fn rows(good: &Comparison) -> impl Iterator<Item = [String; 4]> {
     let told = |values: &[String]| if values.is_empty() { "–".to_owned() } else { values.join(", ") };
     let differences = good.differences.iter();
     let differences =
-        differences.map(|one| [one.step.clone(), one.name.clone(), told(&one.here), told(&one.good)]);
+        differences.map(move |one| [one.step.clone(), one.name.clone(), told(&one.here), told(&one.good)]);
     let slower = good.slower.iter().map(|one| {
         let p95 = format!("p95 of the last {}: {}", one.of, micros(one.p95));
         [one.function.clone(), one.what.clone(), micros(one.micros), p95]
     });
-    differences.chain(slower).collect()
+    differences.chain(slower)
 }

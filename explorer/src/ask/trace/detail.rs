@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use throughline_store::log::LogLine;
 use throughline_store::span::Event;
 
 use super::chapters::Chapter;
 use crate::ask::lines;
-use crate::ask::words::{cut, harmless};
+use crate::ask::words::harmless;
+use crate::columns::{Look, Piece, cut, flowed, folded, width};
 use crate::trace::{Span, Style, duration};
 
 /// As much as is told unless all is asked for: lines of a message or a stack, calls, log lines.
@@ -17,6 +17,8 @@ const MAX_LINES: usize = 5;
 const MAX_LOGS: usize = 20;
 /// Columns of a payload, on as many lines as that takes.
 const MAX_PAYLOAD: usize = 400;
+/// Before all lines of a text but the first.
+const HANGING: &str = "  ";
 /// What is the same on every span, or told elsewhere, or only tells how something was carried.
 const NOISE: [&str; 20] = [
     "faas.",
@@ -83,14 +85,16 @@ pub(super) struct How {
 pub(super) fn detail(chapter: &Chapter<'_>, how: How) -> Vec<String> {
     let How { style, .. } = how;
     let run = chapter.run;
-    let mut title = vec![match &run.error {
-        Some(_) => style.red(&format!("✗ {}", harmless(&run.function))),
-        None => style.bold(&harmless(&run.function)),
+    let mut title: Vec<Piece> = vec![match &run.error {
+        Some(_) => (format!("✗ {}", harmless(&run.function)), Style::red),
+        None => (harmless(&run.function), Style::bold),
     }];
-    title.extend(run.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!("attempt {attempt}")));
-    title.extend(run.build.as_ref().map(|build| format!("build {}", harmless(build))));
-    title.push(style.dim(&format!("request {}", harmless(&run.request_id))));
-    let mut told = vec![title.join("  ")];
+    let attempt = chapter.attempt().filter(|attempt| *attempt > 1);
+    title.extend(attempt.map(|attempt| (format!("attempt {attempt}"), Style::plain as Look)));
+    title
+        .extend(run.build.as_ref().map(|build| (format!("build {}", harmless(build)), Style::plain as Look)));
+    title.push((format!("request {}", harmless(&run.request_id)), Style::dim));
+    let mut told = flowed(&title, "  ", style);
     if let Some(error) = &run.error {
         let said = whole_message(chapter, &error.message);
         // A kind that says nothing, as a boxed error has.
@@ -104,11 +108,12 @@ pub(super) fn detail(chapter: &Chapter<'_>, how: How) -> Vec<String> {
     let shown = if how.full { calls.len() } else { MAX_LINES.min(calls.len()) };
     calls.iter().take(shown).for_each(|call| told.extend(of_call(call, how)));
     if calls.len() > shown {
-        told.push(format!("  … and {} failed calls more (--full)", calls.len() - shown));
+        let more = format!("… and {} failed calls more (--full)", calls.len() - shown);
+        told.extend(block("  ", &more, Style::plain, how));
     }
-    told.extend(attributes(chapter.heads(), how).map(|line| format!("  {line}")));
+    told.extend(attributes(chapter.heads(), how).flat_map(|line| block("  ", &line, Style::plain, how)));
     for (name, attribute) in [("event", "throughline.event"), ("result", "throughline.response")] {
-        told.extend(chapter.said(attribute).map(|text| payload(name, text, "  ", how)));
+        told.extend(chapter.said(attribute).into_iter().flat_map(|text| payload(name, text, "  ", how)));
     }
     told.extend(log_lines(chapter, how));
     told
@@ -124,11 +129,9 @@ fn whole_message<'a>(chapter: &'a Chapter<'_>, cut: &'a str) -> &'a str {
 fn message(text: &str, how: How) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     let shown = if how.full { lines.len() } else { MAX_LINES.min(lines.len()) };
-    let mut told: Vec<String> = lines
-        .iter()
-        .take(shown)
-        .map(|line| format!("  {}", how.style.red(&fit(line, how, MAX_PAYLOAD))))
-        .collect();
+    let told = lines.iter().take(shown);
+    let mut told: Vec<String> =
+        told.flat_map(|line| block("  ", &fit(line, how, MAX_PAYLOAD), Style::red, how)).collect();
     if lines.len() > shown {
         told.push(format!("  … {} lines more (--full)", lines.len() - shown));
     }
@@ -148,13 +151,12 @@ fn of_exception(event: &Event, failed: bool, how: How) -> Vec<String> {
     let mut told = Vec::new();
     if said("throughline.swallowed") == "true" || !failed {
         let error = format!("swallowed {}: {}", said("exception.type"), said("exception.message"));
-        told.push(format!("  {}", how.style.amber(&fit(&error, how, MAX_PAYLOAD))));
+        told.extend(block("  ", &fit(&error, how, MAX_PAYLOAD), Style::amber, how));
     }
     let stack: Vec<&str> = said("exception.stacktrace").lines().collect();
     let shown = if how.full { stack.len() } else { MAX_LINES.min(stack.len()) };
-    told.extend(
-        stack.iter().take(shown).map(|line| how.style.dim(&format!("    {}", fit(line.trim(), how, 200)))),
-    );
+    let stack = stack.iter().take(shown).map(|line| fit(line.trim(), how, MAX_PAYLOAD / 2));
+    told.extend(stack.flat_map(|line| block("    ", &line, Style::dim, how)));
     told
 }
 
@@ -166,10 +168,11 @@ fn of_call(call: &Span, how: How) -> Vec<String> {
     let kind = call.attribute("error.type").unwrap_or_default();
     let error = call.error().unwrap_or_default();
     words.push(if error.contains(kind) { error.to_owned() } else { format!("{kind}: {error}") });
-    let mut told = vec![format!("  {}", how.style.red(&fit(&words.join("  "), how, MAX_PAYLOAD)))];
-    told.extend(attributes(std::iter::once(call), how).map(|line| format!("    {line}")));
+    let mut told = block("  ", &fit(&words.join("  "), how, MAX_PAYLOAD), Style::red, how);
+    let attributes = attributes(std::iter::once(call), how);
+    told.extend(attributes.flat_map(|line| block("    ", &line, Style::plain, how)));
     for (name, attribute) in [("request", "throughline.request"), ("response", "throughline.response")] {
-        told.extend(call.attribute(attribute).map(|text| payload(name, text, "    ", how)));
+        told.extend(call.attribute(attribute).into_iter().flat_map(|text| payload(name, text, "    ", how)));
     }
     told
 }
@@ -205,8 +208,19 @@ pub(super) fn matters(name: &str) -> bool {
     TOLD.contains(&name) || !NOISE.iter().any(|noise| name.starts_with(noise))
 }
 
-fn payload(name: &str, text: &str, indent: &str, how: How) -> String {
-    format!("{indent}{name:<8} {}", fit(text, how, MAX_PAYLOAD))
+fn payload(name: &str, text: &str, indent: &str, how: How) -> Vec<String> {
+    block(indent, &format!("{name:<8} {}", fit(text, how, MAX_PAYLOAD)), Style::plain, how)
+}
+
+/// A text on as many lines as it takes; on one if all is asked for, for then it is copied.
+fn block(indent: &str, text: &str, look: Look, how: How) -> Vec<String> {
+    let room = how.style.width.saturating_sub(indent.len());
+    if how.full || width(text) <= room {
+        return vec![format!("{indent}{}", look(how.style, text))];
+    }
+    let told = folded(text, room.saturating_sub(HANGING.len()).max(1)).into_iter().enumerate();
+    let hanging = |at: usize| if at == 0 { "" } else { HANGING };
+    told.map(|(at, line)| format!("{indent}{}{}", hanging(at), look(how.style, &line))).collect()
 }
 
 /// Harmless, and no longer than that.
@@ -224,19 +238,16 @@ fn log_lines(chapter: &Chapter<'_>, how: How) -> Vec<String> {
     let shown = if how.logs { all.len() } else { MAX_LOGS.min(all.len()) };
     let mut told = Vec::new();
     if shown < all.len() {
-        told.push(
-            how.style.dim(&format!("  the last {shown} of {} log lines (--logs tells all)", all.len())),
-        );
+        let some = format!("the last {shown} of {} log lines (--logs tells all)", all.len());
+        told.extend(block("  ", &some, Style::dim, how));
     }
     let newest = all.iter().skip(all.len() - shown);
-    told.extend(newest.map(|line| lines::told(line, "  ", "", how.style, how.full)));
+    told.extend(newest.flat_map(|line| lines::told(line, "  ", &[], how.style, how.full)));
     // What a process left behind that was killed: its last lines, if no others have come.
     let left =
         chapter.heads().flat_map(|span| &span.events).filter(|event| event.name == "log" && all.is_empty());
-    let left = left.filter_map(|event| {
-        let message = event.attributes.get("log.record.original")?.clone();
-        Some(LogLine { time: event.time, message, ..LogLine::default() })
-    });
-    told.extend(left.map(|line| lines::told(&line, "  ", "", how.style, how.full)));
+    let left =
+        left.filter_map(|event| Some(lines::read(event.attributes.get("log.record.original")?, event.time)));
+    told.extend(left.flat_map(|line| lines::told(&line, "  ", &[], how.style, how.full)));
     told
 }

@@ -3,7 +3,7 @@
 
 use throughline_store::{Answer, Card, Impact};
 
-use super::chapters::chapters;
+use super::chapters::{Chapter, chapters, ranked};
 use super::detail::{How, detail};
 use super::{Tale, began, compared, notes, same_items, swallowed, tree};
 use crate::ask::story::Story;
@@ -50,19 +50,21 @@ pub(super) fn markdown(tale: &Tale, story: &Story, how: How, beside: &Beside<'_>
     for note in notes(transaction, story) {
         text += &format!("\n{}\n", code(&note));
     }
-    for chapter in chapters(transaction, &tale.logs) {
-        if chapter.run.failed() || swallowed(chapter.run) > 0 || how.full {
-            let title = if chapter.run.failed() { "failed" } else { "says" };
-            text += &section(
-                &format!("{} {title}", code(&chapter.run.function)),
-                &fenced(&detail(&chapter, how)),
-            );
-        }
+    let chapters = chapters(transaction, &tale.logs);
+    let is_told = |chapter: &&Chapter<'_>| chapter.run.failed() || swallowed(chapter.run) > 0 || how.full;
+    for chapter in ranked(chapters.iter().filter(is_told).collect()) {
+        let title = if chapter.run.failed() { "failed" } else { "says" };
+        let title = format!("{} {title}", code(&chapter.run.function));
+        text += &section(&title, &fenced(&detail(chapter, how)));
     }
     if let Some(good) = &tale.good {
         text += &section(
             "Compared",
-            &format!("{}\n{}", code(&compared::title(good, beside.now)), table(compared::rows(good))),
+            &format!(
+                "{}\n{}",
+                code(&compared::title(good, beside.now)),
+                table(compared::rows(good).collect())
+            ),
         );
     }
     if !tale.same_items.is_empty() {

@@ -15,11 +15,13 @@ use throughline_store::time::{HOUR, Window};
 use throughline_store::{Answer, Card, Comparison, Filter, SameItem, Transaction};
 
 use super::clocks::Skew;
+use super::lines::NOT_KEPT;
 use super::story::Story;
 use super::words::counted;
 use super::{Asked, Common, Told, harmless, named, when};
+use crate::columns::{Look, Piece, flowed, folded};
 use crate::trace::{Style, duration, paint, rows, trigger};
-use chapters::{Chapter, chapters};
+use chapters::{Chapter, chapters, ranked};
 use compared::compared;
 use detail::{How, detail};
 use markdown::{Beside, markdown};
@@ -74,7 +76,8 @@ impl Options {
         let (answer, note) = named::transaction(&self.id, asked).await?;
         let Answer { found: transaction, mut at_least, mut damaged, mut requests } = answer;
         if transaction.spans.is_empty() && transaction.runs.is_empty() {
-            let lines = vec![format!("nothing is known of {}", harmless(&self.id))];
+            let unknown = format!("nothing is known of {}", harmless(&self.id));
+            let lines = told(&unknown, Style::plain, asked.style);
             let answer = Answer { found: Tale::default(), at_least, damaged, requests };
             return asked.tell(&answer, false, lines, &["traces", "--since", "24h"]);
         }
@@ -106,7 +109,8 @@ impl Options {
         if self.markdown {
             return self.ticket(asked, &answer, &story, how, &next).await;
         }
-        let mut lines: Vec<String> = note.into_iter().map(|note| asked.style.dim(&note)).collect();
+        let mut lines = Vec::new();
+        lines.extend(note.into_iter().flat_map(|note| told(&note, Style::dim, asked.style)));
         lines.extend(answer.found.lines(&story, how, asked.now));
         asked.tell(&answer, true, lines, &next)
     }
@@ -165,9 +169,10 @@ fn swallowed(run: &Card) -> u64 {
 impl Tale {
     fn lines(&self, story: &Story, how: How, now: u64) -> Vec<String> {
         let style = how.style;
-        let mut lines = vec![title(&self.transaction, story, style)];
+        let mut lines = flowed(&title(&self.transaction, story), "  ", style);
         lines.extend(tree(story, how));
-        lines.extend(notes(&self.transaction, story).iter().map(|note| style.amber(note)));
+        let notes = notes(&self.transaction, story);
+        lines.extend(notes.iter().flat_map(|note| told(note, Style::amber, style)));
         lines.extend(self.details(how));
         // That one which went well differs in nothing is nothing to tell.
         let failed = self.transaction.runs.iter().any(Card::failed);
@@ -182,7 +187,8 @@ impl Tale {
         if lines.iter().any(String::is_empty) {
             lines.push(String::new());
         }
-        lines.push(style.dim(&format!("trace {}", harmless(&self.transaction.trace_ids.join(", ")))));
+        let traces = format!("trace {}", harmless(&self.transaction.trace_ids.join(", ")));
+        lines.extend(told(&traces, Style::dim, style));
         lines
     }
 
@@ -193,16 +199,30 @@ impl Tale {
             let run = chapter.run;
             how.full || run.failed() || swallowed(run) > 0 || how.logs && !chapter.lines.is_empty()
         };
-        let told: Vec<&Chapter<'_>> = chapters.iter().filter(is_told).collect();
-        let shown = if how.full || how.logs { told.len() } else { MAX_RUNS.min(told.len()) };
+        let mut worth: Vec<&Chapter<'_>> = chapters.iter().filter(is_told).collect();
+        let all = how.full || how.logs;
+        let shown = if all { worth.len() } else { MAX_RUNS.min(worth.len()) };
+        // Of all runs the story is told in its order.
+        if !all {
+            worth = ranked(worth);
+        }
         let mut lines = Vec::new();
-        for chapter in told.iter().take(shown) {
+        for chapter in worth.iter().take(shown) {
             lines.push(String::new());
             lines.extend(detail(chapter, how));
         }
-        if told.len() > shown {
-            let more = counted((told.len() - shown) as u64, "run more", "runs more");
-            lines.push(how.style.dim(&format!("… and {more} of which there is something to tell (--full)")));
+        if worth.len() > shown {
+            let more = counted((worth.len() - shown) as u64, "run more", "runs more");
+            let more = format!("… and {more} of which there is something to tell (--full)");
+            lines.extend(told(&more, Style::dim, how.style));
+        }
+        if how.logs && self.logs.is_empty() {
+            let runs = counted(chapters.len() as u64, "run", "runs");
+            lines.extend(["".to_owned()].into_iter().chain(told(
+                &format!("{runs}, and {NOT_KEPT}"),
+                Style::amber,
+                how.style,
+            )));
         }
         lines
     }
@@ -214,26 +234,32 @@ fn tree(story: &Story, how: How) -> Vec<String> {
     let more = if how.full { 0 } else { rows.len().saturating_sub(MAX_ROWS) };
     rows.truncate(rows.len() - more);
     let mut lines = paint(&rows, how.style);
-    let told = || format!("… and {} (--full)", counted(more as u64, "row more", "rows more"));
-    lines.extend((more > 0).then(told));
+    let rest = || format!("… and {} (--full)", counted(more as u64, "row more", "rows more"));
+    lines.extend((more > 0).then(rest));
     lines
 }
 
+/// A text of ours on as many lines as it takes.
+fn told(text: &str, look: Look, style: Style) -> Vec<String> {
+    folded(text, style.width).iter().map(|line| look(style, line)).collect()
+}
+
 /// What it was, for whom, how long it took, and how it ended.
-fn title(transaction: &Transaction, story: &Story, style: Style) -> String {
+fn title(transaction: &Transaction, story: &Story) -> Vec<Piece> {
     let runs = &transaction.runs;
     let said = |of: fn(&Card) -> Option<&String>| runs.iter().find_map(of).map(|text| harmless(text));
-    let mut title = Vec::new();
+    let plain = |text: String| (text, Style::plain as Look);
     let entry = said(|run| run.entry.as_ref()).or_else(|| runs.first().map(|run| harmless(&run.function)));
-    title.push(style.bold(&entry.as_deref().map_or_else(|| "a transaction".to_owned(), trigger)));
-    title.extend(said(|run| run.user.as_ref()).map(|user| format!("user {user}")));
-    title.extend(said(|run| run.account.as_ref()).map(|account| format!("account {account}")));
-    title.extend(said(|run| run.correlation_id.as_ref()).map(|id| format!("correlation {id}")));
-    title.push(duration(story.tree.millis()));
+    let entry = entry.as_deref().map_or_else(|| "a transaction".to_owned(), trigger);
+    let mut title: Vec<Piece> = vec![(entry, Style::bold)];
+    title.extend(said(|run| run.user.as_ref()).map(|user| plain(format!("user {user}"))));
+    title.extend(said(|run| run.account.as_ref()).map(|account| plain(format!("account {account}"))));
+    title.extend(said(|run| run.correlation_id.as_ref()).map(|id| plain(format!("correlation {id}"))));
+    title.push(plain(duration(story.tree.millis())));
     let failed = runs.iter().any(|run| run.failed()) || story.tree.failed();
-    title.push(if failed { style.red("failed") } else { style.green("ok") });
-    title.push(style.dim(&format!("{} UTC", when::full(began(runs, story)))));
-    title.join("  ")
+    title.push(if failed { ("failed".to_owned(), Style::red) } else { ("ok".to_owned(), Style::green) });
+    title.push((format!("{} UTC", when::full(began(runs, story))), Style::dim));
+    title
 }
 
 /// When it began, in milliseconds since 1970: as lists have it, where a clock says what can't be when it came in.

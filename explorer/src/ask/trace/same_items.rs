@@ -4,6 +4,7 @@ use throughline_store::SameItem;
 
 use crate::ask::table::{Column, Table, plain, red};
 use crate::ask::words::micros;
+use crate::columns::folded;
 use crate::trace::Style;
 
 const TITLE: &str = "others that wrote the same items of DynamoDB within a quarter of an hour";
@@ -21,7 +22,7 @@ pub(super) fn told(items: &[SameItem], style: Style) -> Vec<String> {
     }
     let narrower = Style { width: style.width.saturating_sub(2), ..style };
     let rows = table.lines(narrower).into_iter().map(|line| format!("  {line}"));
-    std::iter::once(TITLE.to_owned()).chain(rows).collect()
+    folded(TITLE, style.width).into_iter().chain(rows).collect()
 }
 
 /// Of which table, how long before or after, by whom, whether that failed, and its trace.

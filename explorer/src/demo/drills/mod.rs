@@ -8,7 +8,7 @@ mod told;
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::{Value, json};
 use throughline_host::Executables;
 use throughline_store::time::Window;
@@ -85,7 +85,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 ///
 /// # Errors
 ///
-/// When something cannot be built or started, or the file is one already.
+/// When something cannot be started.
 pub(super) async fn run(
     name: &str,
     options: &Options,
@@ -94,14 +94,6 @@ pub(super) async fn run(
 ) -> anyhow::Result<bool> {
     let drill = list::DRILLS.iter().find(|drill| drill.name == name);
     let drill = drill.with_context(|| format!("no drill is called {name}"))?;
-    if let Some(file) = &options.store
-        && std::fs::metadata(file).is_ok_and(|file| file.len() > 0)
-    {
-        bail!(
-            "{}: is there already, and a drill is found best in a store of its own: remove it",
-            file.display()
-        );
-    }
     progress.phase("starting queues, topic, table, stream and six functions");
     let local = Local::start(options.store.as_deref()).await?;
     let sent = drill.drive(&local, options, binaries, progress).await?;

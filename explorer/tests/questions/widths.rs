@@ -1,0 +1,43 @@
+//! Whatever is told of a transaction fits the terminal.
+
+use console::measure_text_width;
+
+use super::shop::{hostile, log_lines, order, trace};
+use super::story::{add, after_a_deploy, spans};
+
+/// What is to be copied may be wider: the next command.
+#[test]
+fn a_story_fits_the_terminal() {
+    let shop = after_a_deploy();
+    let mut hostile = hostile(2);
+    spans(&mut hostile).into_iter().for_each(|span| add(span, "throughline.event", &"名".repeat(300)));
+    assert_eq!(
+        shop.import("more.jsonl", &[hostile, log_lines(9), order(30, &"名前".repeat(40), Some("非"), "1")])
+            .code,
+        0
+    );
+    for columns in [20, 40, 63, 80, 120, 200] {
+        for arguments in [
+            &["trace", "c-9"][..],
+            &["trace", "c-9", "--logs"],
+            &["trace", "c-30"],
+            &["trace", &trace(2)],
+            &["trace", "c-1"],
+            &["trace", "nothing"],
+            &["logs", "c-9"],
+        ] {
+            let told = shop.ask_in(columns, arguments).text;
+            for line in told.lines().filter(|line| !line.starts_with("next: ")) {
+                assert!(measure_text_width(line) <= columns, "{columns} {arguments:?}: {line}\n{told}");
+            }
+        }
+    }
+    let told = shop.ask_in(40, &["trace", "c-9"]).text;
+    for whole in [
+        "  SmtpRejected: 550 sender |\n    `unverified` @ops\n",
+        "\n└─ checkout-api ",
+        "\ntrace 00000000000000000000000000000009\n",
+    ] {
+        assert!(told.contains(whole), "{whole}: {told}");
+    }
+}
