@@ -10,8 +10,10 @@ use crate::span::{Kind, Span};
 
 /// The longest name of a node that is counted under its own.
 const MAX_NAME: usize = 128;
-/// How many flows, edges and errors are counted apart. What comes then is counted as [`OTHER`].
+/// How many edges and errors are counted apart. What comes then is counted as [`OTHER`].
 pub(super) const MAX_APART: usize = 64;
+/// How many flows are. They are the larger ones, and all are one item of the table.
+pub(super) const MAX_FLOWS: usize = 32;
 /// The name of all that is not counted apart.
 pub(crate) const OTHER: &str = "(other)";
 
@@ -75,7 +77,7 @@ impl Totals {
         // Of a part of a run nothing is counted but how the run ended, and its calls.
         if head.part_of.is_none() || head.failed() {
             let mut known = self.flows.values().map(|flow| flow.errors.len()).sum();
-            let flow = apart(&mut self.flows, flow_of(head));
+            let flow = apart(&mut self.flows, flow_of(head), MAX_FLOWS);
             flow.count(head, failures, &mut known);
             flow.begun += u64::from(run.may_begin());
         }
@@ -92,7 +94,7 @@ impl Totals {
             && span.source().is_none()
             && span.kind == Kind::Server
         {
-            let edge = apart(&mut self.edges, (cut(entry), cut(&span.function)));
+            let edge = apart(&mut self.edges, (cut(entry), cut(&span.function)), MAX_APART);
             edge.calls += 1;
             edge.errors += u64::from(span.error().is_some());
         }
@@ -100,7 +102,7 @@ impl Totals {
 
     /// Counts what a run took, or a part of one. Tells under which entry point and build.
     pub(crate) fn count_usage(&mut self, flow: (String, String), usage: &Usage) -> (String, String) {
-        let flow = known(&self.flows, flow);
+        let flow = known(&self.flows, flow, MAX_FLOWS);
         if *usage != Usage::default() {
             self.flows.entry(flow.clone()).or_default().count_usage(usage);
         }
@@ -113,7 +115,7 @@ impl Totals {
             // From the last service before the function to the first: `sqs payments < sns orders`.
             let mut to = function;
             for (at, service) in source.split(" < ").enumerate() {
-                let edge = apart(&mut self.edges, (cut(service), to));
+                let edge = apart(&mut self.edges, (cut(service), to), MAX_APART);
                 edge.calls += 1;
                 if at == 0 {
                     let unsent = span.parent_id.is_none() && span.links.is_empty();
@@ -126,11 +128,11 @@ impl Totals {
                 to = cut(service);
             }
         } else if let Some(topic) = received_from(span) {
-            let edge = apart(&mut self.edges, (cut(&topic), function));
+            let edge = apart(&mut self.edges, (cut(&topic), function), MAX_APART);
             edge.calls += 1;
             edge.errors += u64::from(span.error().is_some());
         } else if let Some(callee) = called.by(span) {
-            let edge = apart(&mut self.edges, (function, cut(&callee)));
+            let edge = apart(&mut self.edges, (function, cut(&callee)), MAX_APART);
             edge.calls += 1;
             let carried = span.attributes.contains_key("throughline.injected");
             edge.joined += u64::from(!carried && span.attributes.contains_key("throughline.join.out"));
@@ -242,14 +244,14 @@ pub(crate) fn flow_of(head: &Card) -> (String, String) {
     (name(&head.entry), name(&head.build))
 }
 
-fn apart<T: Default>(map: &mut BTreeMap<(String, String), T>, key: (String, String)) -> &mut T {
-    let key = known(map, key);
+fn apart<T: Default>(map: &mut BTreeMap<(String, String), T>, key: (String, String), most: usize) -> &mut T {
+    let key = known(map, key, most);
     map.entry(key).or_default()
 }
 
-/// The key, or that of all others if there are too many.
-fn known<T>(map: &BTreeMap<(String, String), T>, key: (String, String)) -> (String, String) {
-    let full = map.len() >= MAX_APART && !map.contains_key(&key);
+/// The key, or that of all others if there are as many as may be.
+fn known<T>(map: &BTreeMap<(String, String), T>, key: (String, String), most: usize) -> (String, String) {
+    let full = map.len() >= most && !map.contains_key(&key);
     if full { (OTHER.to_owned(), OTHER.to_owned()) } else { key }
 }
 

@@ -234,6 +234,37 @@ mod tests {
 
     use super::*;
     use crate::run::{Card, Failure};
+    use crate::totals::flow::{MAX_APART, MAX_FLOWS};
+
+    /// All that is counted apart, with names as long as they may be, each user register taken, and durations from a
+    /// microsecond to days.
+    #[test]
+    fn the_largest_totals_fit_an_item() {
+        let long = |n: usize| format!("{n:x>200}");
+        let histogram = Histogram { buckets: (0..300).map(|bucket| (bucket, 9_999)).collect() };
+        let failure = |n: usize| Card {
+            error: Some(Failure { kind: long(n), message: "m".repeat(240) }),
+            trace_id: "f".repeat(32),
+            request_id: long(n),
+            span_id: "f".repeat(16),
+            record: Some(long(n)),
+            ..Card::default()
+        };
+        let mut totals = Totals::default();
+        for n in 0..=MAX_FLOWS {
+            let flow = totals.flows.entry((long(n), long(n))).or_default();
+            (flow.durations, flow.inits) = (histogram.clone(), histogram.clone());
+            flow.users_hit = Sketch { ranks: (0..1024).map(|register| (register, 50)).collect() };
+        }
+        let flow = totals.flows.values_mut().next().unwrap();
+        flow.errors.extend((0..=MAX_APART).filter_map(|n| Errors::of(&failure(n), 0)));
+        for n in 0..=MAX_APART {
+            totals.edges.entry((long(n), long(n))).or_default().durations = histogram.clone();
+        }
+        let bytes = write(&totals);
+        assert!(bytes.len() < 350 * 1024, "{}", bytes.len());
+        assert_eq!(read(&bytes).unwrap(), totals);
+    }
 
     proptest! {
         #[test]
