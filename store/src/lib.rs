@@ -32,7 +32,7 @@ pub use query::{
     FunctionRow, HourRow, Impact, Join, MAX_PAGES, Map, MapEdge, MapNode, Path, Rates, Reader, SameItem,
     Slower, Summary, Transaction, Trend, Upstream, Usage, UserHit, bound,
 };
-pub use run::{Card, Failure, Name, Way};
+pub use run::{Card, Failure, Name, Way, last_name};
 #[cfg(feature = "aws-sdk")]
 pub use store::Store;
 pub use totals::{Edge, Errors, ErrorsByKind, Example, Flow, Histogram, Report, Sketch, Totals};

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use throughline_store::ErrorGroup;
+use throughline_store::{ErrorGroup, last_name};
 
 use super::filters::{Narrow, Reads};
 use super::table::{Column, Table, amber, dim, plain, red};
@@ -68,9 +68,10 @@ pub(super) fn table(groups: &[ErrorGroup], asked: &Asked<'_>) -> Table {
 fn said(group: &ErrorGroup) -> String {
     let first = group.error.message.lines().next().unwrap_or_default();
     let kind = &group.error.kind;
+    let name = last_name(kind);
     if first.is_empty() || first.starts_with(kind.as_str()) {
-        format!("{kind}{}", &first[kind.len().min(first.len())..])
+        format!("{name}{}", &first[kind.len().min(first.len())..])
     } else {
-        format!("{kind}: {first}")
+        format!("{name}: {first}")
     }
 }

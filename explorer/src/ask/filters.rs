@@ -77,7 +77,7 @@ pub(crate) struct Filters {
     #[arg(long, value_name = "ID")]
     pub(crate) message_id: Option<String>,
 
-    /// Only those that failed with an error of this type
+    /// Only those that failed with an error of this type, or of a path that ends with it
     #[arg(long, value_name = "TYPE")]
     pub(crate) error: Option<String>,
 

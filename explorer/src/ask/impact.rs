@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use throughline_store::{BuildRow, Card, Impact, Upstream};
+use throughline_store::{BuildRow, Card, Impact, Upstream, last_name};
 
 use super::filters::{Narrow, Reads};
 use super::table::{Column, Table, dim, plain, red};
@@ -167,7 +167,7 @@ fn causes(impact: &Impact) -> Vec<String> {
             kind(&group.example),
             cause.function,
             cause.name,
-            error.kind,
+            last_name(&error.kind),
             error.message.lines().next().unwrap_or_default()
         );
         Some(harmless(text.trim_end()))
@@ -180,5 +180,5 @@ fn causes(impact: &Impact) -> Vec<String> {
 }
 
 fn kind(card: &Card) -> &str {
-    card.error.as_ref().map_or("the failure", |error| &error.kind)
+    card.error.as_ref().map_or("the failure", |error| last_name(&error.kind))
 }

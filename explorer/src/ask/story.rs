@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use throughline_store::Transaction;
+use throughline_store::{Transaction, last_name};
 
 use super::clocks::{self, Skew};
 
@@ -67,7 +67,7 @@ fn qualified(mut span: Span) -> Span {
     if let Status::Error(message) = &mut span.status
         && let Some(kind) = span.attributes.get("error.type").filter(|kind| !message.contains(kind.as_str()))
     {
-        *message = format!("{kind}: {message}").trim_end_matches(": ").to_owned();
+        *message = format!("{}: {message}", last_name(kind)).trim_end_matches(": ").to_owned();
     }
     span
 }

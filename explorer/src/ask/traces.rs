@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use serde::Serialize;
-use throughline_store::{Answer, Card, Failure, Filter, Rates, Summary};
+use throughline_store::{Answer, Card, Failure, Filter, Rates, Summary, last_name};
 
 use super::beside::Counted;
 use super::filters::{Narrow, Reads};
@@ -134,7 +134,7 @@ impl Row {
     /// How it ended, in a few words.
     fn outcome(&self, filter: &Filter) -> (String, super::table::Look) {
         match (&self.error, self.failures) {
-            (Some(error), _) => red(format!("{} ✗ {}", self.function, error.kind)),
+            (Some(error), _) => red(format!("{} ✗ {}", self.function, last_name(&error.kind))),
             (None, _) if filter.function.is_some() => dim(self.function.clone()),
             (None, failures @ 1..) => red(format!("✗ {}", counted(failures, "failure", "failures"))),
             (None, _) => dim(counted(self.runs, "run", "runs")),

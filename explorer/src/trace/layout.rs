@@ -4,6 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use throughline_store::last_name;
+
 use super::hop::via;
 use super::transaction::{Key, key};
 use super::{Span, Transaction};
@@ -265,8 +267,8 @@ fn queue(source: &str) -> Option<&str> {
 fn last_error(span: &Span) -> Option<String> {
     let event = span.events.iter().rfind(|event| event.name == "exception")?;
     let told = |name: &str| event.attributes.get(name).filter(|text| !text.is_empty()).cloned();
-    let words = [told("exception.type"), told("exception.message")];
-    Some(words.into_iter().flatten().collect::<Vec<_>>().join(": "))
+    let kind = told("exception.type").map(|kind| last_name(&kind).to_owned());
+    Some([kind, told("exception.message")].into_iter().flatten().collect::<Vec<_>>().join(": "))
 }
 
 /// What became of a call or run that a dry run keeps back.

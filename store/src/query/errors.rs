@@ -88,7 +88,7 @@ impl Reader {
                 }
                 for ((_, build), flow) in &totals.flows {
                     for ((kind, alike), errors) in &flow.errors {
-                        if filter.error.as_ref().is_none_or(|error| error == kind) {
+                        if filter.is_of(kind) {
                             groups.count(&function, build, (kind, alike), errors, from >= window.from);
                         }
                         effort.at_least |= filter.error.is_some() && kind == OTHER;
@@ -146,7 +146,7 @@ struct Failing {
 impl Failing {
     fn count(&mut self, totals: &Totals, filter: &Filter, is_now: bool) {
         let kinds = totals.flows.values().flat_map(|flow| flow.kinds());
-        let wanted = |kind: &str| filter.error.as_ref().is_none_or(|error| error == kind || kind == OTHER);
+        let wanted = |kind: &str| kind == OTHER || filter.is_of(kind);
         let count = kinds.filter(|(kind, _)| wanted(kind)).map(|(_, count)| count).sum::<u64>();
         *(if is_now { &mut self.now } else { &mut self.before }) += count;
     }

@@ -9,7 +9,7 @@ use super::find::Found;
 use super::{By, Effort, Reader};
 use crate::Error;
 use crate::item::Pointer;
-use crate::run::Card;
+use crate::run::{Card, last_name};
 use crate::time::Window;
 use crate::totals::{Flow, Totals, cut};
 
@@ -44,7 +44,7 @@ pub struct Filter {
     pub debug: Option<bool>,
     /// Whether it was to change nothing.
     pub dry_run: Option<bool>,
-    /// The type of its error.
+    /// The type of its error, whole or the last name of its path: `PaymentError` of `payment_worker::PaymentError`.
     pub error: Option<String>,
     /// The status of its HTTP answer.
     pub http_status: Option<u64>,
@@ -86,12 +86,17 @@ impl Filter {
             && is(&self.correlation_id, card.correlation_id.as_ref())
             && is(&self.request_id, Some(&card.request_id))
             && is(&self.build, card.build.as_ref())
-            && is(&self.error, card.error.as_ref().map(|error| &error.kind))
+            && (self.error.is_none() || card.error.as_ref().is_some_and(|error| self.is_of(&error.kind)))
             && self.test_user.is_none_or(|test| test == card.test_user)
             && self.debug.is_none_or(|debug| debug == card.debug)
             && self.dry_run.is_none_or(|dry_run| dry_run == card.dry_run)
             && self.failed.is_none_or(|failed| failed == card.failed())
             && (self.http_status.is_none() || self.http_status == card.http_status)
+    }
+
+    /// Whether errors of this type are wanted.
+    pub(super) fn is_of(&self, kind: &str) -> bool {
+        self.error.as_ref().is_none_or(|error| error == kind || error == last_name(kind))
     }
 
     /// Whether a transaction that began with this run may have a wanted one: what travels with it from its begin is the same

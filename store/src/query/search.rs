@@ -191,10 +191,8 @@ fn most_failing(totals: &BTreeMap<String, Totals>, filter: &Filter) -> Vec<Strin
     let mut failing: Vec<(u64, &String)> = Vec::new();
     for (function, totals) in totals {
         let flows = || filter.flows(totals);
-        let is_told = |wanted: &String, flow: &Flow| {
-            flow.errors.keys().any(|(kind, _)| kind == wanted || kind == OTHER)
-        };
-        let has = filter.error.as_ref().is_none_or(|wanted| flows().any(|flow| is_told(wanted, flow)));
+        let is_told = |flow: &Flow| flow.errors.keys().any(|(kind, _)| kind == OTHER || filter.is_of(kind));
+        let has = filter.error.is_none() || flows().any(is_told);
         let failures = flows().map(|flow| flow.failures).sum();
         failing.extend(Some((failures, function)).filter(|_| has && failures > 0));
     }

@@ -164,6 +164,19 @@ impl Card {
     }
 }
 
+/// What type of error it is, without its path: `PaymentError` of `payment_worker::PaymentError`, as Rust tells them.
+///
+/// ```
+/// use throughline_store::last_name;
+/// assert_eq!(last_name("payment_worker::PaymentError"), "PaymentError");
+/// assert_eq!(last_name("Sandbox.Timedout"), "Sandbox.Timedout");
+/// assert_eq!(last_name("tokio::Wrapped<std::io::Error>"), "tokio::Wrapped<std::io::Error>", "a path has no brackets");
+/// ```
+#[must_use]
+pub fn last_name(kind: &str) -> &str {
+    kind.rsplit("::").next().filter(|name| !name.is_empty() && !kind.contains('<')).unwrap_or(kind)
+}
+
 impl Failure {
     /// Why a span failed, if it did.
     pub(crate) fn of(span: &Span) -> Option<Self> {

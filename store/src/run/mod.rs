@@ -11,7 +11,7 @@ mod usage;
 
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
-pub use card::{Card, Failure};
+pub use card::{Card, Failure, last_name};
 pub(crate) use group::group;
 pub(crate) use joins::{JoinId, Joins, joins};
 pub use names::{Name, Way};
