@@ -136,3 +136,18 @@ async fn too_many_ways_to_fail_are_told_together() {
     let sizes: Vec<usize> = totals.map(size).collect();
     assert!(sizes.len() == 1 && sizes[0] < 40 * 1024, "{sizes:?}");
 }
+
+#[tokio::test]
+async fn an_error_is_asked_for_by_its_last_name() {
+    let table = Table::new().await;
+    let runs = [(1, NOW - 3 * HOUR, "shop::PaymentError"), (2, NOW, "PaymentErrors")]
+        .map(|(n, at, kind)| invocation(n, n, &format!("r-{n}")).failed(kind, "no credit").at(at, 1));
+    table.write(otlp("f", runs)).await;
+    let (reader, window) = (table.reader(), Window::new(NOW - DAY, NOW + 1));
+    for (error, found) in [("PaymentError", 1), ("shop::PaymentError", 1), ("Error", 0)] {
+        let filter = Filter { error: Some(error.to_owned()), ..Filter::default() };
+        assert_eq!(reader.errors(window, &filter).await.unwrap().found.len(), found, "{error}");
+        let transactions = reader.transactions(window, &filter, 9).await.unwrap().found;
+        assert_eq!(transactions.len(), found, "{error}");
+    }
+}
