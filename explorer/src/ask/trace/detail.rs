@@ -150,7 +150,7 @@ fn of_exception(event: &Event, failed: bool, how: How) -> Vec<String> {
     let said = |name: &str| event.attributes.get(name).map(String::as_str).unwrap_or_default();
     let mut told = Vec::new();
     if said("throughline.swallowed") == "true" || !failed {
-        let error = format!("swallowed {}: {}", said("exception.type"), said("exception.message"));
+        let error = format!("swallowed {}", of_kind(said("exception.type"), said("exception.message")));
         told.extend(block("  ", &fit(&error, how, MAX_PAYLOAD), Style::amber, how));
     }
     let stack: Vec<&str> = said("exception.stacktrace").lines().collect();
@@ -160,6 +160,11 @@ fn of_exception(event: &Event, failed: bool, how: How) -> Vec<String> {
     told
 }
 
+/// `503`, or `SmtpRejected: 550 sender unverified`.
+fn of_kind(kind: &str, message: &str) -> String {
+    if message.is_empty() { kind.to_owned() } else { format!("{kind}: {message}") }
+}
+
 fn of_call(call: &Span, how: How) -> Vec<String> {
     let name = call.attribute("rpc.method").filter(|method| *method != call.name);
     let mut words = vec![format!("✗ {}", call.name)];
@@ -167,7 +172,7 @@ fn of_call(call: &Span, how: How) -> Vec<String> {
     words.push(duration(call.millis()));
     let kind = call.attribute("error.type").unwrap_or_default();
     let error = call.error().unwrap_or_default();
-    words.push(if error.contains(kind) { error.to_owned() } else { format!("{kind}: {error}") });
+    words.push(if error.contains(kind) { error.to_owned() } else { of_kind(kind, error) });
     let mut told = block("  ", &fit(&words.join("  "), how, MAX_PAYLOAD), Style::red, how);
     let attributes = attributes(std::iter::once(call), how);
     told.extend(attributes.flat_map(|line| block("    ", &line, Style::plain, how)));
