@@ -48,7 +48,7 @@ pub struct Impact {
     pub test_failures: u64,
     /// The users hit most.
     pub top_users: Vec<UserHit>,
-    /// How many accounts were hit.
+    /// How many accounts were hit, those of test users aside.
     pub accounts: u64,
     /// What the function did by build.
     pub builds: Vec<BuildRow>,
@@ -178,7 +178,7 @@ fn of(hits: &[Hit], totals: Option<&Totals>, incomplete: bool) -> Impact {
     let cards = || hits.iter().map(|hit| &hit.card);
     let real = |card: &&Card| !card.test_user;
     let users: BTreeSet<&str> = cards().filter(real).filter_map(|card| card.user.as_deref()).collect();
-    let accounts: BTreeSet<&str> = cards().filter_map(|card| card.account.as_deref()).collect();
+    let accounts: BTreeSet<&str> = cards().filter(real).filter_map(|card| card.account.as_deref()).collect();
     let estimate = sum.as_ref().map_or(0, |sum| sum.users_hit.estimate());
     Impact {
         runs: sum.map(|sum| sum.runs),

@@ -26,7 +26,10 @@ async fn for_whom_since_when_and_by_which_build() {
             .failed("SmtpRejected", &format!("550 sender {n} unverified"))
     }));
     spans.push(
-        run(41, bot, "robot", 45).attribute("user.test", "true").failed("Timeout", "timed out after 3.00 s"),
+        run(41, bot, "robot", 45)
+            .attribute("user.test", "true")
+            .attribute("account.id", "probes")
+            .failed("Timeout", "timed out after 3.00 s"),
     );
     // The second try of what failed in minute 30.
     spans.push(invocation(31, 100, "r-31").attribute("throughline.source", "sqs email").at(NOW - 60_000, 1));

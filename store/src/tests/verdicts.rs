@@ -31,16 +31,24 @@ async fn told(table: &Table, asked: u64) -> (Vec<String>, Vec<String>) {
     (found.spans.iter().map(of_span).collect(), found.runs.iter().map(of_run).collect())
 }
 
+/// How many messages the function got from its queue, and how many of them failed.
+async fn received(table: &Table) -> (u64, u64) {
+    let map = table.reader().map(LAST_HOUR).await.unwrap().found;
+    let edge = map.edges.iter().find(|edge| edge.from == QUEUE && edge.to == "worker").unwrap();
+    (edge.now.runs, edge.now.failures)
+}
+
 #[tokio::test]
 async fn a_killed_invocation_fails_with_all_of_its_records() {
     let table = Table::new().await;
+    let writer = table.writer();
     let sent = otlp("api", [invocation(1, 0x90, "r-1"), span(1, 90, Some(0x90))]);
-    table.write(sent).await;
+    write(&writer, sent).await;
     let killed = batch(0x50).failed("Sandbox.Timedout", "timed out after 1.00 s");
     let call = span(1, 0x61, Some(0x60)).attribute("throughline.partial", "true");
-    table.write(otlp("worker", [killed, record(1, 0x60, 0x50), record(2, 0x62, 0x50), call])).await;
+    write(&writer, otlp("worker", [killed, record(1, 0x60, 0x50), record(2, 0x62, 0x50), call])).await;
     // The next attempt goes well.
-    table.write(otlp("worker", [batch(0x51), record(1, 0x63, 0x51)])).await;
+    write(&writer, otlp("worker", [batch(0x51), record(1, 0x63, 0x51)])).await;
 
     let (spans, runs) = told(&table, 1).await;
     assert_eq!(
@@ -48,6 +56,7 @@ async fn a_killed_invocation_fails_with_all_of_its_records() {
         ["50 Sandbox.Timedout", "51 ok", "5a ok", "60 Sandbox.Timedout", "61 ok", "63 ok", "90 ok"]
     );
     assert_eq!(runs, ["Sandbox.Timedout", "ok", "ok"]);
+    assert_eq!(received(&table).await, (3, 2));
 }
 
 #[tokio::test]
@@ -65,6 +74,7 @@ async fn where_some_have_failed_by_themselves_so_did_what_was_not_done() {
     let impact = table.reader().impact("worker", LAST_HOUR, &Filter::default()).await.unwrap().found;
     let users: Vec<_> = impact.top_users.iter().map(|hit| hit.user.as_str()).collect();
     assert_eq!(users, ["u-1", "u-2"], "and the same is counted");
+    assert_eq!(received(&table).await, (3, 2));
 }
 
 /// The extension hears of some ends only after the spans have left.

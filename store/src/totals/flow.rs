@@ -1,11 +1,12 @@
 //! What is counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::called::{Called, received_from};
 use super::errors::{self, ErrorsByKind};
 use super::{Histogram, Sketch};
 use crate::run::{Card, Run, Usage};
+use crate::schema::bounded;
 use crate::span::{Kind, Span};
 
 /// The longest name of a node that is counted under its own.
@@ -58,6 +59,21 @@ pub struct Flow {
     pub users_hit: Sketch,
 }
 
+/// What failed of a run, by trace and span: of what was killed its own span says nothing.
+struct Failed<'a>(BTreeSet<(&'a str, &'a str)>);
+
+impl<'a> Failed<'a> {
+    fn of(failures: &'a [Card]) -> Self {
+        let id = |card: &'a Card| card.record.as_deref().unwrap_or(&card.span_id);
+        Self(failures.iter().map(|card| (card.trace_id.as_str(), id(card))).collect())
+    }
+
+    fn has(&self, span: &Span) -> bool {
+        let key = (bounded(&span.trace_id), bounded(&span.span_id));
+        span.error().is_some() || self.0.contains(&(&*key.0, &*key.1))
+    }
+}
+
 /// Calls from one node of the map to another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edge {
@@ -82,10 +98,11 @@ impl Totals {
             flow.begun += u64::from(run.may_begin());
         }
         let has_records = run.records().next().is_some();
+        let failed = Failed::of(failures);
         for span in &run.spans {
             // A batch came as its records did.
             if !(has_records && span.span_id == head.span_id) {
-                self.count_edges(span, called);
+                self.count_edges(span, &failed, called);
             }
         }
         // Where transactions come in of which no source is told.
@@ -96,7 +113,7 @@ impl Totals {
         {
             let edge = apart(&mut self.edges, (cut(entry), cut(&span.function)), MAX_APART);
             edge.calls += 1;
-            edge.errors += u64::from(span.error().is_some());
+            edge.errors += u64::from(failed.has(span));
         }
     }
 
@@ -109,7 +126,7 @@ impl Totals {
         flow
     }
 
-    fn count_edges(&mut self, span: &Span, called: &Called<'_>) {
+    fn count_edges(&mut self, span: &Span, failed: &Failed<'_>, called: &Called<'_>) {
         let function = cut(&span.function);
         if let Some(source) = span.source() {
             // From the last service before the function to the first: `sqs payments < sns orders`.
@@ -120,7 +137,7 @@ impl Totals {
                 if at == 0 {
                     let unsent = span.parent_id.is_none() && span.links.is_empty();
                     edge.joined += u64::from(unsent && span.attributes.contains_key("throughline.join.in"));
-                    edge.errors += u64::from(span.error().is_some());
+                    edge.errors += u64::from(failed.has(span));
                     let queued =
                         span.attribute("throughline.queue_time_ms").and_then(|ms| ms.parse::<u64>().ok());
                     queued.into_iter().for_each(|ms| edge.durations.record(ms.saturating_mul(1000)));
@@ -130,7 +147,7 @@ impl Totals {
         } else if let Some(topic) = received_from(span) {
             let edge = apart(&mut self.edges, (cut(&topic), function), MAX_APART);
             edge.calls += 1;
-            edge.errors += u64::from(span.error().is_some());
+            edge.errors += u64::from(failed.has(span));
         } else if let Some(callee) = called.by(span) {
             let edge = apart(&mut self.edges, (function, cut(&callee)), MAX_APART);
             edge.calls += 1;
