@@ -44,7 +44,7 @@ pub(super) fn table(groups: &[ErrorGroup], asked: &Asked<'_>) -> Table {
         Column::Number("count"),
         Column::Number("was"),
         Column::Text("function"),
-        Column::Text("error"),
+        Column::Message("error"),
         Column::Fixed("first"),
         Column::Fixed("last"),
         Column::Whole("newest trace"),

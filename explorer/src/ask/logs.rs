@@ -13,7 +13,7 @@ use crate::columns::{cut, padded, width, wrapped};
 
 /// How many runs the lines are read of, the newest, as the store's bound is.
 const MAX_RUNS: usize = 100;
-/// As much of a trace's id as tells it from others nearby.
+/// As much of the end of a trace's id as tells it from others nearby: with X-Ray, and so here, it begins with the time.
 const SHORT: usize = 8;
 /// The columns of a function's name.
 const MAX_NAME: usize = 24;
@@ -150,9 +150,9 @@ impl Options {
                 told.push(asked.style.dim(&day));
             }
             let trace = line.trace_id.as_deref().unwrap_or_default();
-            let trace = trace.get(..SHORT).unwrap_or(trace);
+            let trace = format!("…{}", trace.get(trace.len().saturating_sub(SHORT)..).unwrap_or(trace));
             let function = padded(&cut(&harmless(&line.function), widest), widest);
-            let before = [function, padded(trace, SHORT)];
+            let before = [function, padded(&trace, SHORT + 1)];
             told.extend(lines::told(line, "", &before, asked.style, self.full));
         }
         told

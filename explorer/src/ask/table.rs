@@ -1,7 +1,7 @@
 //! Tables that fit the terminal.
 
 use super::words::harmless;
-use crate::columns::{BETWEEN, cut, padded, padded_left, width};
+use crate::columns::{BETWEEN, cut, folded, padded, padded_left, width};
 use crate::trace::Style;
 
 /// What no column is made narrower than.
@@ -22,6 +22,17 @@ pub(crate) enum Look {
     Dim,
 }
 
+impl Look {
+    fn on(self, text: &str, style: Style) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Red => style.red(text),
+            Self::Amber => style.amber(text),
+            Self::Dim => style.dim(text),
+        }
+    }
+}
+
 /// How a column is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
@@ -29,6 +40,8 @@ pub(crate) enum Column {
     Text(&'static str),
     /// Texts that are never cut.
     Fixed(&'static str),
+    /// What says most, and is never cut; where there is no room it stands below its row, on as many lines as it takes.
+    Message(&'static str),
     /// What is copied, and never cut; where there is no room it stands on a line of its own.
     Whole(&'static str),
     /// Numbers, to the right.
@@ -47,7 +60,11 @@ pub(crate) struct Table {
 impl Column {
     fn name(self) -> &'static str {
         match self {
-            Self::Text(name) | Self::Fixed(name) | Self::Whole(name) | Self::Number(name) => name,
+            Self::Text(name)
+            | Self::Fixed(name)
+            | Self::Message(name)
+            | Self::Whole(name)
+            | Self::Number(name) => name,
         }
     }
 }
@@ -77,7 +94,11 @@ impl Table {
     pub(crate) fn lines(&self, style: Style) -> Vec<String> {
         let used =
             |at: &usize| self.rows.iter().any(|row| row.get(*at).is_some_and(|(text, _)| !text.is_empty()));
-        let mut columns: Vec<usize> = (0..self.columns.len()).filter(used).collect();
+        let columns = (0..self.columns.len()).filter(used).collect::<Vec<_>>();
+        let is_message = |at: &usize| matches!(self.columns[*at], Column::Message(_));
+        let is_wide = self.takes(&columns, COMFORTABLE) > style.width;
+        let (messages, mut columns) =
+            columns.into_iter().partition::<Vec<_>, _>(|at| is_wide && is_message(at));
         for at in &self.giving_way {
             if self.takes(&columns, COMFORTABLE) > style.width {
                 columns.retain(|column| column != at);
@@ -100,6 +121,7 @@ impl Table {
                 columns.iter().filter_map(|at| row.get(*at).cloned()).collect()
             };
             lines.push(line(cells(&columns)));
+            lines.extend(cells(&messages).iter().flat_map(|(text, look)| folded_below(text, *look, style)));
             let below = cells(&below).into_iter().filter(|(text, _)| !text.is_empty());
             lines.extend(below.map(|(text, _)| format!("{BETWEEN}{text}")));
         }
@@ -107,13 +129,7 @@ impl Table {
     }
 
     fn set(&self, text: &str, look: Look, at: usize, room: usize, style: Style) -> String {
-        let text = cut(text, room);
-        let text = match look {
-            Look::Plain => text,
-            Look::Red => style.red(&text),
-            Look::Amber => style.amber(&text),
-            Look::Dim => style.dim(&text),
-        };
+        let text = look.on(&cut(text, room), style);
         let is_number = matches!(self.columns[at], Column::Number(_));
         if is_number { padded_left(&text, room) } else { padded(&text, room) }
     }
@@ -148,6 +164,12 @@ impl Table {
         }
         widths
     }
+}
+
+/// A message below its row.
+fn folded_below(text: &str, look: Look, style: Style) -> Vec<String> {
+    let room = style.width.saturating_sub(BETWEEN.len()).max(NARROWEST);
+    folded(text, room).iter().map(|line| format!("{BETWEEN}{}", look.on(line, style))).collect()
 }
 
 /// The blanks between columns.
@@ -204,6 +226,20 @@ mod tests {
             ["name              n", "a-very-long-nam…  7", "  0123456789"],
             "ids stay whole, on a line of their own"
         );
+    }
+
+    #[test]
+    fn a_message_is_told_whole() {
+        let columns = [Column::Number("count"), Column::Message("error"), Column::Fixed("last")];
+        let mut table = Table::new(columns).giving_way(&[2]);
+        table.row([plain("3"), plain("NoCredit: no credit limit"), plain("01:47")]);
+        let lines = |width| table.lines(Style { width, colour: false });
+        assert_eq!(
+            lines(40),
+            ["count  error                      last", "    3  NoCredit: no credit limit  01:47"]
+        );
+        assert_eq!(lines(27), ["count  last", "    3  01:47", "  NoCredit: no credit limit"]);
+        assert_eq!(lines(20), ["count  last", "    3  01:47", "  NoCredit: no", "  credit limit"]);
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Row {
     /// How it ended, in a few words.
     fn outcome(&self, filter: &Filter) -> (String, super::table::Look) {
         match (&self.error, self.failures) {
-            (Some(error), _) => red(format!("{} ✗ {}", self.function, last_name(&error.kind))),
+            (Some(error), _) => red(format!("✗ {} in {}", last_name(&error.kind), self.function)),
             (None, _) if filter.function.is_some() => dim(self.function.clone()),
             (None, failures @ 1..) => red(format!("✗ {}", counted(failures, "failure", "failures"))),
             (None, _) => dim(counted(self.runs, "run", "runs")),
@@ -183,7 +183,7 @@ fn table(rows: &[Row], filter: &Filter, asked: &Asked<'_>) -> Vec<String> {
         Column::Text(""),
         Column::Whole("trace"),
     ])
-    .giving_way(&[2]);
+    .giving_way(&[3, 2]);
     for row in rows {
         table.row([
             plain(when::brief(row.at, asked.now)),

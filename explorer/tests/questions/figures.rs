@@ -83,8 +83,9 @@ next: throughline trace 000000000000000000000000000002d8 --store shop.db
         &shop,
         &[&["errors"], &THEN[..]].concat(),
         r#"
-count  was  function      error                               first        last         newest trace
-    2  new  email-sender  SmtpRejected: 550 sender unverifi…  11-20 14:01  11-20 14:01  000000000000000000000000000002d8
+count  was  function      first        last         newest trace
+    2  new  email-sender  11-20 14:01  11-20 14:01  000000000000000000000000000002d8
+  SmtpRejected: 550 sender unverified
 was: since 11-20 13:00
 next: throughline impact email-sender --since 2026-11-20T14:00:00 --until 2026-11-20T14:59:00 --store shop.db
 "#,

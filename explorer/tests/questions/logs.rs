@@ -17,9 +17,9 @@ fn of_a_transaction_by_any_of_its_ids() {
         assert_eq!(
             shop.ask(&["logs", id]).text,
             r#"2026-11-20
-12:00:11.225  INFO   email-sender  00000000  sending a mail
-12:00:11.330  DEBUG  email-sender  00000000  > MAIL FROM  smtp.host=mx1
-12:00:11.340  ERROR  email-sender  00000000  the server said 550
+12:00:11.225  INFO   email-sender  …00000001  sending a mail
+12:00:11.330  DEBUG  email-sender  …00000001  > MAIL FROM  smtp.host=mx1
+12:00:11.340  ERROR  email-sender  …00000001  the server said 550
 next: throughline trace 00000000000000000000000000000001 --store shop.db
 "#,
         );

@@ -105,8 +105,10 @@ impl Reader {
     }
 }
 
+/// Whether they are the same, or the ids are where one of them names no service.
 fn is_named(name: &str, text: &str) -> bool {
-    name == text || tail(name) == text
+    let is_bare = |text: &str| tail(text) == text;
+    name == text || (is_bare(name) || is_bare(text)) && tail(name) == tail(text)
 }
 
 fn pointer(card: &Card) -> Pointer {
@@ -118,5 +120,16 @@ fn pointer(card: &Card) -> Pointer {
         at: card.at(),
         failed: card.failed(),
         names: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_named;
+
+    #[test]
+    fn ids_are_known_with_and_without_their_service() {
+        assert!(is_named("sqs:m-1", "sqs:m-1") && is_named("sqs:m-1", "m-1") && is_named("m-1", "sqs:m-1"));
+        assert!(!is_named("sns:m-1", "sqs:m-1") && !is_named("sqs:m-2", "m-1"));
     }
 }
