@@ -66,8 +66,10 @@ pub const TRANSACTION: u64 = (MAX_TRACES + MAX_RUNS + MAX_LOOKUPS) as u64 + MAX_
 pub const LOGS: u64 = 2 * logs::MAX_RUNS as u64 + MAX_PAGES;
 
 /// Of [`last_good`](super::Reader::last_good): a day before touches two.
-pub const LAST_GOOD: u64 =
-    2 * SHARDS as u64 + good::MAX_LOOKED_AT as u64 + 1 + MAX_PAGES + good::MAX_READ as u64 * TRANSACTION;
+pub const LAST_GOOD: u64 = 2 * SHARDS as u64
+    + (good::MAX_LOOKED_AT + MAX_JOINING) as u64
+    + MAX_PAGES
+    + good::MAX_READ as u64 * TRANSACTION;
 
 /// Of [`same_items`](super::Reader::same_items).
 pub const SAME_ITEMS: u64 = same_items::MAX_ITEMS as u64 + MAX_PAGES;

@@ -3,18 +3,20 @@
 //! Of the same shape are those that came in at the same entry point and went through the same functions, by the same
 //! triggers. What has failed has often not gone on, and what was tried in vain is read from the queue of dead letters: so
 //! where none took the same path, those are compared that went further, then those that went less far.
+//!
+//! Good is what is good as a whole, with the traces that it joins.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures_util::future::try_join_all;
 use serde::Serialize;
 
-use super::ask::{Ask, Only};
-use super::traces::{Part, by_trace};
+use super::ask::Only;
+use super::joined::{Known, MAX_JOINING};
+use super::summary::Runs;
 use super::{Answer, Effort, Reader, Transaction, compare};
 use crate::Error;
 use crate::run::Card;
-use crate::schema::Partition;
 use crate::time::{HOUR, Window};
 
 use super::compare::{Difference, Slower};
@@ -78,8 +80,8 @@ impl Reader {
     /// The transaction against the last good ones of the same shape that began in the 24 hours before it; none if there
     /// were none, or it came in nowhere.
     ///
-    /// At most 32 requests for those that came in, one for each of 51 that are looked at, 50, and three
-    /// [transactions](Reader::transaction).
+    /// At most 32 requests for those that came in, one for each of 50 that are looked at, 400 for what joins them, 50, and
+    /// three [transactions](Reader::transaction).
     ///
     /// # Errors
     ///
@@ -119,22 +121,18 @@ impl Reader {
         let entry = first.entry.iter().map(|entry| Only::text("entry", entry));
         let all = entry.chain([Only::text("function", &first.function)]).collect();
         let begun = self.begun(window, all, is_like, MAX_LOOKED_AT, effort).await?;
-        let traces: BTreeSet<&String> = begun.iter().chain([first]).map(|card| &card.trace_id).collect();
-        let asks = traces.into_iter().map(|trace| Ask::all(Partition::Trace(trace.clone())));
-        let items = self.all(asks.collect(), effort).await?;
-        let of_trace = |(trace, parts): (String, Vec<Part>)| {
-            (trace, parts.into_iter().map(|part| part.card).collect::<Vec<Card>>())
-        };
-        let mut cards: BTreeMap<String, Vec<Card>> =
-            by_trace(items, effort).into_iter().map(of_trace).collect();
-        let ours = cards.remove(&first.trace_id).unwrap_or_default();
-        let ours = steps(&ours);
+        let traces: Vec<&str> = begun.iter().map(|card| card.trace_id.as_str()).collect();
+        let mut known = Known::new(MAX_JOINING);
+        self.join(&traces, &mut known, effort).await?;
+        let ours = steps(&of.runs);
+        let clean = |card: &Card| !card.failed() && card.swallowed.is_none_or(|errors| errors == 0);
         let mut good: Vec<Good> = Vec::new();
         for first in begun {
-            let Some(cards) = cards.remove(&first.trace_id) else { continue };
-            let clean = |card: &Card| !card.failed() && card.swallowed.is_none_or(|errors| errors == 0);
-            if let Some(path) = path(&ours, &steps(&cards)).filter(|_| cards.iter().all(clean)) {
-                good.push(Good { first, cards, path });
+            let whole = Runs::of(&known, &first.trace_id);
+            // Of what is not known whole nobody can say that it is good.
+            let is_good = whole.is_complete() && whole.cards().iter().all(clean);
+            if let Some(path) = path(&ours, &steps(whole.cards())).filter(|_| is_good) {
+                good.push(Good { first, cards: whole.cards().to_vec(), path });
             }
         }
         let best = good.iter().map(|one| one.path).min();

@@ -52,6 +52,13 @@ enum Missing {
     Id(Lookup),
 }
 
+impl Whole {
+    /// Whether all of it was read.
+    pub(super) fn is_complete(&self) -> bool {
+        self.missing.is_empty() && !self.at_least
+    }
+}
+
 impl Known {
     /// Nothing yet; so many traces and ids may be read beside those that are asked for.
     pub(super) fn new(left: usize) -> Self {

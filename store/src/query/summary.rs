@@ -42,6 +42,8 @@ pub(super) struct Runs {
     continued: BTreeSet<String>,
     /// By start, each run once: of a batch its record in the trace that is nearest.
     cards: Vec<Card>,
+    /// Whether all of them are known.
+    complete: bool,
     /// Which of them is the first.
     first: usize,
     /// What its beginning tells.
@@ -51,7 +53,9 @@ pub(super) struct Runs {
 impl Runs {
     /// Those of the transaction of which a trace is part.
     pub(super) fn of(known: &Known, trace: &str) -> Self {
-        let Whole { traces, joins, senders, .. } = known.whole(trace);
+        let whole = known.whole(trace);
+        let complete = whole.is_complete();
+        let Whole { traces, joins, senders, .. } = whole;
         let mut cards: BTreeMap<(u64, &str, &str), &Card> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for card in traces.iter().flat_map(|trace| known.parts(trace)).map(|part| &part.card) {
@@ -66,7 +70,9 @@ impl Runs {
         }
         let cards: Vec<Card> = cards.into_values().cloned().collect();
         let senders = senders.into_iter().collect();
-        let mut runs = Self { trace_ids: traces, senders, continued, cards, first: 0, told: Card::default() };
+        let (first, told_of_it) = (0, Card::default());
+        let mut runs =
+            Self { trace_ids: traces, senders, continued, cards, complete, first, told: told_of_it };
         runs.first = runs.begin();
         if let Some(first) = runs.cards.get_mut(runs.first) {
             // As far as is known it came in there.
@@ -74,6 +80,10 @@ impl Runs {
         }
         runs.told = told(runs.cards.iter().filter(|card| !runs.continued.contains(&card.trace_id)));
         runs
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete
     }
 
     pub(super) fn cards(&self) -> &[Card] {

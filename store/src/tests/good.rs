@@ -103,3 +103,25 @@ async fn the_same_path_comes_before_a_longer_one() {
     assert_eq!((found.trace_id, found.path), (trace(1), Path::Same));
     assert_eq!(compared(&table, 2).await.unwrap().path, Path::Shorter);
 }
+
+/// A reader of a stream that carries no context fails, and its sender knows nothing of it.
+#[tokio::test]
+async fn what_failed_in_a_trace_that_it_joins_is_not_good() {
+    let table = Table::new().await;
+    for id in 1..=3 {
+        let join = format!("kinesis:audit/shardId-0:{id}");
+        order(&table, id, 60 - id, "1", |place, span| {
+            Some(if place == 2 { span.list("throughline.join.out", &join) } else { span })
+        })
+        .await;
+        let read = invocation(id + 100, id, &format!("audit-{id}"))
+            .attribute("throughline.source", "kinesis audit")
+            .list("throughline.join.in", &join)
+            .at(NOW - (60 - id) * MINUTE + 50, 1);
+        let read = if id == 1 { read } else { read.failed("Broken", "no JSON") };
+        table.write(otlp("audit", [read])).await;
+    }
+    let found = compared(&table, 3).await.unwrap();
+    assert_eq!((found.trace_id.clone(), found.path, found.good), (trace(1), Path::Same, 1), "{found:?}");
+    assert!(found.differs());
+}

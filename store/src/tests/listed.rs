@@ -140,9 +140,10 @@ async fn a_batch_of_several_is_told_with_each_sender() {
     assert_eq!(told, [(2, 1, 1), (2, 0, 1)], "with its own record alone");
     assert_eq!(rows[1].trace_ids, table.reader().transaction(&trace(1)).await.unwrap().found.trace_ids);
     // Found by itself it is what it is alone, and names its senders.
-    let worker = Filter { function: Some("worker".into()), failed: Some(false), ..Filter::default() };
+    let worker = Filter { function: Some("worker".into()), ..Filter::default() };
     let rows = table.reader().transactions(LAST_HOUR, &worker, 10).await.unwrap().found;
     assert_eq!((firsts(&rows), rows[0].senders.clone()), (vec!["batch"], vec![trace(1), trace(2)]));
+    assert_eq!((rows[0].run.failed(), rows[0].failures), (true, 1), "it failed in part");
 }
 
 /// As of a stream whose function says which record failed, and is well itself.
@@ -150,7 +151,8 @@ async fn a_batch_of_several_is_told_with_each_sender() {
 async fn a_record_that_failed_fails_its_transaction() {
     let table = Table::new().await;
     let record =
-        span(1, 2, Some(1)).attribute("throughline.source", "kinesis audit").failed("Broken", "no JSON");
+        span(1, 2, Some(1)).attribute("throughline.source", "kinesis audit").attribute("user.id", "u-1");
+    let record = record.failed("Broken", "no JSON");
     let batch = invocation(1, 1, "r-1").attribute("throughline.source", "kinesis audit");
     table.write(otlp("audit", [batch, record])).await;
     let again = invocation(1, 3, "r-2").attribute("throughline.source", "kinesis audit").child_of(1);
@@ -159,6 +161,11 @@ async fn a_record_that_failed_fails_its_transaction() {
     table.write(otlp("audit", [again.at(NOW + 9, 1), record])).await;
     let rows = table.reader().transactions(LAST_HOUR, &Filter::default(), 10).await.unwrap().found;
     assert_eq!((rows[0].runs, rows[0].failures), (2, 2));
+    let audit = Filter { function: Some("audit".into()), ..Filter::default() };
+    let rows = table.reader().transactions(LAST_HOUR, &audit, 10).await.unwrap().found;
+    assert!(rows[0].run.failed(), "by its function too: {rows:?}");
+    let found = table.reader().find("u-1", &["user.id"]).await.unwrap().found;
+    assert!(found.iter().all(|found| found.run.failed) && found.len() == 1, "{found:?}");
     let impact = table.reader().impact("audit", LAST_HOUR, &Filter::default()).await.unwrap().found;
     assert_eq!((impact.failures, impact.ended_well), (2, 0), "it failed again");
 }

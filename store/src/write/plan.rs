@@ -80,6 +80,7 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
     };
 
     let traces = traces(run, &head, &records);
+    let own = traces.get(&head.trace_id).unwrap_or(&head);
     let mut joins = joins(run);
     for (trace, card) in traces.iter().take(few(traces.len())) {
         let part = Part { card, joins: joins.remove(trace).unwrap_or_default() };
@@ -89,10 +90,10 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
     let function = head.function.clone();
     if head.part_of.is_none() {
         let runs = Partition::Runs { day, shard, function: function.clone() };
-        index.push(place.by_time(runs).item(&head)?);
+        index.push(place.by_time(runs).item(own)?);
     }
     if run.may_begin() {
-        index.push(place.by_time(Partition::Begun { day, shard }).item(&head)?);
+        index.push(place.by_time(Partition::Begun { day, shard }).item(own)?);
     }
 
     for failure in failures.iter().take(few(failures.len())) {
@@ -105,16 +106,21 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
 
     let names = names(run);
     for (id, names) in names.iter().take(few(names.len())) {
-        let trace = names.iter().next().map_or(&head.trace_id, |(_, trace)| trace);
+        let (trace, told) =
+            told(&traces, names.iter().map(|(_, trace)| trace)).unwrap_or((&head.trace_id, own));
         let names = names.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
-        let pointer = Pointer { names: names.into_iter().collect(), ..place.pointer(trace) };
+        let pointer = Pointer { names: names.into_iter().collect(), ..place.pointer(trace, told) };
         index.push(place.by_time(Partition::Id(bounded(id).into_owned())).item(&pointer)?);
     }
-    let members = baggage(run, keys);
-    for (key, value, trace) in members.iter().take(few(members.len())) {
+    let mut members: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for (key, value, trace) in baggage(run, keys) {
+        members.entry((key, value)).or_default().insert(trace);
+    }
+    for ((key, value), of) in members.iter().take(few(members.len())) {
         let (key, value) = (key.clone(), value.clone());
         let partition = Partition::Baggage { shard, key, value };
-        index.push(place.by_time(partition).item(&place.pointer(trace))?);
+        let (trace, told) = told(&traces, of).unwrap_or((&head.trace_id, own));
+        index.push(place.by_time(partition).item(&place.pointer(trace, told))?);
     }
     Ok(Plan { head, failures, spans, index, left_out })
 }
@@ -142,14 +148,15 @@ impl Placing<'_> {
         Place { partition, sort, expires: self.expires }
     }
 
-    fn pointer(&self, trace: &str) -> Pointer {
+    /// `told` is what is told of the run in the trace of the span that has the id.
+    fn pointer(&self, trace: &str, told: &Card) -> Pointer {
         Pointer {
             request_id: self.head.request_id.clone(),
             span_id: self.head.span_id.clone(),
             trace_id: trace.to_owned(),
             function: self.head.function.clone(),
             at: self.at,
-            failed: self.head.failed(),
+            failed: told.failed(),
             names: Vec::new(),
         }
     }
@@ -161,8 +168,12 @@ fn traces(run: &Run, head: &Card, records: &[Card]) -> BTreeMap<String, Card> {
     let key = |trace: &str| bounded(trace).into_owned();
     let mut own = head.clone();
     if !own.failed() {
-        // A batch that failed in part says nothing itself.
-        let failed = records.iter().find(|record| record.failed() && record.trace_id == head.trace_id);
+        // A batch that failed in part says nothing itself. In a trace with records of its own only these tell.
+        let mut own_records = records.iter().filter(|record| record.trace_id == head.trace_id).peekable();
+        let failed = match own_records.peek() {
+            Some(_) => own_records.find(|record| record.failed()),
+            None => records.iter().find(|record| record.failed()),
+        };
         own.error = failed.and_then(|record| record.error.clone());
     }
     let mut traces = BTreeMap::from([(head.trace_id.clone(), own)]);
@@ -179,6 +190,14 @@ fn traces(run: &Run, head: &Card, records: &[Card]) -> BTreeMap<String, Card> {
         }
     }
     traces
+}
+
+/// What is told of a run in one of these traces, and in which: in the first where it failed, if it did in one.
+fn told<'a>(
+    traces: &'a BTreeMap<String, Card>,
+    of: impl IntoIterator<Item = &'a String>,
+) -> Option<(&'a String, &'a Card)> {
+    of.into_iter().filter_map(|trace| traces.get_key_value(trace)).min_by_key(|(_, card)| !card.failed())
 }
 
 #[cfg(test)]
