@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 use throughline_store::{BuildRow, Card, Impact, Upstream, last_name};
 
+use super::beside::Counted;
 use super::filters::{Narrow, Reads};
 use super::table::{Column, Table, dim, plain, red};
 use super::words::{count, counted, share};
@@ -41,35 +42,65 @@ impl Options {
         let answer = asked.answered(asked.reader.impact(function, window, &filter).await)?;
         let impact = &answer.found;
         let name = harmless(function);
+        let hours = Counted::new(window, asked.now);
+        let is_like = is_like(impact.failures, impact.failures_counted);
+        let mut note = vec![];
+        if let Some((runs, failures)) = impact.runs.zip(impact.failures_counted) {
+            // What is told of the hours alone names its failures, too.
+            let figures =
+                if is_like { String::new() } else { in_runs(count_failures(failures), runs) + "; " };
+            asked.note(&mut note, &(figures + &hours.told()));
+        }
+        let json = json!({ "window": window, "before": window.before() });
         if impact.failures == 0 {
             let since = when::full(window.from);
-            let lines = match impact.runs {
-                Some(0) => vec![format!("{name} did not run since {since} UTC")],
-                Some(runs) => vec![format!("{name} did not fail: {}", counted(runs, "run", "runs"))],
-                None => vec![format!("{name} had no such failure since {since} UTC")],
+            let told = match impact.runs.filter(|_| is_like) {
+                Some(0) => format!("{name} did not run since {since} UTC"),
+                Some(runs) => format!("{name} did not fail: {}", counted(runs, "run", "runs")),
+                None => format!("{name} had no such failure since {since} UTC"),
             };
+            let note = note.into_iter().filter(|_| impact.runs != Some(0));
+            let lines = [told].into_iter().chain(note).collect();
             let words = self.narrow.words_but(Reads::Counts, &["--function", "--failed"]);
-            return asked.tell_within(&answer, false, lines, &["functions"], &words);
+            let mut told = asked.tell_within(&answer, false, lines, &["functions"], &words)?;
+            told.json["exact"] = json;
+            told.json["counted"] = hours.json();
+            return Ok(told);
         }
         let example = impact.errors.first().map(|group| group.example.trace_id.as_str());
         let next = example.map_or_else(|| vec!["errors"], |trace| vec!["trace", trace]);
-        let mut told = asked.tell(&answer, true, lines(&name, impact, asked), &next)?;
-        told.json["counted"] = json!({ "window": window, "before": window.before() });
+        let lines = lines(&name, impact, asked).into_iter().chain(note).collect();
+        let mut told = asked.tell(&answer, true, lines, &next)?;
+        told.json["exact"] = json;
+        told.json["counted"] = hours.json();
         Ok(told)
     }
 }
 
+/// Whether what was counted in whole hours is told beside failures of the very window: if no others were in those hours.
+fn is_like(failures: u64, in_hours: Option<u64>) -> bool {
+    in_hours.is_none_or(|in_hours| in_hours <= failures)
+}
+
+fn count_failures(failures: u64) -> String {
+    counted(failures, "failure", "failures")
+}
+
+fn in_runs(failures: String, runs: u64) -> String {
+    format!("{failures} in {}", counted(runs, "run", "runs"))
+}
+
 fn lines(name: &str, impact: &Impact, asked: &Asked<'_>) -> Vec<String> {
     let style = asked.style;
-    let mut failed = counted(impact.failures, "failure", "failures");
-    failed += &impact.runs.map(|runs| format!(" in {}", counted(runs, "run", "runs"))).unwrap_or_default();
+    let runs = impact.runs.filter(|_| is_like(impact.failures, impact.failures_counted));
+    let like_before = impact.failures_counted_before == Some(impact.failures_before);
+    let failed = count_failures(impact.failures);
+    let mut failed = runs.map_or(failed.clone(), |runs| in_runs(failed, runs));
     let since =
         impact.since.map(|since| format!("since {}{}", when::brief(since, asked.now), build(&impact.builds)));
-    failed += &match impact.runs_before {
+    failed += &match impact.runs_before.filter(|_| runs.is_some() && like_before) {
         Some(0) => " (it did not run before)".to_owned(),
-        Some(runs) => {
-            format!(" ({} in {} before)", count(impact.failures_before), counted(runs, "run", "runs"))
-        }
+        Some(runs) => format!(" ({} before)", in_runs(count(impact.failures_before), runs)),
         None => format!(" ({} before)", count(impact.failures_before)),
     };
     let title = [style.bold(name), style.red(&failed)].into_iter().chain(since);
@@ -114,16 +145,18 @@ fn entries(impact: &Impact) -> Table {
     ])
     .giving_way(&[5, 2, 4, 7]);
     let unknown = || "unknown".to_owned();
-    // Of what is not counted at all nothing is told.
-    let of_unknown = impact.runs.map(|_| unknown()).unwrap_or_default();
+    // Of what is not counted at all, or with failures of other times, nothing is told.
+    let is_told = impact.runs.is_some() && is_like(impact.failures, impact.failures_counted);
+    let of_unknown = if is_told { unknown() } else { String::new() };
     for hit in &impact.entries {
+        let runs = hit.runs.filter(|_| is_told);
         let entry = if hit.entry.is_empty() { "(not told)".to_owned() } else { trigger(&hit.entry) };
         table.row([
             plain(entry),
             red(count(hit.failures)),
             dim(hit.failures_before.map_or_else(unknown, count)),
-            hit.runs.map_or_else(|| dim(of_unknown.clone()), |runs| plain(count(runs))),
-            plain(hit.runs.map(|runs| share(hit.failures.min(runs), runs)).unwrap_or_default()),
+            runs.map_or_else(|| dim(of_unknown.clone()), |runs| plain(count(runs))),
+            plain(runs.map(|runs| share(hit.failures.min(runs), runs)).unwrap_or_default()),
             plain(count(hit.transactions)),
             plain(count(hit.users)),
             plain(count(hit.ended_well)),

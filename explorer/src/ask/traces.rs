@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use serde::Serialize;
-use throughline_store::{Answer, Card, Failure, Filter, Rates, Summary, last_name};
+use throughline_store::{Answer, Card, Failure, Figures, Filter, Rates, Summary, last_name};
 
 use super::beside::Counted;
 use super::filters::{Narrow, Reads};
@@ -82,9 +82,14 @@ impl Options {
         let shown = answer.found.iter().find(|row| row.failures > 0).unwrap_or(first);
         let mut lines = table(&answer.found, &filter, asked);
         let counted = Counted::new(window, asked.now);
+        // A run that does not say what is asked for is listed with what it joined, but not counted as such.
+        let has_failed = answer.found.iter().any(|row| row.failures > 0 || row.error.is_some());
+        let is_told = |now: &Figures| now.runs > 0 && (now.failures > 0 || !has_failed);
+        let rates = rates.filter(|rates| is_told(&rates.found.now));
         if let Some(rates) = &rates {
             let is_exact = answer.found.iter().all(|row| row.began);
             asked.note(&mut lines, &summary(&rates.found, &filter, counted, is_exact));
+            asked.note(&mut lines, &counted.told());
         }
         let mut told = asked.tell(&answer, true, lines, &["trace", &shown.trace_id])?;
         if let Some(rates) = rates {

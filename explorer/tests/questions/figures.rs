@@ -76,6 +76,7 @@ time         entry         user      took               trace
 11-20 14:01  POST /orders  u-1042  1.35 s  ✗ 1 failure  000000000000000000000000000002d7
 8 transactions began, 0.1 a minute (0.07 before); 2 runs failed (0 before); their first functions p50 41 ms, p95 41 ms
 (41 ms before)
+counted in whole hours: 1 from 11-20 14:00, beside as many from 11-20 13:00
 next: throughline trace 000000000000000000000000000002d8 --store shop.db
 "#,
     );
@@ -104,6 +105,7 @@ email-sender   2 failures in 8 runs (0 in 4 runs before)   since 11-20 14:01, on
 
   1 user hit of 1 account, most: u-1042 (2, plan enterprise)
   cause: its own; nothing failed earlier in these transactions
+counted in whole hours: 1 from 11-20 14:00, beside as many from 11-20 13:00
 next: throughline trace 000000000000000000000000000002d8 --store shop.db
 "#,
     );
@@ -131,6 +133,53 @@ next: throughline map --format svg --since 2026-11-20T14:00:00 --until 2026-11-2
     assert_eq!(shop.json(&[&["errors"], &THEN[..]].concat())["found"][0]["before"], 0);
     let map = shop.json(&[&["map"], &THEN[..]].concat());
     assert_eq!(map["found"]["edges"][0]["before"]["runs"], 4);
+}
+
+/// The second of two failures, of an hour of eight runs.
+#[test]
+fn failures_of_a_part_of_an_hour_are_no_share_of_its_runs() {
+    let shop = busy();
+    let of_part = ["impact", "email-sender", "--since", "T14:01:15", "--until", "T14:30"];
+    tells(
+        &shop,
+        &of_part,
+        r#"
+email-sender   1 failure (1 before)   since 11-20 14:01, only build 9f3c2e1
+
+  entry         failures  was  transactions  users  ended well after retry
+  POST /orders         1    1             1      1                       0
+
+  count  was  error                                first        last         newest trace
+      1    1  SmtpRejected: 550 sender unverified  11-20 14:01  11-20 14:01  000000000000000000000000000002d8
+
+  1 user hit of 1 account, most: u-1042 (1, plan enterprise)
+  cause: its own; nothing failed earlier in these transactions
+2 failures in 8 runs; counted in whole hours: 1 from 11-20 14:00, beside as many from 11-20 13:00
+next: throughline trace 000000000000000000000000000002d8 --store shop.db
+"#,
+    );
+    let answer = shop.json(&of_part);
+    let hour = &answer["counted"]["window"];
+    assert_eq!(hour["to"].as_u64().unwrap() + 1 - hour["from"].as_u64().unwrap(), 3_600_000);
+    assert_eq!(answer["found"]["failures_counted"], 2);
+    let exact = &answer["exact"]["window"];
+    assert_eq!(exact["to"].as_u64().unwrap() - exact["from"].as_u64().unwrap(), 1_725_000);
+
+    let none = shop.ask_then(&["impact", "email-sender", "--since", "T14:20", "--until", "T14:30"]);
+    let told: Vec<&str> = none.text.lines().collect();
+    assert!(told[0].starts_with("email-sender had no such failure since 2026-11-20 14:20"), "{}", none.text);
+    assert!(told[1].starts_with("2 failures in 8 runs; counted in whole hours: 1 "), "{}", none.text);
+}
+
+/// With the build of the mailer no transaction began.
+#[test]
+fn nothing_is_counted_as_none_beside_what_is_listed() {
+    let shop = busy();
+    let words = [&["traces", "--build", "9f3c2e1"], &THEN[..]].concat();
+    let answer = shop.ask_then(&words);
+    assert_eq!(answer.text.matches("POST /orders").count(), 4, "{}", answer.text);
+    assert!(!answer.text.contains(" began"), "{}", answer.text);
+    assert_eq!(shop.json(&words).get("rates"), None);
 }
 
 #[test]

@@ -32,6 +32,7 @@ time         entry         user      took               trace
 11-20 12:00  POST /orders  u-0007  1.35 s  2 runs       00000000000000000000000000000002
 11-20 12:00  POST /orders  u-1042  1.35 s  ✗ 1 failure  00000000000000000000000000000001
 2 transactions began, 0.02 a minute; 1 run failed; their first functions p50 41 ms, p95 41 ms
+counted in whole hours: 2 from 11-20 11:00, beside as many from 11-20 09:00
 next: throughline trace 00000000000000000000000000000001 --store shop.db
 "#,
     );
@@ -88,6 +89,7 @@ email-sender   1 failure in 2 runs (it did not run before)   since 11-20 12:00, 
 
   1 user hit of 1 account, most: u-1042 (1, plan enterprise)
   cause: its own; nothing failed earlier in these transactions
+counted in whole hours: 2 from 11-20 11:00, beside as many from 11-20 09:00
 next: throughline trace 00000000000000000000000000000001 --store shop.db
 "#,
     );

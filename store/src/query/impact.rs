@@ -15,7 +15,7 @@ use super::{Answer, BuildRow, Effort, EntryHit, ErrorGroup, Filter, Reader, User
 use crate::Error;
 use crate::run::Card;
 use crate::time::Window;
-use crate::totals::Totals;
+use crate::totals::{Flow, Totals};
 
 /// How many transactions are looked at for how they ended, the newest.
 pub(super) const MAX_ENDINGS: usize = 100;
@@ -25,15 +25,20 @@ pub(super) const MAX_CAUSES: usize = 5;
 /// What the failures of a function hit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Impact {
-    /// How often the function ran in the hours asked for; `None` where the filter asks for more than is counted
-    /// ([`Filter::is_counted`]).
+    /// How often the function ran in the [whole hours](Window::whole_hours) asked for; `None` where the filter asks for
+    /// more than is counted ([`Filter::is_counted`]), or what was counted does not tell it of all failures.
     pub runs: Option<u64>,
+    /// How many failures were counted in those hours, as they are read: where there are more than were read, some are not of the window.
+    /// As in [`Impact::runs`].
+    pub failures_counted: Option<u64>,
     /// How many failures were read: of a batch each record that failed.
     pub failures: u64,
     /// How many there were in the time of the same length before.
     pub failures_before: u64,
     /// How often the function ran in as many [whole hours](Window::whole_hours) before; as in [`Impact::runs`].
     pub runs_before: Option<u64>,
+    /// How many failures were counted in those.
+    pub failures_counted_before: Option<u64>,
     /// The first of them, in milliseconds since 1970.
     pub since: Option<u64>,
     /// The entry points whose transactions were hit, the one with the most failures first.
@@ -87,7 +92,7 @@ impl Reader {
         };
         let nothing = || filter.is_counted().then(Totals::default);
         let totals = in_hours(hours).or_else(nothing);
-        let runs_before = in_hours(hours.before()).or_else(nothing).map(|totals| totals.sum().runs);
+        let totals_before = in_hours(hours.before()).or_else(nothing);
         let mut before = self.all_failures(function, window.with_before(), &mut effort).await?;
         let mut failures = before.split_off(before.partition_point(|failure| failure.at() < window.from));
         before.retain(|failure| wanted.wants(failure));
@@ -103,11 +108,20 @@ impl Reader {
             is_wanted
         });
 
+        // A run that does not say what is asked for is counted, but not as such.
+        let is_told = |totals: &Totals| {
+            let (runs, in_hours, failures) = (totals.sum().runs, failed(&totals.sum()), hits.len() as u64);
+            let is_narrow = filter.entry.is_some() || filter.build.is_some();
+            (runs > 0 || in_hours + failures == 0) && (!is_narrow || in_hours >= failures)
+        };
+        let totals = totals.filter(is_told);
+        let sum_before = totals_before.filter(|_| totals.is_some()).map(|totals| totals.sum());
         let mut impact = of(&hits, totals.as_ref(), effort.at_least);
         impact.looked_at = looked_at;
         impact.ended_well = well.len() as u64;
         impact.failures_before = before.len() as u64;
-        impact.runs_before = runs_before;
+        impact.runs_before = sum_before.as_ref().map(|sum| sum.runs);
+        impact.failures_counted_before = sum_before.as_ref().map(failed);
         impact.entries = entries(&hits, &before, totals.as_ref(), &well);
         before.extend(hits.into_iter().map(|hit| hit.card));
         impact.errors = grouped(before, window);
@@ -173,6 +187,11 @@ fn ended_well(failure: &Card, cards: &[Card]) -> bool {
     last.is_some_and(|last| !last.failed() && last.start > failure.start)
 }
 
+/// How many failures were counted, of a batch each record that failed.
+fn failed(flow: &Flow) -> u64 {
+    flow.kinds().into_values().fold(0, u64::saturating_add)
+}
+
 fn of(hits: &[Hit], totals: Option<&Totals>, incomplete: bool) -> Impact {
     let sum = totals.map(Totals::sum);
     let cards = || hits.iter().map(|hit| &hit.card);
@@ -181,7 +200,8 @@ fn of(hits: &[Hit], totals: Option<&Totals>, incomplete: bool) -> Impact {
     let accounts: BTreeSet<&str> = cards().filter(real).filter_map(|card| card.account.as_deref()).collect();
     let estimate = sum.as_ref().map_or(0, |sum| sum.users_hit.estimate());
     Impact {
-        runs: sum.map(|sum| sum.runs),
+        runs: sum.as_ref().map(|sum| sum.runs),
+        failures_counted: sum.as_ref().map(failed),
         failures: hits.len() as u64,
         since: cards().next().map(Card::at),
         users: if incomplete { estimate.max(users.len() as u64) } else { users.len() as u64 },

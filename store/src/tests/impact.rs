@@ -165,3 +165,23 @@ async fn a_batch_that_fails_as_a_whole_hits_everybody_in_it() {
     assert_eq!(impact.entries[0].entry, "http POST /orders");
     assert_eq!(impact.entries[0].runs, None, "batches do not say where they came in");
 }
+
+/// A batch is counted, but says nothing of where its records came in.
+#[tokio::test]
+async fn what_is_not_counted_as_asked_is_not_none() {
+    let table = Table::new().await;
+    let record = |trace: u64| {
+        let record = crate::testing::span(trace, trace, Some(90 + trace)).failed("Refused", "no");
+        record
+            .attribute("throughline.source", "sqs payments")
+            .attribute("throughline.entry", "http POST /orders")
+    };
+    let batch = invocation(60, 60, "r-60").attribute("throughline.source", "sqs payments");
+    write(&table.writer(), otlp("payment-worker", [batch, record(3), record(4)])).await;
+    let of = async |filter| table.reader().impact("payment-worker", LAST_HOUR, &filter).await.unwrap().found;
+    let all = of(Filter::default()).await;
+    assert_eq!((all.failures, all.runs, all.failures_counted), (2, Some(1), Some(2)));
+    let filter = Filter { entry: Some("http POST /orders".to_owned()), ..Filter::default() };
+    let narrow = of(filter).await;
+    assert_eq!((narrow.failures, narrow.runs, narrow.runs_before), (2, None, None), "a batch tells no entry");
+}
