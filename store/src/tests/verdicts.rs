@@ -81,20 +81,24 @@ async fn where_some_have_failed_by_themselves_so_did_what_was_not_done() {
 #[tokio::test]
 async fn what_the_platform_told_later_is_told_of_the_run() {
     let table = Table::new().await;
+    let writer = table.writer();
     let head = invocation(1, 0x50, "r-1").attribute("throughline.source", QUEUE);
     let record = span(1, 0x51, Some(0x50)).attribute("throughline.source", QUEUE);
-    table.write(otlp("worker", [head, record])).await;
+    write(&writer, otlp("worker", [head, record])).await;
+    assert_eq!(received(&table).await, (1, 0));
     let mut later = otlp("worker", [span(1, 0x70, Some(0x50)).failed("Runtime.ExitError", "exit status 1")]);
     later.resource_spans[0].scope_spans[0].scope = Some(InstrumentationScope {
         name: "throughline-extension".into(),
         ..InstrumentationScope::default()
     });
-    table.write(later).await;
+    write(&writer, later.clone()).await;
+    write(&writer, later).await;
 
     let found = table.reader().transaction(&trace(1)).await.unwrap().found;
     let failure = Failure { kind: "Runtime.ExitError".into(), message: "exit status 1".into() };
     assert_eq!(found.runs.iter().map(|run| run.error.clone()).collect::<Vec<_>>(), [Some(failure)]);
     assert!(found.spans.iter().all(|span| span.error() == Some("exit status 1")), "{:?}", found.spans);
+    assert_eq!(received(&table).await, (1, 1));
 }
 
 /// One that reads the queue that it writes to.

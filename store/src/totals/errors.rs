@@ -1,9 +1,11 @@
 //! Errors that say the same, told together: how many there were, since when, and where to look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::flow::{MAX_APART, OTHER};
 use crate::run::Card;
+use crate::schema::bounded;
+use crate::span::Span;
 
 /// Errors by type, and by what the messages of one type have in common.
 pub type ErrorsByKind = BTreeMap<(String, String), Errors>;
@@ -89,5 +91,20 @@ pub(super) fn count(errors: &mut ErrorsByKind, failure: &Card, run_at: u64, know
 pub(super) fn merge(errors: &mut ErrorsByKind, others: &ErrorsByKind) {
     for (key, other) in others {
         errors.entry(key.clone()).or_default().merge(other);
+    }
+}
+
+/// What failed of a run, by trace and span: of what was killed its own span says nothing.
+pub(super) struct Failed<'a>(BTreeSet<(&'a str, &'a str)>);
+
+impl<'a> Failed<'a> {
+    pub(super) fn of(failures: &'a [Card]) -> Self {
+        let id = |card: &'a Card| card.record.as_deref().unwrap_or(&card.span_id);
+        Self(failures.iter().map(|card| (card.trace_id.as_str(), id(card))).collect())
+    }
+
+    pub(super) fn has(&self, span: &Span) -> bool {
+        let key = (bounded(&span.trace_id), bounded(&span.span_id));
+        span.error().is_some() || self.0.contains(&(&*key.0, &*key.1))
     }
 }

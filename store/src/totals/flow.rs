@@ -1,12 +1,11 @@
 //! What is counted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::called::{Called, received_from};
-use super::errors::{self, ErrorsByKind};
+use super::errors::{self, ErrorsByKind, Failed};
 use super::{Histogram, Sketch};
 use crate::run::{Card, Run, Usage};
-use crate::schema::bounded;
 use crate::span::{Kind, Span};
 
 /// The longest name of a node that is counted under its own.
@@ -26,6 +25,9 @@ pub struct Totals {
     /// By who called and who was called.
     pub edges: BTreeMap<(String, String), Edge>,
 }
+
+/// How often something came by which edge.
+pub(crate) type Received = BTreeMap<(String, String), u64>;
 
 /// The runs of one function that came from one entry point, with one build.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,21 +61,6 @@ pub struct Flow {
     pub users_hit: Sketch,
 }
 
-/// What failed of a run, by trace and span: of what was killed its own span says nothing.
-struct Failed<'a>(BTreeSet<(&'a str, &'a str)>);
-
-impl<'a> Failed<'a> {
-    fn of(failures: &'a [Card]) -> Self {
-        let id = |card: &'a Card| card.record.as_deref().unwrap_or(&card.span_id);
-        Self(failures.iter().map(|card| (card.trace_id.as_str(), id(card))).collect())
-    }
-
-    fn has(&self, span: &Span) -> bool {
-        let key = (bounded(&span.trace_id), bounded(&span.span_id));
-        span.error().is_some() || self.0.contains(&(&*key.0, &*key.1))
-    }
-}
-
 /// Calls from one node of the map to another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edge {
@@ -88,8 +75,15 @@ pub struct Edge {
 }
 
 impl Totals {
-    /// Counts a run. `failures` are its own card or those of its records.
-    pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card], called: &Called<'_>) {
+    /// Counts a run. `failures` are its own card or those of its records. Tells what was received and
+    /// has failed too if the platform tells later that the run did.
+    pub(crate) fn count(
+        &mut self,
+        run: &Run,
+        head: &Card,
+        failures: &[Card],
+        called: &Called<'_>,
+    ) -> Received {
         // Of a part of a run nothing is counted but how the run ended, and its calls.
         if head.part_of.is_none() || head.failed() {
             let mut known = self.flows.values().map(|flow| flow.errors.len()).sum();
@@ -99,10 +93,16 @@ impl Totals {
         }
         let has_records = run.records().next().is_some();
         let failed = Failed::of(failures);
+        let mut spared = Received::new();
         for span in &run.spans {
             // A batch came as its records did.
-            if !(has_records && span.span_id == head.span_id) {
-                self.count_edges(span, &failed, called);
+            if has_records && span.span_id == head.span_id {
+                continue;
+            }
+            let received = self.count_edges(span, &failed, called);
+            let is_spared = !failed.has(span) && (failures.is_empty() || span.is_open());
+            if let Some(edge) = received.filter(|_| is_spared) {
+                *spared.entry(edge).or_default() += 1;
             }
         }
         // Where transactions come in of which no source is told.
@@ -115,6 +115,14 @@ impl Totals {
             edge.calls += 1;
             edge.errors += u64::from(failed.has(span));
         }
+        spared
+    }
+
+    /// Counts as failed what came by these edges and was counted before.
+    pub(super) fn fail(&mut self, received: Received) {
+        for (edge, count) in received {
+            apart(&mut self.edges, edge, MAX_APART).errors += count;
+        }
     }
 
     /// Counts what a run took, or a part of one. Tells under which entry point and build.
@@ -126,15 +134,24 @@ impl Totals {
         flow
     }
 
-    fn count_edges(&mut self, span: &Span, failed: &Failed<'_>, called: &Called<'_>) {
+    /// Tells by which edge the span came, if it is one that was received.
+    fn count_edges(
+        &mut self,
+        span: &Span,
+        failed: &Failed<'_>,
+        called: &Called<'_>,
+    ) -> Option<(String, String)> {
         let function = cut(&span.function);
+        let mut received = None;
         if let Some(source) = span.source() {
             // From the last service before the function to the first: `sqs payments < sns orders`.
             let mut to = function;
             for (at, service) in source.split(" < ").enumerate() {
-                let edge = apart(&mut self.edges, (cut(service), to), MAX_APART);
+                let key = (cut(service), to);
+                let edge = apart(&mut self.edges, key.clone(), MAX_APART);
                 edge.calls += 1;
                 if at == 0 {
+                    received = Some(key);
                     let unsent = span.parent_id.is_none() && span.links.is_empty();
                     edge.joined += u64::from(unsent && span.attributes.contains_key("throughline.join.in"));
                     edge.errors += u64::from(failed.has(span));
@@ -145,8 +162,10 @@ impl Totals {
                 to = cut(service);
             }
         } else if let Some(topic) = received_from(span) {
-            let edge = apart(&mut self.edges, (cut(&topic), function), MAX_APART);
+            let key = (cut(&topic), function);
+            let edge = apart(&mut self.edges, key.clone(), MAX_APART);
             edge.calls += 1;
+            received = Some(key);
             edge.errors += u64::from(failed.has(span));
         } else if let Some(callee) = called.by(span) {
             let edge = apart(&mut self.edges, (function, cut(&callee)), MAX_APART);
@@ -156,6 +175,7 @@ impl Totals {
             edge.errors += u64::from(span.error().is_some());
             edge.durations.record(span.took() / 1000);
         }
+        received
     }
 
     /// Adds what others have counted.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::flow::Received;
 use crate::run::Usage;
 
 /// How many runs, the newest, are remembered with what was counted of them. Reports come within one run or two.
@@ -41,6 +42,8 @@ pub(super) struct Reported {
     /// Where it was counted: hour and function, entry point and build.
     pub(super) key: (u64, String),
     pub(super) flow: (String, String),
+    /// What it received that has not failed so far.
+    pub(super) spared: Received,
     /// What was counted.
     pub(super) usage: Usage,
     /// Its report is in that.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
+use super::flow::Received;
 use super::report::{Report, Reported, Reports};
 use super::{Called, Totals, flow_of};
 use crate::hash::hash;
@@ -38,20 +39,25 @@ impl Running {
     pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card], called: &Called<'_>) {
         let key = (head.at() / HOUR, head.function.clone());
         if self.remember(hash([run.request.as_bytes(), head.span_id.as_bytes()])) {
-            self.totals(key.clone()).count(run, head, failures, called);
-            self.count_usage(key, run, head);
+            let spared = self.totals(key.clone()).count(run, head, failures, called);
+            self.count_usage(key, run, head, spared);
         } else if let Some(held) = self.held.get_mut(&key) {
             // The write that failed may have been that of the totals.
             held.changed = true;
         }
     }
 
-    /// Of a part of a run under the run's own entry point and build, if that was counted here.
-    fn count_usage(&mut self, key: (u64, String), run: &Run, head: &Card) {
+    /// Of a part of a run under the run's own entry point and build, if that was counted here. `spared` is what has failed too
+    /// if a part that comes later tells that the run did.
+    fn count_usage(&mut self, key: (u64, String), run: &Run, head: &Card, spared: Received) {
         let mut usage = run.usage();
         let above = run.part_of().and_then(|(trace, span)| self.reports.of_span(hash_of(trace, span)));
         if let Some(above) = above {
             let (usage, key, flow) = (above.add(usage), above.key.clone(), above.flow.clone());
+            if head.failed() {
+                let spared = std::mem::take(&mut above.spared);
+                self.totals(key.clone()).fail(spared);
+            }
             if usage != Usage::default() {
                 self.totals(key).count_usage(flow, &usage);
             }
@@ -65,7 +71,7 @@ impl Running {
         if let Some(span) = span {
             let (reported, span) = (report.is_some(), hash_of(&span.trace_id, &span.span_id));
             let billed = report.is_some_and(|report| report.billed_millis.is_some());
-            self.reports.remember(Reported { request, span, key, flow, usage, reported, billed });
+            self.reports.remember(Reported { request, span, key, flow, spared, usage, reported, billed });
         }
     }
 
