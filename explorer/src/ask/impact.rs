@@ -186,17 +186,18 @@ fn users(impact: &Impact) -> String {
     text
 }
 
-/// For each error that is a symptom, what it is one of.
+/// For each error that may be a symptom, what it may be one of. Of what failed before in the transaction nobody can tell
+/// whether it matters: a picture that was not found is seldom why a mail was not sent.
 fn causes(impact: &Impact) -> Vec<String> {
     let told = impact.errors.iter().filter_map(|group| {
         let cause = group.cause.as_ref()?;
-        let where_ = match cause.way {
-            Upstream::Before => "failed before",
-            Upstream::Below => "failed below",
+        let (how, where_) = match cause.way {
+            Upstream::Before => ("perhaps the cause", "failed before"),
+            Upstream::Below => ("cause", "failed below"),
         };
         let error = &cause.error;
         let text = format!(
-            "cause of {}: {} {} {where_}: {} {}",
+            "{how} of {}: {} {} {where_}: {} {}",
             kind(&group.example),
             cause.function,
             cause.name,

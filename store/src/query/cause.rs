@@ -1,4 +1,4 @@
-//! Where a failure comes from: the span that failed may be the symptom of another.
+//! Where a failure may come from: the span that failed may be the symptom of another.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -29,7 +29,7 @@ pub struct Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Upstream {
-    /// Another function failed before, or dropped an error.
+    /// Another function failed before, or dropped an error: perhaps that is why.
     Before,
     /// A call failed that it made.
     Below,
