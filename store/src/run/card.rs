@@ -131,7 +131,7 @@ impl Card {
             cold_start: head.attribute("faas.coldstart") == Some("true"),
             record: (span.span_id != head.span_id).then(|| key(&span.span_id)),
             part_of,
-            error: own.or_else(|| run.verdict.clone().filter(|_| span.span_id == head.span_id)),
+            error: own.or_else(|| (span.span_id == head.span_id).then(|| run.failed_within()).flatten()),
             memory: head.attribute("faas.mem_usage").and_then(|bytes| bytes.parse().ok()),
             swallowed: number("throughline.swallowed_errors"),
             source: span.source().map(cut).or_else(|| entry(span)),
@@ -210,6 +210,18 @@ impl Run {
         let unsent = head.parent_id.is_none() && head.links.is_empty() && self.records().all(of_head);
         let entry = head.attribute("throughline.entry");
         unsent || head.kind == Kind::Server && entry.is_some() && entry == head.source()
+    }
+
+    /// Why a run failed whose own span does not say so: what the platform told; or, of what is no function's, the first
+    /// error of those that were called within it, by itself or by whom nothing is known. Whoever calls may handle what
+    /// its call says; but whom it called has failed.
+    fn failed_within(&self) -> Option<Failure> {
+        let is_called =
+            |span: &&Span| matches!(span.kind, Kind::Server | Kind::Consumer) && !span.is_record();
+        let called =
+            self.spans.iter().filter(|span| self.is_of_service() && !self.is_part() && is_called(span));
+        let failed = called.filter(|span| span.error().is_some()).min_by_key(|span| span.start);
+        self.verdict.clone().or_else(|| failed.and_then(Failure::of))
     }
 
     /// What the resource says of the version, where no build is said.

@@ -66,12 +66,13 @@ impl Run {
     }
 
     /// Whether a transaction may have begun here: nobody sent it, or somebody of whom nothing is known yet, such as a browser,
-    /// a gateway or another team's service. Who does know where a transaction came in says so.
+    /// a gateway, another team's service, or what it only links to. Who does know where a transaction came in says so.
     pub(crate) fn may_begin(&self) -> bool {
         let Some(head) = self.head().filter(|_| !self.is_part()) else { return false };
         let is_called = matches!(head.kind, Kind::Server | Kind::Consumer) || head.source().is_some();
-        let knows = self.called_here || head.attributes.contains_key("throughline.entry");
-        self.began() || is_called && head.parent_id.is_some() && !knows
+        let says = |span: &Span| span.attributes.contains_key("throughline.entry");
+        let knows = || self.called_here || says(head) || self.records().any(says);
+        self.began() || (is_called || head.parent_id.is_none()) && !knows()
     }
 
     /// Trace and id of the span of which this is a part.

@@ -1,11 +1,13 @@
 //! Services of other tools, whose spans say neither request id nor source.
 
+use std::collections::BTreeSet;
+
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use super::*;
 use crate::Filter;
-use crate::testing::{Told as _, otlp, span};
+use crate::testing::{Told as _, invocation, otlp, span};
 
 const THEN: u64 = NOW - 2 * 3_600_000;
 
@@ -71,4 +73,51 @@ async fn a_status_says_of_what_kind_an_error_is() {
     let [card] = &failed[..] else { panic!("{failed:?}") };
     assert_eq!(card.error.as_ref().map(|error| error.kind.as_str()), Some("500"));
     assert_eq!((card.http_status, card.entry.as_deref()), (Some(500), Some("http GET /")));
+}
+
+/// A consumer whose producer was not sampled, and two that link to each other.
+#[tokio::test]
+async fn who_links_to_what_is_not_there_is_listed() {
+    let table = Table::new().await;
+    let consumer =
+        |id: u64, to: u64| Span { kind: SpanKind::Consumer as i32, ..span(id, id, None).link(to, to) };
+    table.write(otlp("jobs", [consumer(1, 99)])).await;
+    table.write(otlp("ping", [consumer(2, 3)])).await;
+    table.write(otlp("pong", [span(3, 3, None).link(2, 2).at(NOW + 5, 1)])).await;
+    // A producer that is there: one row, as ever.
+    table.write(otlp("shop", [span(4, 4, None)])).await;
+    table.write(otlp("mail", [consumer(5, 4).at(NOW + 9, 1)])).await;
+    let found = table.reader().transactions(LAST_HOUR, &Filter::default(), 10).await.unwrap().found;
+    let told: BTreeSet<_> = found.iter().map(|row| (row.first.function.as_str(), row.runs)).collect();
+    assert_eq!(
+        (told, found.len()),
+        (BTreeSet::from([("jobs", 1), ("ping", 2), ("shop", 2)]), 3),
+        "{found:?}"
+    );
+}
+
+/// A service that calls itself over HTTP answers well though what it called has failed.
+#[tokio::test]
+async fn who_was_called_within_a_service_has_failed_with_it() {
+    let of = |kind: SpanKind, span: Span| Span { kind: kind as i32, ..span };
+    let outer = || of(SpanKind::Server, span(1, 1, None));
+    let inner = |kind, parent| of(kind, span(1, 3, Some(parent)).failed("500", "inner boom"));
+    for (spans, failed) in [
+        (vec![outer(), inner(SpanKind::Server, 1)], true),
+        (vec![outer(), inner(SpanKind::Consumer, 77)], true),
+        (vec![outer(), inner(SpanKind::Client, 1)], false),
+        (vec![outer(), inner(SpanKind::Internal, 1)], false),
+        (vec![of(SpanKind::Server, invocation(1, 1, "r-1")), inner(SpanKind::Server, 1)], false),
+    ] {
+        let table = Table::new().await;
+        table.write(otlp("mono", spans)).await;
+        let reader = table.reader();
+        let rows = reader.transactions(LAST_HOUR, &Filter::default(), 10).await.unwrap().found;
+        assert_eq!(rows[0].failures, u64::from(failed), "{rows:?}");
+        let errors = reader.errors(LAST_HOUR, &Filter::default()).await.unwrap().found;
+        let messages: Vec<_> = errors.iter().map(|one| one.error.message.as_str()).collect();
+        assert_eq!(messages, if failed { vec!["inner boom"] } else { vec![] });
+        let impact = reader.impact("mono", LAST_HOUR, &Filter::default()).await.unwrap().found;
+        assert_eq!(impact.failures, u64::from(failed));
+    }
 }
