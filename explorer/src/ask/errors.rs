@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use throughline_store::{ErrorGroup, last_name};
+use throughline_store::{ErrorGroup, Filter, last_name};
 
 use super::filters::{Narrow, Reads};
 use super::table::{Column, Table, amber, dim, plain, red};
@@ -24,7 +24,14 @@ impl Options {
         let (filter, window) = self.narrow.asks("errors", Reads::Runs, asked)?;
         let answer = asked.answered(asked.reader.errors(window, &filter).await)?;
         let Some(first) = answer.found.first() else {
-            let lines = vec![format!("no such failure since {} UTC", when::full(window.from))];
+            let mut lines = vec![format!("no such failure since {} UTC", when::full(window.from))];
+            if travels(&filter) {
+                let lost = "a run that no context reached does not know entry point, user and correlation id: its \
+                            failures are found by the transaction that it is part of";
+                asked.note(&mut lines, lost);
+                let words = self.narrow.words_but(Reads::Runs, &["--failed"]);
+                return asked.tell_within(&answer, false, lines, &["traces", "--failed"], &words);
+            }
             let words = self.narrow.longer(Reads::Runs, asked.now);
             return asked.tell_within(&answer, false, lines, &["errors"], &words);
         };
@@ -36,6 +43,12 @@ impl Options {
         told.json["counted"] = json!({ "window": window, "before": window.before() });
         Ok(told)
     }
+}
+
+/// Whether it asks for what travels with a transaction: `traces` knows it of those as well whom it did not reach.
+fn travels(filter: &Filter) -> bool {
+    let Filter { entry, user, account, plan, correlation_id, test_user, .. } = filter;
+    [entry, user, account, plan, correlation_id].iter().any(|asked| asked.is_some()) || test_user.is_some()
 }
 
 /// Errors, how often they were told before, and where to look.

@@ -112,6 +112,8 @@ fn the_next_command_asks_of_the_same() {
     let shop = Shop::new();
     for (arguments, next) in [
         (&["errors", "--user", "u-1042"][..], "throughline impact email-sender --user u-1042 --since"),
+        (&["errors", "--user", "u-0007"], "throughline traces --failed --user u-0007 --since"),
+        (&["errors", "--function", "checkout-api"], "throughline errors --function checkout-api --until"),
         (&["functions", "--build", "9f3c2e1"], "throughline impact email-sender --build 9f3c2e1 --since"),
         (&["traces", "--user", "nobody", "--failed"], "throughline traces --user nobody --failed --until"),
         (&["impact", "email-sender", "--user", "u-0007"], "throughline functions --since"),
