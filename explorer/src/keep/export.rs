@@ -46,7 +46,11 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
     let answer = reader.export(trace).await.map_err(|error| connection.explained(&error))?;
     let request = doubts_told(answer);
     if request.resource_spans.is_empty() {
-        eprintln!("throughline: nothing is known of {}", crate::ask::harmless(&options.trace));
+        let find = connection.command(&["find", trace]);
+        let trace = crate::ask::harmless(trace);
+        eprintln!(
+            "throughline: nothing is known of a trace {trace}; what else it may be the id of tells: {find}"
+        );
         return Ok(false);
     }
     let mut text = line(&request)?;

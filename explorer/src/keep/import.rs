@@ -178,6 +178,9 @@ impl Outcome {
                 text += &format!("\n{what}: {number}");
             }
         }
+        if self.spans + self.lines + self.passed_over + self.unnamed + self.torn + self.unread == 0 {
+            text += "\nnothing in it is OTLP: as JSON, alone in a file or on lines of a log (throughline import --help)";
+        }
         text
     }
 }

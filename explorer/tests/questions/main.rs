@@ -1,6 +1,7 @@
 //! What the store is asked in the terminal: through the program itself, of a store in a file.
 
 mod figures;
+mod kept;
 mod logs;
 mod narrow;
 mod rebuilt;
@@ -10,8 +11,8 @@ mod widths;
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use serde_json::{Value, json};
-use shop::{ESCAPE, Shop, hostile, log_lines, throughline, trace};
+use serde_json::json;
+use shop::{ESCAPE, Shop, hostile, throughline, trace};
 
 #[track_caller]
 fn tells(shop: &Shop, arguments: &[&str], told: &str) {
@@ -181,42 +182,6 @@ fn programs_get_one_object() {
     assert_eq!(shop.json(&["errors"])["found"][0]["count"], 1);
     assert_eq!(shop.json(&["functions"])["found"].as_array().map(Vec::len), Some(2));
     assert_eq!(shop.json(&["map"])["found"]["edges"].as_array().map(Vec::len), Some(3));
-}
-
-#[test]
-fn what_came_in_is_what_goes_out_and_twice_is_once() {
-    let shop = Shop::new();
-    let out = shop.ask(&["export", &trace(1)]);
-    let request: Value = serde_json::from_str(&out.text).unwrap();
-    let again = shop.import("again.json", &[request]);
-    assert_eq!(again.code, 0, "{}", again.errors);
-    assert_eq!(shop.ask(&["export", &trace(1)]).text, out.text);
-    let spans = out.text.matches("\"spanId\"").count();
-    assert_eq!(spans, 3);
-
-    let other = Shop::new();
-    let path = other.path("orders.jsonl");
-    let before = other.json(&["functions"]);
-    assert_eq!(other.ask(&["import", path.to_str().unwrap()]).code, 0);
-    assert_eq!(other.json(&["functions"])["found"], before["found"]);
-}
-
-#[test]
-fn log_lines_come_in_and_go_out_with_their_transaction() {
-    let shop = Shop::new();
-    let imported = shop.import("logs.jsonl", &[log_lines(1)]);
-    assert_eq!(imported.code, 0, "{}", imported.errors);
-    assert!(imported.text.starts_with("0 spans of 0 runs and 3 log lines from 1 file "), "{}", imported.text);
-
-    let out = shop.ask(&["export", &trace(1), "--logs"]);
-    let lines: Vec<&str> = out.text.lines().collect();
-    assert_eq!(lines.len(), 2);
-    assert_eq!(lines[0], shop.ask(&["export", &trace(1)]).text.trim());
-    assert_eq!(lines[1].matches("\"body\"").count(), 3);
-    let again: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(shop.import("again.jsonl", &again).code, 0);
-    let twice = shop.ask(&["export", &trace(1), "--logs"]);
-    assert_eq!(twice.text.matches("\"body\"").count(), 3, "twice is once");
 }
 
 #[test]
