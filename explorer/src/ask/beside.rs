@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use throughline_store::Figures;
 use throughline_store::time::{HOUR, Window};
 
-use super::table::{Cell, dim, plain, red};
+use super::table::{Cell, Column, dim, plain, red};
 use super::when;
 use super::words::{change, count, rate, share, took};
 
@@ -30,8 +30,12 @@ impl Counted {
         number as f64 / minutes(self.hours.before())
     }
 
-    /// How often, how often a minute, how often it failed and how long it took; what of it was otherwise before, too. In
-    /// the order of: number, `a min`, change, `failed`, share, `was`, `p50`, `p95`, `was`.
+    /// The columns of [`Counted::cells`], by the name of what is counted.
+    pub(super) fn columns(what: &'static str) -> [Column; 9] {
+        [what, "a min", "", "failed", "", "was", "p50", "p95", "was"].map(Column::Number)
+    }
+
+    /// How often, how often a minute, how often it failed and how long it took; what of it was otherwise before, too.
     pub(super) fn cells(self, now: &Figures, before: &Figures) -> [Cell; 9] {
         let (a_minute, was) = (self.a_minute(now.runs), self.a_minute_before(before.runs));
         let of_before = |text: String| dim(if before.runs > 0 { text } else { String::new() });

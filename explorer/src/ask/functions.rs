@@ -35,25 +35,16 @@ impl Options {
             return asked.tell_within(&answer, false, lines, &["functions"], &words);
         }
         let counted = Counted::new(window, asked.now);
-        let mut table = Table::new([
-            Column::Text("function"),
-            Column::Text("build"),
-            Column::Number("runs"),
-            Column::Number("a min"),
-            Column::Number(""),
-            Column::Number("failed"),
-            Column::Number(""),
-            Column::Number("was"),
-            Column::Number("p50"),
-            Column::Number("p95"),
-            Column::Number("was"),
+        let names = [Column::Text("function"), Column::Text("build")];
+        let usage = [
             Column::Number("cold"),
             Column::Number("init"),
             Column::Text("memory"),
             Column::Number("GB-s"),
             Column::Fixed("seen"),
-        ])
-        .giving_way(&[14, 12, 4, 10, 8, 3, 11, 15, 7, 13, 1, 2]);
+        ];
+        let columns = names.into_iter().chain(Counted::columns("runs")).chain(usage);
+        let mut table = Table::new(columns).giving_way(&[14, 12, 4, 10, 8, 3, 11, 15, 7, 13, 1, 2]);
         for row in &answer.found {
             self.add(row, counted, &mut table, asked);
         }

@@ -40,29 +40,35 @@ impl Running {
         let key = (head.at() / HOUR, head.function.clone());
         if self.remember(hash([run.request.as_bytes(), head.span_id.as_bytes()])) {
             let spared = self.totals(key.clone()).count(run, head, failures, called);
-            self.count_usage(key, run, head, spared);
+            if !self.count_part(run, head) {
+                self.count_usage(key, run, head, spared);
+            }
         } else if let Some(held) = self.held.get_mut(&key) {
             // The write that failed may have been that of the totals.
             held.changed = true;
         }
     }
 
-    /// Of a part of a run under the run's own entry point and build, if that was counted here. `spared` is what has failed too
-    /// if a part that comes later tells that the run did.
+    /// Counts what a part of a run took, and whether it tells that the run failed, under the run's own entry point and
+    /// build. `false` where that run was not counted here, or it is no part.
+    fn count_part(&mut self, run: &Run, head: &Card) -> bool {
+        let above = run.part_of().and_then(|(trace, span)| self.reports.of_span(hash_of(trace, span)));
+        let Some(above) = above else { return false };
+        let (usage, key, flow) = (above.add(run.usage()), above.key.clone(), above.flow.clone());
+        if head.failed() {
+            let spared = std::mem::take(&mut above.spared);
+            self.totals(key.clone()).fail(spared);
+        }
+        if usage != Usage::default() {
+            self.totals(key).count_usage(flow, &usage);
+        }
+        true
+    }
+
+    /// Counts what a run took, with its report if that came before. `spared` is what has failed too if a part that comes
+    /// later tells that the run did.
     fn count_usage(&mut self, key: (u64, String), run: &Run, head: &Card, spared: Received) {
         let mut usage = run.usage();
-        let above = run.part_of().and_then(|(trace, span)| self.reports.of_span(hash_of(trace, span)));
-        if let Some(above) = above {
-            let (usage, key, flow) = (above.add(usage), above.key.clone(), above.flow.clone());
-            if head.failed() {
-                let spared = std::mem::take(&mut above.spared);
-                self.totals(key.clone()).fail(spared);
-            }
-            if usage != Usage::default() {
-                self.totals(key).count_usage(flow, &usage);
-            }
-            return;
-        }
         let span = run.head().filter(|span| span.invocation_id().is_some());
         let request = hash([run.request.as_bytes()]);
         let report = span.and_then(|_| self.reports.take(request));

@@ -80,21 +80,9 @@ fn narrow(map: &mut Map, function: &str) {
 }
 
 fn lines(map: &Map, of_one: bool, counted: Counted, asked: &Asked<'_>) -> Vec<String> {
-    let mut table = Table::new([
-        Column::Text("node"),
-        Column::Number("calls"),
-        Column::Number("a min"),
-        Column::Number(""),
-        Column::Number("failed"),
-        Column::Number(""),
-        Column::Number("was"),
-        Column::Number("p50"),
-        Column::Number("p95"),
-        Column::Number("was"),
-        Column::Number("waits p50"),
-        Column::Number("p95"),
-    ])
-    .giving_way(&[10, 9, 3, 7, 2, 6, 1]);
+    let waits = ["waits p50", "p95"].map(Column::Number);
+    let columns = [Column::Text("node")].into_iter().chain(Counted::columns("calls")).chain(waits);
+    let mut table = Table::new(columns).giving_way(&[10, 9, 3, 7, 2, 6, 1]);
     for node in &map.nodes {
         let waited = [node.waited_p50, node.waited_p95].map(|time| plain(took(time)));
         let figures = counted.cells(&node.now, &node.before);
@@ -114,21 +102,9 @@ fn lines(map: &Map, of_one: bool, counted: Counted, asked: &Asked<'_>) -> Vec<St
 }
 
 fn edges(edges: &[MapEdge], counted: Counted) -> Table {
-    let mut table = Table::new([
-        Column::Text("from"),
-        Column::Text("to"),
-        Column::Number("calls"),
-        Column::Number("a min"),
-        Column::Number(""),
-        Column::Number("failed"),
-        Column::Number(""),
-        Column::Number("was"),
-        Column::Number("p50"),
-        Column::Number("p95"),
-        Column::Number("was"),
-        Column::Fixed(""),
-    ])
-    .giving_way(&[10, 4, 8, 3, 7, 11, 2]);
+    let ends = [Column::Text("from"), Column::Text("to")];
+    let columns = ends.into_iter().chain(Counted::columns("calls")).chain([Column::Fixed("")]);
+    let mut table = Table::new(columns).giving_way(&[10, 4, 8, 3, 7, 11, 2]);
     for edge in edges {
         let ends = [plain(named(&edge.from)), plain(named(&edge.to))];
         let joined = dim(if edge.joined { "joined by an id" } else { "" });
