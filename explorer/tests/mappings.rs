@@ -26,11 +26,17 @@ impl<J: Fn(&Value) -> Outcome + Send + Sync + 'static> Function for Fake<J> {
     }
 }
 
+/// What was sent in a record. Not the record: any short word is, now and then, in the random ids and receipts of one.
+fn content(record: &Value) -> String {
+    let sent = [&record["body"], &record["kinesis"]["data"], &record["dynamodb"]["Keys"]];
+    sent.map(Value::to_string).concat()
+}
+
 /// Reports the records whose content has `what` in it as failed.
 fn fails_on(what: &'static str) -> impl Fn(&Value) -> Outcome + Send + Sync {
     move |event| {
         let records = event["Records"].as_array().unwrap();
-        let failed = records.iter().filter(|record| record.to_string().contains(what)).map(|record| {
+        let failed = records.iter().filter(|record| content(record).contains(what)).map(|record| {
             let id = [
                 &record["messageId"],
                 &record["kinesis"]["sequenceNumber"],
@@ -55,11 +61,11 @@ impl Seen {
         Arc::new(move |delivery| seen.lock().unwrap().push(delivery))
     }
 
-    /// The fates of records whose text has `what` in it, in the order of their deliveries.
+    /// The fates of records whose content has `what` in it, in the order of their deliveries.
     fn fates(&self, what: &str) -> Vec<Fate> {
         let deliveries = self.0.lock().unwrap();
         let records = deliveries.iter().flat_map(|delivery| &delivery.records);
-        records.filter(|delivered| delivered.record.to_string().contains(what)).map(|d| d.fate).collect()
+        records.filter(|delivered| content(&delivered.record).contains(what)).map(|d| d.fate).collect()
     }
 }
 
@@ -192,7 +198,7 @@ async fn a_tables_changes_arrive_in_order() {
     let seen = Seen::default();
     let source = StreamSource::DynamoDb { dynamodb: cloud.dynamodb.clone(), stream_arn };
     tokio::spawn(stream_mapping(source, Fake(fails_on("nothing")), &seen).run());
-    until(|| async { seen.fates("aws:dynamodb").len() == 3 }).await;
+    until(|| async { seen.fates("o-").len() == 3 }).await;
     let deliveries = seen.0.lock().unwrap();
     let records = deliveries.iter().flat_map(|delivery| &delivery.records);
     let told: Vec<(&str, &str)> = records
