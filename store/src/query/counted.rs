@@ -9,7 +9,7 @@ use super::{Answer, Effort, Filter, Reader};
 use crate::Error;
 use crate::hash::SHARDS;
 use crate::item::{Damaged, Item, bytes, text};
-use crate::schema::{Partition, SORT_KEY, totals_within};
+use crate::schema::{Partition, SORT_KEY, bounded, totals_within};
 use crate::time::{HOUR, Window};
 use crate::totals::{self, Histogram, Totals};
 
@@ -108,7 +108,7 @@ impl Reader {
         let asks = shards.map(|(day, shard)| {
             let ask = Ask::between(Partition::Totals { day, shard }, totals_within(window));
             match function {
-                Some(function) => ask.only(vec![Only::text("function", function)]),
+                Some(function) => ask.only(vec![Only::text("function", &bounded(function))]),
                 None => ask,
             }
         });

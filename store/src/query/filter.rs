@@ -9,7 +9,8 @@ use super::find::Found;
 use super::{By, Effort, Reader};
 use crate::Error;
 use crate::item::Pointer;
-use crate::run::{Card, last_name};
+use crate::run::{Card, kept, last_name};
+use crate::schema::bounded;
 use crate::time::Window;
 use crate::totals::{Flow, Totals, cut};
 
@@ -77,15 +78,17 @@ impl Filter {
     }
 
     pub(super) fn wants_but_for_time(&self, card: &Card) -> bool {
-        let is = |wanted: &Option<String>, is: Option<&String>| wanted.is_none() || wanted.as_ref() == is;
-        is(&self.function, Some(&card.function))
-            && is(&self.entry, card.entry.as_ref())
-            && is(&self.user, card.user.as_ref())
-            && is(&self.account, card.account.as_ref())
-            && is(&self.plan, card.plan.as_ref())
-            && is(&self.correlation_id, card.correlation_id.as_ref())
-            && is(&self.request_id, Some(&card.request_id))
-            && is(&self.build, card.build.as_ref())
+        let named =
+            |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| bounded(wanted) == is);
+        let is = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || same(wanted, is);
+        named(&self.function, &card.function)
+            && is(&self.entry, &card.entry)
+            && is(&self.user, &card.user)
+            && is(&self.account, &card.account)
+            && is(&self.plan, &card.plan)
+            && is(&self.correlation_id, &card.correlation_id)
+            && named(&self.request_id, &card.request_id)
+            && is(&self.build, &card.build)
             && (self.error.is_none() || card.error.as_ref().is_some_and(|error| self.is_of(&error.kind)))
             && self.test_user.is_none_or(|test| test == card.test_user)
             && self.debug.is_none_or(|debug| debug == card.debug)
@@ -96,15 +99,16 @@ impl Filter {
 
     /// Whether errors of this type are wanted.
     pub(super) fn is_of(&self, kind: &str) -> bool {
-        self.error.as_ref().is_none_or(|error| error == kind || error == last_name(kind))
+        self.error.as_deref().is_none_or(|error| kept(error) == kind || error == last_name(kind))
     }
 
     /// Whether a transaction that began with this run may have a wanted one: what travels with it from its begin is the same
     /// in all of them.
     pub(super) fn may_follow(&self, begun: &Card) -> bool {
-        let same =
-            |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || is.is_none() || wanted == is;
-        same(&self.entry, &begun.entry) && same(&self.correlation_id, &begun.correlation_id)
+        let may = |wanted: &Option<String>, is: &Option<String>| {
+            wanted.is_none() || is.is_none() || same(wanted, is)
+        };
+        may(&self.entry, &begun.entry) && may(&self.correlation_id, &begun.correlation_id)
     }
 
     /// Without what travels with a transaction, and is lost where no context is carried.
@@ -130,7 +134,8 @@ impl Filter {
             ("correlation_id", &self.correlation_id),
             ("build", &self.build),
         ];
-        let texts = texts.into_iter().filter_map(|(name, value)| Some(Only::text(name, value.as_deref()?)));
+        let texts =
+            texts.into_iter().filter_map(|(name, value)| Some(Only::text(name, kept(value.as_deref()?))));
         texts.collect()
     }
 
@@ -168,6 +173,11 @@ impl Filter {
         let is = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| cut(wanted) == is);
         is(&self.entry, entry) && is(&self.build, build)
     }
+}
+
+/// Whether a card has what is wanted, as much of it as cards keep.
+fn same(wanted: &Option<String>, is: &Option<String>) -> bool {
+    wanted.as_deref().map(kept) == is.as_deref()
 }
 
 impl Wanted<'_> {

@@ -14,6 +14,7 @@ use super::summary::Runs;
 use super::{Answer, BuildRow, Effort, EntryHit, ErrorGroup, Filter, Reader, UserHit};
 use crate::Error;
 use crate::run::Card;
+use crate::schema::bounded;
 use crate::time::Window;
 use crate::totals::{Flow, Totals};
 
@@ -84,7 +85,7 @@ impl Reader {
         let wanted = self.wanted(filter, window, &mut effort).await?;
         let hours = window.whole_hours();
         let counted = self.totals_by_hour(hours.with_before(), Some(function), &mut effort).await?;
-        let counted = counted.get(function).filter(|_| filter.is_counted());
+        let counted = counted.get(&*bounded(function)).filter(|_| filter.is_counted());
         let in_hours = |hours| {
             let mut totals = within(counted?, hours);
             filter.narrow(&mut totals);

@@ -53,6 +53,18 @@ pub struct MapEdge {
     pub joined: bool,
 }
 
+impl Map {
+    /// Keeps what this one calls or is called by.
+    pub fn narrow(&mut self, function: &str) {
+        // As it was counted.
+        let function = cut(function);
+        self.edges.retain(|edge| edge.from == function || edge.to == function);
+        let edges = &self.edges;
+        let stays = |node: &MapNode| edges.iter().any(|edge| edge.from == node.name || edge.to == node.name);
+        self.nodes.retain(|node| node.name == function || stays(node));
+    }
+}
+
 impl Reader {
     /// Who calls whom, in the [whole hours](Window::whole_hours) of a window and in as many before.
     ///

@@ -198,7 +198,7 @@ impl Failure {
         let kind = kind.or_else(|| status.iter().find_map(|name| span.attribute(name)));
         let message =
             if message.is_empty() { told("exception.message").map_or("", String::as_str) } else { message };
-        Self { kind: cut(kind.unwrap_or("_OTHER")), message: cut_to(message, MAX_MESSAGE) }
+        Self { kind: cut(kind.unwrap_or("_OTHER")), message: cut_to(message, MAX_MESSAGE).to_owned() }
     }
 }
 
@@ -253,12 +253,17 @@ fn key(text: &str) -> String {
     bounded(text).into_owned()
 }
 
-fn cut(text: &str) -> String {
+/// As much of a text as a card has, which is in no key.
+pub(crate) fn kept(text: &str) -> &str {
     cut_to(text, MAX_TEXT)
 }
 
-fn cut_to(text: &str, most: usize) -> String {
-    text.get(..text.floor_char_boundary(most)).unwrap_or_default().to_owned()
+fn cut(text: &str) -> String {
+    kept(text).to_owned()
+}
+
+fn cut_to(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
 // As serde asks for it.

@@ -11,6 +11,7 @@ mod usage;
 
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
+pub(crate) use card::kept;
 pub use card::{Card, Failure, last_name};
 pub(crate) use group::group;
 pub(crate) use joins::{JoinId, Joins, joins};
@@ -25,7 +26,7 @@ use crate::span::{Kind, Span};
 const REQUEST: &str = "faas.invocation_id";
 
 /// What stands before the id of a trace where a request id would be.
-const OF_TRACE: &str = "trace:";
+pub(crate) const OF_TRACE: &str = "trace:";
 
 /// The spans of one run, as they came and as they are read.
 #[derive(Clone, Debug)]

@@ -166,3 +166,50 @@ async fn errors_impact_and_counts_are_narrowed() {
     assert_eq!(functions(Filter { failed: Some(true), ..Filter::default() }).await, [("worker".into(), 5)]);
     assert_eq!(functions(Filter { function: text("api"), ..Filter::default() }).await, [("api".into(), 5)]);
 }
+
+/// Keys and cards keep only so much of a text.
+#[tokio::test]
+async fn what_is_long_is_found_by_all_of_it() {
+    let table = Table::new().await;
+    let long = |name: &str| Some(format!("{name} {}", name.repeat(300)));
+    let (function, entry, user, build) = (long("f"), long("e"), long("u"), long("b"));
+    let said = |value: &Option<String>| value.clone().unwrap();
+    let run = invocation(1, 1, &said(&long("r")))
+        .attribute("throughline.source", "sqs q")
+        .attribute("throughline.entry", &said(&entry))
+        .attribute("user.id", &said(&user))
+        .attribute("account.id", &said(&long("a")))
+        .attribute("account.plan", &said(&long("p")))
+        .attribute("correlation.id", &said(&long("c")))
+        .attribute("throughline.build_id", &said(&build))
+        .failed(&said(&long("k")), "failed");
+    table.write(otlp(&said(&function), [run])).await;
+    table.write(otlp("other", [invocation(2, 2, "r-2").failed("Other", "failed")])).await;
+    let (reader, any) = (table.reader(), Filter::default);
+    for filter in [
+        Filter { function: function.clone(), ..any() },
+        Filter { function: function.clone(), failed: Some(true), ..any() },
+        Filter { function: function.clone(), user: user.clone(), ..any() },
+        Filter { entry: entry.clone(), ..any() },
+        Filter { entry: entry.clone(), failed: Some(true), ..any() },
+        Filter { user, ..any() },
+        Filter { account: long("a"), ..any() },
+        Filter { plan: long("p"), ..any() },
+        Filter { correlation_id: long("c"), ..any() },
+        Filter { request_id: long("r"), ..any() },
+        Filter { build: build.clone(), ..any() },
+        Filter { error: long("k"), ..any() },
+    ] {
+        let found = reader.transactions(LAST_HOUR, &filter, 10).await.unwrap().found;
+        assert_eq!(traces(&found), [1], "{filter:?}");
+        assert_eq!(reader.errors(LAST_HOUR, &filter).await.unwrap().found.len(), 1, "{filter:?}");
+    }
+    let counted = Filter { function: function.clone(), entry, build, ..any() };
+    assert_eq!(reader.functions(LAST_HOUR, &counted).await.unwrap().found.len(), 1);
+    assert_eq!(reader.rates(LAST_HOUR, &counted).await.unwrap().found.now.runs, 1);
+    let impact = reader.impact(&said(&function), LAST_HOUR, &any()).await.unwrap().found;
+    assert_eq!((impact.runs, impact.failures), (Some(1), 1));
+    let mut map = reader.map(LAST_HOUR).await.unwrap().found;
+    map.narrow(&said(&function));
+    assert!(map.nodes.iter().any(|node| node.function), "{map:?}");
+}

@@ -6,7 +6,7 @@ mod mermaid;
 mod svg;
 
 use clap::{Args, ValueEnum};
-use throughline_store::{Map, MapEdge, MapNode};
+use throughline_store::{Map, MapEdge};
 
 use super::beside::Counted;
 use super::filters::{Narrow, Reads};
@@ -44,7 +44,7 @@ impl Options {
         let (filter, window) = self.narrow.asks("map", Reads::Calls, asked)?;
         let mut answer = asked.answered(asked.reader.map(window).await)?;
         if let Some(function) = &filter.function {
-            narrow(&mut answer.found, function);
+            answer.found.narrow(function);
         }
         let map = &answer.found;
         if map.nodes.is_empty() {
@@ -69,14 +69,6 @@ impl Options {
         told.json["counted"] = counted.json();
         Ok(told)
     }
-}
-
-/// Keeps what this one calls or is called by.
-fn narrow(map: &mut Map, function: &str) {
-    map.edges.retain(|edge| edge.from == function || edge.to == function);
-    let edges = &map.edges;
-    let stays = |node: &MapNode| edges.iter().any(|edge| edge.from == node.name || edge.to == node.name);
-    map.nodes.retain(|node| node.name == function || stays(node));
 }
 
 fn lines(map: &Map, of_one: bool, counted: Counted, asked: &Asked<'_>) -> Vec<String> {
