@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs};
 use serde::Serialize;
 
+use crate::run::OF_TRACE;
 use crate::span::{attributes, function, hex, text};
 
 /// The attribute of a line that names the request that it is about; spans of invocations have the same.
@@ -67,7 +68,7 @@ pub(crate) fn time(record: &LogRecord) -> u64 {
 pub(crate) fn of_run(record: &LogRecord) -> Option<String> {
     let request = record.attributes.iter().find(|pair| pair.key == REQUEST);
     let request = request.and_then(|pair| text(pair.value.clone()?, 0)).filter(|id| !id.is_empty());
-    request.or_else(|| Some(format!("trace:{}", named(&record.trace_id)?)))
+    request.or_else(|| Some(format!("{OF_TRACE}{}", named(&record.trace_id)?)))
 }
 
 fn named(id: &[u8]) -> Option<String> {

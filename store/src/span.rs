@@ -189,12 +189,16 @@ impl Event {
     }
 }
 
-/// Whose spans these are: of a function, else of what calls itself a service.
+/// Whose spans and log lines these are.
 pub(crate) fn function(resource: Option<&Resource>) -> String {
+    named(resource).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// What a resource says whose it is: a function's, else what calls itself a service.
+pub(crate) fn named(resource: Option<&Resource>) -> Option<String> {
     let attributes = resource.map(|resource| resource.attributes.as_slice()).unwrap_or_default();
-    let named = |name| attributes.iter().find(|pair| pair.key == name).and_then(|pair| pair.value.clone());
-    let name = named("faas.name").or_else(|| named("service.name")).and_then(|value| text(value, 0));
-    name.unwrap_or_else(|| "unknown".to_owned())
+    let value = |name| attributes.iter().find(|pair| pair.key == name).and_then(|pair| pair.value.clone());
+    value("faas.name").or_else(|| value("service.name")).and_then(|value| text(value, 0))
 }
 
 /// Lower-case hex.

@@ -50,11 +50,14 @@ pub struct Options {
 
 impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
-        let Answer { found: runs, mut at_least, mut damaged, mut requests } = match &self.id {
+        let (Answer { found: runs, mut at_least, mut damaged, mut requests }, logs) = match &self.id {
             Some(id) => self.of_transaction(id, asked).await?,
-            None => self.of_runs(asked).await?,
+            None => {
+                let runs = self.of_runs(asked).await?;
+                let logs = asked.answered(asked.reader.logs(&runs.found).await)?;
+                (runs, logs)
+            }
         };
-        let logs = asked.answered(asked.reader.logs(&runs).await)?;
         at_least |= logs.at_least;
         damaged.extend(logs.damaged);
         requests += logs.requests;
@@ -95,13 +98,19 @@ impl Options {
         Ok(told)
     }
 
-    async fn of_transaction(&self, id: &str, asked: &Asked<'_>) -> anyhow::Result<Answer<Vec<Card>>> {
+    /// Its runs, and the lines of all of it.
+    async fn of_transaction(
+        &self,
+        id: &str,
+        asked: &Asked<'_>,
+    ) -> anyhow::Result<(Answer<Vec<Card>>, Answer<Vec<LogLine>>)> {
         anyhow::ensure!(
             self.narrow.words(Reads::Runs).is_empty(),
             "an ID names one transaction: no filters beside it but --level and --matching"
         );
         let Answer { found, at_least, damaged, requests } = named::transaction(id, asked).await?.0;
-        Ok(Answer { found: found.runs, at_least, damaged, requests })
+        let logs = asked.answered(asked.reader.all_logs(&found).await)?;
+        Ok((Answer { found: found.runs, at_least, damaged, requests }, logs))
     }
 
     /// The newest runs that are asked for.

@@ -56,7 +56,7 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
     let mut text = line(&request)?;
     if options.logs {
         let answer = reader.transaction(trace).await.map_err(|error| connection.explained(&error))?;
-        let answer = reader.export_logs(&answer.found.runs).await;
+        let answer = reader.export_logs(&answer.found).await;
         text += &line(&doubts_told(answer.map_err(|error| connection.explained(&error))?))?;
     }
     crate::stdout::tell(&text)?;

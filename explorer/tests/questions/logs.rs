@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::shop::{Shop, log_lines, trace};
+use super::shop::{Shop, log_lines, text, trace};
 
 fn shop() -> Shop {
     let shop = Shop::new();
@@ -24,6 +24,26 @@ next: throughline trace 00000000000000000000000000000001 --store shop.db
 "#,
         );
     }
+}
+
+/// The collector that sends a function's lines may know it by another name.
+#[test]
+fn lines_that_are_named_otherwise_are_found() {
+    let shop = Shop::new();
+    let mut lines = log_lines(1);
+    lines["resourceLogs"][0]["resource"] = json!({ "attributes": [text("service.name", "mail-service")] });
+    assert_eq!(shop.import("logs.jsonl", &[lines.clone()]).code, 0);
+    let told = shop.ask(&["logs", &trace(1)]).text;
+    assert!(told.contains("INFO   email-sender  …00000001  sending a mail"), "{told}");
+    assert!(told.contains("DEBUG  mail-service  …00000001  > MAIL FROM"), "{told}");
+    let of_function = shop.json(&["logs", "--function", "email-sender"]);
+    assert_eq!(of_function["found"].as_array().unwrap().len(), 2, "those that name its request");
+
+    lines["resourceLogs"][0]["resource"] = json!({});
+    let other = Shop::new();
+    assert_eq!(other.import("logs.jsonl", &[lines]).code, 0);
+    let of_function = other.json(&["logs", "--function", "email-sender"]);
+    assert_eq!(of_function["found"].as_array().unwrap().len(), 3, "who names nobody may be anybody");
 }
 
 #[test]

@@ -1,18 +1,18 @@
 //! What runs wrote into their logs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 
 use super::ask::Ask;
-use super::{Answer, Effort, Reader};
+use super::{Answer, Effort, Reader, Transaction};
 use crate::Error;
 use crate::item::{by_partition, unpack_logs, unpacked_bytes};
 use crate::log::LogLine;
-use crate::run::Card;
+use crate::run::{Card, OF_TRACE};
 use crate::schema::{Partition, bounded};
-use crate::span::function;
+use crate::span::named;
 
 /// Of how many runs the lines are read.
 pub(super) const MAX_RUNS: usize = 100;
@@ -20,6 +20,46 @@ pub(super) const MAX_RUNS: usize = 100;
 const AT_ONCE: usize = 16;
 /// The most lines of one answer, in bytes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Which lines are asked for.
+struct Wanted<'a> {
+    /// What they name: a request, with its run, or a trace.
+    names: BTreeMap<String, Option<&'a Card>>,
+    /// Of those that name a trace alone whose they are; anybody's, if this says nothing.
+    functions: Option<BTreeSet<&'a str>>,
+    at_least: bool,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(runs: &'a [Card], traces: impl Iterator<Item = &'a String>) -> Self {
+        let traces = traces.map(|trace| (format!("{OF_TRACE}{trace}"), None));
+        let requests = runs.iter().filter(|run| !run.request_id.starts_with(OF_TRACE));
+        let requests = requests.map(|run| (run.request_id.clone(), Some(run)));
+        Self { names: traces.chain(requests).collect(), functions: None, at_least: false }
+    }
+
+    /// Those of some runs, and those that their functions have in their traces.
+    fn of_runs(runs: &'a [Card]) -> Self {
+        let (at_least, runs) = (runs.len() > MAX_RUNS, runs.get(..MAX_RUNS).unwrap_or(runs));
+        let functions = runs.iter().map(|run| run.function.as_str()).collect();
+        let of_runs = Self::new(runs, runs.iter().map(|run| &run.trace_id));
+        Self { functions: Some(functions), at_least, ..of_runs }
+    }
+
+    /// Those of a whole transaction, of programs too of which no spans came.
+    fn of_transaction(transaction: &'a Transaction) -> Self {
+        let runs = transaction.runs.get(..MAX_RUNS).unwrap_or(&transaction.runs);
+        let at_least = transaction.runs.len() > MAX_RUNS;
+        Self { at_least, ..Self::new(runs, transaction.trace_ids.iter()) }
+    }
+
+    /// Who names a request is of its run, whatever its resource says. Who names a trace alone, and nobody whose it is, may
+    /// be of any in it.
+    fn has(&self, run: Option<&Card>, batch: &ResourceLogs) -> bool {
+        let Some(functions) = self.functions.as_ref().filter(|_| run.is_none()) else { return true };
+        named(batch.resource.as_ref()).is_none_or(|name| functions.contains(&*bounded(&name)))
+    }
+}
 
 impl Reader {
     /// The log lines of these runs, by time. Those that name no request are found by their trace; they are of all runs
@@ -31,12 +71,18 @@ impl Reader {
     ///
     /// When the table can't be read.
     pub async fn logs(&self, runs: &[Card]) -> Result<Answer<Vec<LogLine>>, Error> {
-        let mut effort = Effort::default();
-        let batches = self.batches(runs, &mut effort).await?;
-        let mut lines: Vec<LogLine> = batches.into_iter().flat_map(LogLine::from_otlp).collect();
-        // Lines of the same millisecond stay in the order in which they came.
-        lines.sort_by_key(|line| line.time);
-        Ok(effort.answer(lines))
+        self.lines(&Wanted::of_runs(runs)).await
+    }
+
+    /// The log lines of a transaction, by time, whoever wrote them.
+    ///
+    /// As many requests as [`Reader::logs`].
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read.
+    pub async fn all_logs(&self, transaction: &Transaction) -> Result<Answer<Vec<LogLine>>, Error> {
+        self.lines(&Wanted::of_transaction(transaction)).await
     }
 
     /// The same as they came.
@@ -44,33 +90,55 @@ impl Reader {
     /// # Errors
     ///
     /// When the table can't be read.
-    pub async fn export_logs(&self, runs: &[Card]) -> Result<Answer<ExportLogsServiceRequest>, Error> {
+    pub async fn export_logs(
+        &self,
+        transaction: &Transaction,
+    ) -> Result<Answer<ExportLogsServiceRequest>, Error> {
         let mut effort = Effort::default();
-        let resource_logs = self.batches(runs, &mut effort).await?;
+        let batches = self.batches(&Wanted::of_transaction(transaction), &mut effort).await?;
+        let resource_logs = batches.into_iter().map(|(_, batch)| batch).collect();
         Ok(effort.answer(ExportLogsServiceRequest { resource_logs }))
     }
 
-    async fn batches(&self, runs: &[Card], effort: &mut Effort) -> Result<Vec<ResourceLogs>, Error> {
-        effort.at_least |= runs.len() > MAX_RUNS;
-        let runs = || runs.iter().take(MAX_RUNS);
-        let functions: BTreeSet<&str> = runs().map(|run| run.function.as_str()).collect();
-        let names = runs().flat_map(|run| [run.request_id.clone(), format!("trace:{}", run.trace_id)]);
-        let names: Vec<String> = names.collect::<BTreeSet<_>>().into_iter().collect();
+    async fn lines(&self, wanted: &Wanted<'_>) -> Result<Answer<Vec<LogLine>>, Error> {
+        let mut effort = Effort::default();
+        let mut lines = Vec::new();
+        for (run, batch) in self.batches(wanted, &mut effort).await? {
+            let of_run = |line| match run {
+                Some(run) => LogLine { function: run.function.clone(), ..line },
+                None => line,
+            };
+            lines.extend(LogLine::from_otlp(batch).into_iter().map(of_run));
+        }
+        // Lines of the same millisecond stay in the order in which they came.
+        lines.sort_by_key(|line| line.time);
+        Ok(effort.answer(lines))
+    }
+
+    /// Lines as they came, with the run whose request they name.
+    async fn batches<'a>(
+        &self,
+        wanted: &Wanted<'a>,
+        effort: &mut Effort,
+    ) -> Result<Vec<(Option<&'a Card>, ResourceLogs)>, Error> {
+        effort.at_least |= wanted.at_least;
+        let names: Vec<(&String, &Option<&Card>)> = wanted.names.iter().collect();
         let (mut batches, mut bytes) = (Vec::new(), 0_u64);
         for some in names.chunks(AT_ONCE) {
-            let asks = some.iter().map(|run| Ask::all(Partition::Logs(bounded(run).into_owned())));
-            let items = self.all(asks.collect(), effort).await?;
-            for partition in by_partition(items).into_values() {
-                bytes = bytes.saturating_add(unpacked_bytes(&partition));
+            let partition = |name: &str| Partition::Logs(bounded(name).into_owned());
+            let asks = some.iter().map(|(name, _)| Ask::all(partition(name)));
+            let mut items = by_partition(self.all(asks.collect(), effort).await?);
+            for (name, run) in some {
+                let items = items.remove(&partition(name).to_string()).unwrap_or_default();
+                bytes = bytes.saturating_add(unpacked_bytes(&items));
                 if bytes > MAX_BYTES {
                     effort.at_least = true;
                     return Ok(batches);
                 }
-                let (found, damaged) = unpack_logs(&partition);
+                let (found, damaged) = unpack_logs(&items);
                 effort.damaged.extend(damaged);
-                let ours =
-                    |batch: &ResourceLogs| functions.contains(&*bounded(&function(batch.resource.as_ref())));
-                batches.extend(found.into_iter().filter(ours));
+                let wanted = found.into_iter().filter(|batch| wanted.has(**run, batch));
+                batches.extend(wanted.map(|batch| (**run, batch)));
             }
         }
         Ok(batches)

@@ -65,7 +65,8 @@ async fn written_again_in_other_company_nothing_changes() {
     log(&table, [two.clone(), one.clone()]).await;
     let runs = run_of(&table, "mailer").await;
     assert_eq!(told(&table, &runs).await, ["one", "two"]);
-    let out = table.reader().export_logs(&runs).await.unwrap().found;
+    let transaction = table.reader().transaction(&trace(1)).await.unwrap().found;
+    let out = table.reader().export_logs(&transaction).await.unwrap().found;
     assert_eq!(out, request([one, two]));
 }
 
@@ -109,4 +110,29 @@ async fn lines_expire_with_their_run() {
         item["ttl"].as_n().unwrap().clone()
     };
     assert_eq!(ttl("logs#"), ttl("spans#"));
+}
+
+/// Whoever sends a program's log lines may name it otherwise than who sends its spans, or not at all.
+#[tokio::test]
+async fn lines_are_found_whatever_their_resource_says() {
+    let table = Table::new().await;
+    table.write(otlp("mailer", [invocation(1, 1, "r-1")])).await;
+    table.write(otlp("web", [span(1, 3, None)])).await;
+    let nobody = |lines| ResourceLogs { resource: None, ..lines };
+    let batches = [
+        lines("mailer-service", [line("r-1", 1, 1, "by its request")]),
+        nobody(lines("", [line("r-1", 1, 2, "by its request, of nobody")])),
+        nobody(lines("", [line("", 1, 3, "of nobody")])),
+        lines("proxy", [line("", 1, 4, "of who sent no spans")]),
+    ];
+    log(&table, batches).await;
+    let mailer = run_of(&table, "mailer").await;
+    assert_eq!(told(&table, &mailer).await, ["by its request", "by its request, of nobody", "of nobody"]);
+    assert_eq!(told(&table, &run_of(&table, "web").await).await, ["of nobody"]);
+    let transaction = table.reader().transaction(&trace(1)).await.unwrap().found;
+    let all = table.reader().all_logs(&transaction).await.unwrap().found;
+    let of: Vec<&str> = all.iter().map(|line| line.function.as_str()).collect();
+    assert_eq!(of, ["mailer", "mailer", "unknown", "proxy"]);
+    let out = table.reader().export_logs(&transaction).await.unwrap().found;
+    assert_eq!(out.resource_logs.len(), 4);
 }
