@@ -12,6 +12,7 @@ mod http_server;
 mod intake;
 pub mod keep;
 pub mod mappings;
+mod otlp;
 pub mod recorder;
 pub mod replay;
 mod shell;

@@ -68,21 +68,19 @@ impl<R: BufRead> BufRead for Counted<R> {
     }
 }
 
+/// What tests unzip.
+#[cfg(test)]
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut zipped = Vec::new();
+    flate2::read::GzEncoder::new(bytes, flate2::Compression::fast()).read_to_end(&mut zipped).unwrap();
+    zipped
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
     use proptest::prelude::*;
 
     use super::*;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
 
     fn unzip(bytes: &[u8], most: Most) -> io::Result<Vec<u8>> {
         let mut plain = Vec::new();

@@ -134,6 +134,18 @@ fn what_is_sent_is_told_and_asked_of_by_other_commands() {
 }
 
 #[test]
+fn what_is_no_span_is_told_and_the_others_are_taken() {
+    let mut dev = Dev::start();
+    let mut json =
+        serde_json::to_value(request("web", vec![span(6, 1, "GET /"), span(6, 2, "call")])).unwrap();
+    json["resourceSpans"][0]["scopeSpans"][0]["spans"][1]["spanId"] = "an id".into();
+    assert_eq!(post(dev.address, "localhost", JSON, "", json.to_string().as_bytes()), 200);
+    assert!(dev.line().contains("GET /"));
+    let line = dev.line();
+    assert!(line.contains("✗ 1 span not taken: spanId: "), "{line}");
+}
+
+#[test]
 fn what_may_come_from_a_page_or_is_too_large_is_refused() {
     let dev = Dev::start();
     let body = request("web", vec![span(8, 1, "GET /")]).encode_to_vec();

@@ -10,8 +10,10 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as O
 use throughline_store::span::Span;
 use throughline_store::time::believable;
 
-use crate::ask::{harmless, when};
+use crate::ask::{counted, harmless, when};
 use crate::columns::cut;
+use crate::intake::Signal;
+use crate::otlp::Rejected;
 use crate::trace::{Style, duration, trigger};
 
 /// The columns of a name, and of what an error says. All of it is told by `throughline trace`.
@@ -54,6 +56,8 @@ pub(super) struct Lines {
 struct Known {
     traces: HashMap<String, Trace>,
     order: VecDeque<String>,
+    /// Why something was not taken the last time.
+    rejected: String,
 }
 
 /// What is known of one.
@@ -105,6 +109,26 @@ impl Lines {
         let told = lines.iter().take(self.most).map(|(line, error)| line.told(error.as_deref(), self.style));
         let more = (more > 0).then(|| self.style.dim(&format!("and {more} more")));
         told.chain(more).map(|line| line + "\n").collect()
+    }
+}
+
+impl Lines {
+    /// A line that not all of a request was taken. Nothing, if it is for the same reason as the last time: a program that
+    /// is to be mended sends more of the same. `now` in milliseconds since 1970.
+    pub(super) fn not_taken(&self, signal: Signal, rejected: &Rejected, now: u64) -> String {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.rejected == rejected.why {
+            return String::new();
+        }
+        known.rejected.clone_from(&rejected.why);
+        drop(known);
+        let what = match signal {
+            Signal::Traces => counted(rejected.items, "span", "spans"),
+            Signal::Logs => counted(rejected.items, "log line", "log lines"),
+            Signal::Metrics => counted(rejected.items, "metric", "metrics"),
+        };
+        let told = self.style.red(&format!("✗ {what} not taken: {}", first_line(&rejected.why)));
+        format!("{}  {told}\n", when::clock(now))
     }
 }
 
@@ -266,6 +290,16 @@ mod tests {
             let text = told(vec![times], 9);
             assert!(text.starts_with("01:47:03  web  op  0.0 ms  ok"), "{text}");
         }
+    }
+
+    #[test]
+    fn what_was_not_taken_is_told_with_its_reason_once() {
+        let lines = Lines::new(9, KEPT, PLAIN);
+        let not_taken =
+            |items, why: &str| lines.not_taken(Signal::Traces, &Rejected { items, why: why.into() }, NOW);
+        assert_eq!(not_taken(2, "traceId: no\u{1b}"), "01:47:03  ✗ 2 spans not taken: traceId: no\u{fffd}\n");
+        assert_eq!(not_taken(1, "traceId: no\u{1b}"), "");
+        assert!(not_taken(1, "spanId: no").contains("✗ 1 span not taken: spanId: no"));
     }
 
     #[test]

@@ -19,7 +19,8 @@ use throughline_store::{Options as Kept, Store, embedded};
 use tokio::net::TcpListener;
 
 use crate::connection::{self, IN_FILE, Missing};
-use crate::intake::Intake;
+use crate::intake::{Hear, Intake, Signal};
+use crate::otlp::Rejected;
 use crate::trace::Style;
 
 use line::Lines;
@@ -78,17 +79,24 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let style = Style::of_terminal();
     let kept = Kept::default().retention;
     let lines = Arc::new(Lines::new(MAX_LINES, kept, style));
-    let hear = move |request: &ExportTraceServiceRequest| {
-        let (heard, lines) = (line::heard(request), lines.clone());
-        Box::new(move || say(&lines.told(&heard, millis(SystemTime::now())))) as Box<dyn FnOnce() + Send>
-    };
     let writer = store.writer(&format!("dev-{}", uuid::Uuid::new_v4().simple()), Kept::default());
-    let intake = Intake::new(writer, Arc::new(hear));
+    let intake = Intake::new(writer, lines);
     match other {
         Some(other) => _ = tokio::join!(intake.clone().serve(listener), intake.serve(other)),
         None => intake.serve(listener).await,
     }
     Ok(())
+}
+
+impl Hear for Arc<Lines> {
+    fn spans(&self, request: &ExportTraceServiceRequest) -> Box<dyn FnOnce() + Send> {
+        let (heard, lines) = (line::heard(request), self.clone());
+        Box::new(move || say(&lines.told(&heard, millis(SystemTime::now()))))
+    }
+
+    fn rejected(&self, signal: Signal, rejected: &Rejected) {
+        say(&self.not_taken(signal, rejected, millis(SystemTime::now())));
+    }
 }
 
 async fn listen(address: IpAddr, port: u16) -> anyhow::Result<TcpListener> {

@@ -5,10 +5,10 @@ use std::io::{ErrorKind, Read};
 use bytes::Bytes;
 use http::StatusCode;
 use prost::Message;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::guard::Refused;
+use super::guard::{Refused, Signal};
+use crate::otlp::{self, Rejected, Request};
 use crate::unzip::{Most, Unzip};
 
 /// How messages are written.
@@ -47,6 +47,22 @@ struct Status {
     message: String,
 }
 
+/// The answer to what was taken
+/// (<https://opentelemetry.io/docs/specs/otlp/#partial-success-1>). Those of all signals have the same numbers.
+#[derive(Clone, PartialEq, Message)]
+struct Accepted {
+    #[prost(message, optional, tag = "1")]
+    partial_success: Option<PartialSuccess>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct PartialSuccess {
+    #[prost(int64, tag = "1")]
+    rejected: i64,
+    #[prost(string, tag = "2")]
+    error_message: String,
+}
+
 /// What is gzipped, up to `limit` bytes.
 pub(super) fn unzip(body: &[u8], limit: usize) -> Result<Bytes, Refused> {
     let mut plain = Vec::new();
@@ -60,23 +76,33 @@ pub(super) fn unzip(body: &[u8], limit: usize) -> Result<Bytes, Refused> {
     }
 }
 
-/// The request that a body is.
-pub(super) fn decode<T: Message + Default + DeserializeOwned>(
-    body: &[u8],
-    encoding: Encoding,
-) -> Result<T, String> {
+/// The request that a body is, and what of it is none.
+pub(super) fn decode<R: Request>(body: &[u8], encoding: Encoding) -> Result<(R, Rejected), String> {
     match encoding {
-        Encoding::Protobuf => T::decode(body).map_err(|error| error.to_string()),
-        Encoding::Json => serde_json::from_slice(body).map_err(|error| error.to_string()),
+        Encoding::Protobuf => otlp::from_protobuf(body).map_err(|error| error.to_string()),
+        Encoding::Json => otlp::from_json(body).map_err(|error| error.to_string()),
     }
     .map_err(|error| format!("the body is no request of OTLP: {error}"))
 }
 
-/// Everything was accepted: an empty message.
-pub(super) fn accepted(encoding: Encoding) -> Bytes {
+/// It was accepted, but for what is told: an empty message, if that is nothing.
+pub(super) fn accepted(encoding: Encoding, signal: Signal, rejected: &Rejected) -> Bytes {
+    let partial = (rejected.items > 0).then_some(rejected);
     match encoding {
-        Encoding::Protobuf => Bytes::new(),
-        Encoding::Json => Bytes::from_static(b"{}"),
+        Encoding::Protobuf => {
+            let partial_success = partial.map(|Rejected { items, why }| PartialSuccess {
+                rejected: i64::try_from(*items).unwrap_or(i64::MAX),
+                error_message: why.clone(),
+            });
+            Accepted { partial_success }.encode_to_vec().into()
+        }
+        Encoding::Json => {
+            // 64 bits are text in the JSON of Protocol Buffers.
+            let partial = partial.map(|Rejected { items, why }| {
+                json!({ "partialSuccess": { signal.rejected(): items.to_string(), "errorMessage": why } })
+            });
+            partial.unwrap_or_else(|| json!({})).to_string().into()
+        }
     }
 }
 
@@ -90,22 +116,15 @@ pub(super) fn refused(encoding: Encoding, why: &str) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
     use proptest::prelude::*;
 
     use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest as Logs;
-    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest as Traces;
+    use opentelemetry_proto::tonic::collector::trace::v1::{
+        ExportTraceServiceRequest as Traces, ExportTraceServiceResponse as TracesAccepted,
+    };
 
     use super::*;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
+    use crate::unzip::gzip;
 
     #[test]
     fn content_types_may_have_parameters() {
@@ -123,6 +142,19 @@ mod tests {
         assert_eq!(unzip(&body, 1000).unwrap_err().0, StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!(unzip(b"no gzip", 1000).unwrap_err().0, StatusCode::BAD_REQUEST);
         assert_eq!(unzip(&body, 1001).unwrap().len(), 1001);
+    }
+
+    #[test]
+    fn what_was_not_accepted_is_told_as_otlp_has_it() {
+        let rejected = Rejected { items: 2, why: "traceId: no".to_owned() };
+        let body = accepted(Encoding::Protobuf, Signal::Traces, &rejected);
+        let partial = TracesAccepted::decode(body).unwrap().partial_success.unwrap();
+        assert_eq!((partial.rejected_spans, &*partial.error_message), (2, "traceId: no"));
+        let body = accepted(Encoding::Json, Signal::Logs, &rejected);
+        assert_eq!(body, r#"{"partialSuccess":{"errorMessage":"traceId: no","rejectedLogRecords":"2"}}"#);
+        for (encoding, all) in [(Encoding::Protobuf, ""), (Encoding::Json, "{}")] {
+            assert_eq!(accepted(encoding, Signal::Traces, &Rejected::default()), all);
+        }
     }
 
     #[test]

@@ -28,13 +28,24 @@ pub(super) struct Call {
 
 /// What is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(crate) enum Signal {
     /// Spans.
     Traces,
     /// Log lines.
     Logs,
     /// Metrics.
     Metrics,
+}
+
+impl Signal {
+    /// How an answer calls the number of those that were not taken.
+    pub(super) fn rejected(self) -> &'static str {
+        match self {
+            Self::Traces => "rejectedSpans",
+            Self::Logs => "rejectedLogRecords",
+            Self::Metrics => "rejectedDataPoints",
+        }
+    }
 }
 
 /// What a request sends, if it may.

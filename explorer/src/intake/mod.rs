@@ -1,6 +1,7 @@
 //! OTLP over HTTP on loopback, into a store: what OpenTelemetry's exporters send
 //! (<https://opentelemetry.io/docs/specs/otlp/#otlphttp>), protobuf and JSON, plain and gzipped. Spans are written before
-//! they are acknowledged, log lines too; metrics are taken and forgotten. Who may send is asked in `guard.rs`.
+//! they are acknowledged, log lines too; metrics are taken and forgotten. Of a request with spans that are none the others are
+//! taken, and the answer says so. Who may send is asked in `guard.rs`.
 
 mod body;
 mod guard;
@@ -22,8 +23,10 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::http_server;
+use crate::otlp::{Rejected, retain_with_ids};
 use body::Encoding;
-use guard::{Call, Refused, Signal};
+pub(crate) use guard::Signal;
+use guard::{Call, Refused};
 
 /// The largest body, before and after decompression.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -33,20 +36,29 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// Seconds after which an exporter may ask again whose spans could not be written.
 const RETRY: HeaderValue = HeaderValue::from_static("1");
 
-/// Hears of each request, and what it makes of it is called when the spans are in the store.
-pub(crate) type Hear = Arc<dyn Fn(&ExportTraceServiceRequest) -> Box<dyn FnOnce() + Send> + Send + Sync>;
+/// Why a log line is not taken that is one.
+const UNNAMED: &str = "a log line that names neither a trace nor a request is found by nobody";
+
+/// Hears of what comes in.
+pub(crate) trait Hear: Send + Sync {
+    /// A request. What it makes of it is called when the spans are in the store.
+    fn spans(&self, request: &ExportTraceServiceRequest) -> Box<dyn FnOnce() + Send>;
+
+    /// Not all of a request was taken.
+    fn rejected(&self, signal: Signal, rejected: &Rejected);
+}
 
 /// Takes what exporters send.
 #[derive(Clone)]
 pub(crate) struct Intake {
     /// One write at a time: totals are put as they stand, and the last must be the newest.
     writer: Arc<Mutex<Writer<Store>>>,
-    hear: Hear,
+    hear: Arc<dyn Hear>,
 }
 
 impl Intake {
-    pub(crate) fn new(writer: Writer<Store>, hear: Hear) -> Self {
-        Self { writer: Arc::new(Mutex::new(writer)), hear }
+    pub(crate) fn new(writer: Writer<Store>, hear: impl Hear + 'static) -> Self {
+        Self { writer: Arc::new(Mutex::new(writer)), hear: Arc::new(hear) }
     }
 
     /// Serves until it is dropped.
@@ -70,31 +82,39 @@ impl Intake {
             }
         };
         Ok(match taken {
-            Ok(()) => response(StatusCode::OK, call.encoding, body::accepted(call.encoding)),
+            Ok(rejected) => {
+                if rejected.items > 0 {
+                    self.hear.rejected(call.signal, &rejected);
+                }
+                response(StatusCode::OK, call.encoding, body::accepted(call.encoding, call.signal, &rejected))
+            }
             Err(refused) => refusal(call.encoding, &refused),
         })
     }
 
-    async fn take(&self, call: Call, body: Bytes) -> Result<(), Refused> {
+    /// Tells what of it was not taken.
+    async fn take(&self, call: Call, body: Bytes) -> Result<Rejected, Refused> {
         let refuse = |why: String| Refused(StatusCode::BAD_REQUEST, why);
         let plain = if call.gzipped { body::unzip(&body, MAX_BODY)? } else { body };
         let (now, deadline) = (SystemTime::now(), Instant::now() + PATIENCE);
         let unwritten = |error| Refused(StatusCode::SERVICE_UNAVAILABLE, format!("the store: {error}"));
         match call.signal {
             Signal::Traces => {
-                let request: ExportTraceServiceRequest =
-                    body::decode(&plain, call.encoding).map_err(refuse)?;
-                let tell = (self.hear)(&request);
+                let (mut request, mut rejected) = body::decode(&plain, call.encoding).map_err(refuse)?;
+                retain_with_ids(&mut request, &mut rejected);
+                let tell = self.hear.spans(&request);
                 self.writer.lock().await.write_request(request, now, deadline).await.map_err(unwritten)?;
                 tell();
+                Ok(rejected)
             }
             Signal::Logs => {
-                let request = body::decode(&plain, call.encoding).map_err(refuse)?;
-                self.writer.lock().await.write_logs(request, now, deadline).await.map_err(unwritten)?;
+                let (request, mut rejected) = body::decode(&plain, call.encoding).map_err(refuse)?;
+                let written = self.writer.lock().await.write_logs(request, now, deadline).await;
+                rejected.add(written.map_err(unwritten)?.unnamed as u64, UNNAMED);
+                Ok(rejected)
             }
-            Signal::Metrics => {}
+            Signal::Metrics => Ok(Rejected::default()),
         }
-        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use throughline_store::{Options as Kept, Store, Writer};
 use tokio::time::Instant;
 
-use crate::ask::counted;
+use crate::ask::{counted, harmless};
 use crate::connection::{self, Connection, Missing};
 use crate::replay::{Reading, read_files};
 
@@ -49,6 +49,8 @@ struct Outcome {
     too_large: u64,
     /// What began as a request and is none.
     torn: u64,
+    /// Spans, metrics and log lines in a request that are none.
+    rejected: u64,
     /// Files that could not be read.
     unread: u64,
     /// Log lines.
@@ -69,7 +71,7 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
     if connection.is_file() {
         connection.store.create_table().await.map_err(|error| connection.explained(&error))?;
     }
-    let mut outcome = Outcome::default();
+    let (mut outcome, mut told) = (Outcome::default(), Told::default());
     let mut written = None;
     for path in &options.files {
         let mut source = read_files(path);
@@ -86,11 +88,13 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
                 }
                 Reading::Logs(request) => outcome.add_logs(&connection, request).await?,
                 Reading::Other(items) => outcome.passed_over += items,
+                Reading::Rejected(items, why) => {
+                    outcome.rejected += items;
+                    told.tell(&why);
+                }
                 Reading::Torn(why) => {
                     outcome.torn += 1;
-                    if outcome.torn <= TOLD {
-                        eprintln!("throughline: {why}");
-                    }
+                    told.tell(&why);
                 }
                 Reading::Unread(why) => {
                     outcome.unread += 1;
@@ -108,7 +112,20 @@ pub async fn run(options: &Options) -> anyhow::Result<bool> {
         format!("{}\nnext: {next}", outcome.text(connection.told()))
     };
     crate::stdout::tell(&format!("{text}\n"))?;
-    Ok(outcome.torn + outcome.unread == 0 && outcome.spans + outcome.lines > 0)
+    Ok(outcome.torn + outcome.rejected + outcome.unread == 0 && outcome.spans + outcome.lines > 0)
+}
+
+/// What is wrong, told where it is not too much.
+#[derive(Default)]
+struct Told(u64);
+
+impl Told {
+    fn tell(&mut self, why: &str) {
+        self.0 += 1;
+        if self.0 <= TOLD {
+            eprintln!("throughline: {}", harmless(why));
+        }
+    }
 }
 
 /// Of this file: read in again under the same path it has the same name, so that nothing is counted twice. A log that
@@ -172,13 +189,15 @@ impl Outcome {
             (self.left_out, "ids beyond those that a run is found by"),
             (self.too_large, "runs without their spans or lines, of more than 64 MiB"),
             (self.torn, "requests that are torn or no OTLP"),
+            (self.rejected, "spans or log lines in other requests that are no OTLP"),
             (self.unread, "files that could not be read"),
         ] {
             if number > 0 {
                 text += &format!("\n{what}: {number}");
             }
         }
-        if self.spans + self.lines + self.passed_over + self.unnamed + self.torn + self.unread == 0 {
+        let others = self.passed_over + self.unnamed + self.torn + self.rejected + self.unread;
+        if self.spans + self.lines + others == 0 {
             text += "\nnothing in it is OTLP: as JSON, alone in a file or on lines of a log (throughline import --help)";
         }
         text

@@ -1,21 +1,27 @@
 //! A request as it is written down: OTLP JSON, or a part of one that was too long for a line.
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use serde_json::{Map, Value};
+
+use crate::otlp::{Rejected, Request, from_value};
 
 /// The members by which a request is known.
 pub(super) const NAMES: [&str; 4] = ["resourceSpans", "resourceMetrics", "resourceLogs", "otlpPart"];
 
-/// What a line holds.
+/// What a line holds, and what of it is no OTLP.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Found {
-    Traces(Vec<ResourceSpans>),
-    Metrics(Vec<ResourceMetrics>),
-    Logs(Vec<ResourceLogs>),
+    Traces(Vec<ResourceSpans>, Rejected),
+    Metrics(Vec<ResourceMetrics>, Rejected),
+    Logs(Vec<ResourceLogs>, Rejected),
     Part(Part),
 }
 
@@ -63,23 +69,46 @@ pub(super) fn read(text: &[u8]) -> Result<Option<(Found, usize)>, Failure> {
         Some(_) => return Ok(None),
     }
     let (found, length) = match name {
-        "resourceSpans" => value_of(value, Found::Traces),
-        "resourceMetrics" => value_of(value, Found::Metrics),
-        "resourceLogs" => value_of(value, Found::Logs),
-        _ => value_of(value, Found::Part),
+        "resourceSpans" => groups(value, |r: ExportTraceServiceRequest| r.resource_spans, Found::Traces),
+        "resourceMetrics" => {
+            groups(value, |r: ExportMetricsServiceRequest| r.resource_metrics, Found::Metrics)
+        }
+        "resourceLogs" => groups(value, |r: ExportLogsServiceRequest| r.resource_logs, Found::Logs),
+        _ => value_of(value).map(|(part, length)| (Found::Part(part), length)),
     }?;
     Ok(Some((found, text.len() - value.len() + length)))
 }
 
-fn value_of<T: DeserializeOwned>(text: &[u8], found: fn(T) -> Found) -> Result<(Found, usize), Failure> {
+fn groups<R: Request, G: DeserializeOwned>(
+    text: &[u8],
+    groups: fn(R) -> Vec<G>,
+    found: fn(Vec<G>, Rejected) -> Found,
+) -> Result<(Found, usize), Failure> {
+    match value_of(text) {
+        Ok((groups, length)) => Ok((found(groups, Rejected::default()), length)),
+        Err(Failure::Foreign(_)) => {
+            let (list, length) = value_of::<Value>(text)?;
+            let request = Value::Object(Map::from_iter([(R::NAMES[0].to_owned(), list)]));
+            let (request, rejected) = from_value(request).map_err(foreign)?;
+            Ok((found(groups(request), rejected), length))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn value_of<T: DeserializeOwned>(text: &[u8]) -> Result<(T, usize), Failure> {
     let mut values = serde_json::Deserializer::from_slice(text).into_iter::<T>();
     match values.next() {
-        Some(Ok(value)) => Ok((found(value), values.byte_offset())),
+        Some(Ok(value)) => Ok((value, values.byte_offset())),
         None => Err(Failure::Ended),
         Some(Err(error)) => Err(match error.classify() {
             Category::Eof => Failure::Ended,
-            Category::Data => Failure::Foreign(format!("is no OTLP: {error}")),
+            Category::Data => foreign(error),
             Category::Syntax | Category::Io => Failure::Torn(error.to_string()),
         }),
     }
+}
+
+fn foreign(error: serde_json::Error) -> Failure {
+    Failure::Foreign(format!("is no OTLP: {error}"))
 }

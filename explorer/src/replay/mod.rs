@@ -35,6 +35,8 @@ use send::Sender;
 use summary::Summary;
 use target::Target;
 
+use crate::otlp::Rejected;
+
 /// What is wrong in more places is counted, not told one by one.
 const TOLD: u64 = 20;
 
@@ -96,6 +98,8 @@ struct Replay {
     metrics: Outbox<ResourceMetrics>,
     logs: Outbox<ResourceLogs>,
     summary: Summary,
+    /// Requests with something wrong.
+    wrong: u64,
     progress: ProgressBar,
 }
 
@@ -111,6 +115,7 @@ impl Replay {
             metrics: Outbox::new(Signal::Metrics),
             logs: Outbox::new(Signal::Logs),
             summary: Summary::default(),
+            wrong: 0,
             // Shown on a terminal only.
             progress: ProgressBar::no_length().with_style(
                 ProgressStyle::with_template(
@@ -154,13 +159,19 @@ impl Replay {
                     break;
                 }
                 Ok(Some(piece)) => {
-                    if let Err(why) = self.take(piece.found).await {
-                        self.summary.torn += 1;
-                        if self.summary.torn <= TOLD {
-                            let line = piece.line;
-                            let told = || eprintln!("throughline: {}:{line}: {why}", path.display());
-                            self.progress.suspend(told);
+                    let why = match self.take(piece.found).await {
+                        Ok(rejected) if rejected.items == 0 => continue,
+                        Ok(rejected) => rejected.told(),
+                        Err(why) => {
+                            self.summary.torn += 1;
+                            why
                         }
+                    };
+                    self.wrong += 1;
+                    if self.wrong <= TOLD {
+                        let line = piece.line;
+                        let told = || eprintln!("throughline: {}:{line}: {why}", path.display());
+                        self.progress.suspend(told);
                     }
                 }
             }
@@ -170,30 +181,37 @@ impl Replay {
         self.summary.lines_with_otlp += with_otlp;
     }
 
-    /// Takes what a piece holds. An error is what is wrong with the piece.
-    async fn take(&mut self, found: Result<Found, String>) -> Result<(), String> {
+    /// Takes what a piece holds, and tells what of it is no OTLP. An error is what is wrong with the piece.
+    async fn take(&mut self, found: Result<Found, String>) -> Result<Rejected, String> {
         let found = match found? {
             Found::Part(part) => match self.parts.add(part)? {
                 Some(whole) => whole,
-                None => return Ok(()),
+                None => return Ok(Rejected::default()),
             },
             found => found,
         };
         let sender = self.sender.as_mut();
-        let sent = match found {
-            Found::Traces(mut groups) => {
+        let (sent, rejected) = match found {
+            Found::Traces(mut groups, rejected) => {
+                self.traces.reject(&rejected);
                 self.traces.counts.found += number_of(&groups);
                 self.traces.counts.repeated += self.seen.retain_new(&mut groups) as u64;
-                self.traces.add(groups, sender).await
+                (self.traces.add(groups, sender).await, rejected)
             }
-            Found::Metrics(groups) => add_new(&mut self.seen, &mut self.metrics, groups, sender).await,
-            Found::Logs(groups) => add_new(&mut self.seen, &mut self.logs, groups, sender).await,
+            Found::Metrics(groups, rejected) => {
+                self.metrics.reject(&rejected);
+                (add_new(&mut self.seen, &mut self.metrics, groups, sender).await, rejected)
+            }
+            Found::Logs(groups, rejected) => {
+                self.logs.reject(&rejected);
+                (add_new(&mut self.seen, &mut self.logs, groups, sender).await, rejected)
+            }
             // A part of a part is nothing that is written.
-            Found::Part(_) => Ok(()),
+            Found::Part(_) => (Ok(()), Rejected::default()),
         };
         self.progress.set_message(format!("{} spans", self.traces.counts.found));
         self.summary.stopped = self.summary.stopped.take().or(sent.err());
-        Ok(())
+        Ok(rejected)
     }
 
     /// Sends what is left.
@@ -221,8 +239,8 @@ impl Replay {
             eprintln!("throughline: {incomplete} requests in parts lack a part");
             self.summary.torn += incomplete;
         }
-        if self.summary.torn > TOLD + incomplete {
-            eprintln!("throughline: and so on, {} in all", self.summary.torn);
+        if self.wrong > TOLD {
+            eprintln!("throughline: and so on, {} in all", self.wrong + incomplete);
         }
         let counts = |counts: &mut Counts| std::mem::take(counts);
         self.summary.counts = [

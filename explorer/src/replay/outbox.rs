@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use super::groups::{Group, Signal, pieces, request};
 use super::send::{Outcome, Sender};
+use crate::otlp::Rejected;
 
 /// The largest request: under the 4 MB that the strictest of common limits asks for.
 const LARGEST: usize = 3_900_000;
+/// Why nothing of an item is sent. What is wrong with it is told where it stands.
+const NO_OTLP: &str = "no OTLP";
 /// Tag and length of a group.
 const AROUND: usize = 8;
 
@@ -81,6 +84,12 @@ impl<G: Group> Outbox<G> {
             }
         }
         Ok(())
+    }
+
+    /// Counts what was found with the others and is no OTLP.
+    pub(super) fn reject(&mut self, rejected: &Rejected) {
+        self.counts.found += rejected.items;
+        self.refused(rejected.items, NO_OTLP.to_owned());
     }
 
     /// Counts what is still here as not sent.

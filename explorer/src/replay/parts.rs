@@ -8,9 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message;
 
 use super::found::{Found, Part};
+use crate::otlp::from_protobuf;
 use crate::unzip::{Most, Unzip};
 
 /// Base64 that waits for its other parts.
@@ -81,11 +81,12 @@ impl Parts {
         let unpacked = Unzip::new(packed.as_slice(), LARGEST).read_to_end(&mut bytes);
         unpacked.map_err(|error| format!("is torn: {error}"))?;
         let found = match whole.signal.as_str() {
-            "traces" => ExportTraceServiceRequest::decode(&*bytes).map(|r| Found::Traces(r.resource_spans)),
-            "metrics" => {
-                ExportMetricsServiceRequest::decode(&*bytes).map(|r| Found::Metrics(r.resource_metrics))
-            }
-            "logs" => ExportLogsServiceRequest::decode(&*bytes).map(|r| Found::Logs(r.resource_logs)),
+            "traces" => from_protobuf(&bytes)
+                .map(|(r, none): (ExportTraceServiceRequest, _)| Found::Traces(r.resource_spans, none)),
+            "metrics" => from_protobuf(&bytes)
+                .map(|(r, none): (ExportMetricsServiceRequest, _)| Found::Metrics(r.resource_metrics, none)),
+            "logs" => from_protobuf(&bytes)
+                .map(|(r, none): (ExportLogsServiceRequest, _)| Found::Logs(r.resource_logs, none)),
             other => return Err(format!("is of {other:?}, not traces, metrics or logs")),
         };
         found.map_err(|error| format!("is no OTLP: {error}"))
@@ -102,19 +103,15 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
     use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+    use prost::Message as _;
 
     use super::*;
+    use crate::unzip::gzip;
 
     fn parts(id: &str, of: usize) -> Vec<Part> {
         let resource_spans = vec![ResourceSpans { schema_url: id.repeat(50), ..ResourceSpans::default() }];
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::none());
-        gzip.write_all(&ExportTraceServiceRequest { resource_spans }.encode_to_vec()).unwrap();
-        let text = STANDARD.encode(gzip.finish().unwrap());
+        let text = STANDARD.encode(gzip(&ExportTraceServiceRequest { resource_spans }.encode_to_vec()));
         let pieces = text.as_bytes().chunks(text.len().div_ceil(of));
         let piece = |(at, piece): (usize, &[u8])| Part {
             id: id.into(),
@@ -134,7 +131,7 @@ mod tests {
             assert_eq!(all.add(part.clone()), Ok(None));
         }
         assert_eq!(all.incomplete(), 2);
-        let Ok(Some(Found::Traces(whole))) = all.add(a[1].clone()) else { panic!("whole") };
+        let Ok(Some(Found::Traces(whole, _))) = all.add(a[1].clone()) else { panic!("whole") };
         assert_eq!(whole[0].schema_url, "a".repeat(50));
         assert_eq!(all.incomplete(), 1);
         assert_eq!(all.bytes, b[1].gzip.len());

@@ -12,6 +12,7 @@ use super::found::Found;
 use super::outbox::number_of;
 use super::parts::Parts;
 use super::scan::Scanner;
+use crate::otlp::{Rejected, retain_with_ids};
 
 /// What there is next in the files of an argument.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) enum Reading {
     Traces(ExportTraceServiceRequest),
     /// A request of log lines.
     Logs(ExportLogsServiceRequest),
+    /// So much of the one before was left out: where, and why.
+    Rejected(u64, String),
     /// So many metrics.
     Other(u64),
     /// What began as a request and is none: where, and why.
@@ -76,7 +79,15 @@ impl Readings {
                         found => Ok(Some(found)),
                     });
                     match whole {
-                        Ok(Some(found)) => return Some(reading(found)),
+                        Ok(Some(found)) => {
+                            let (reading, rejected) = reading(found);
+                            if rejected.items > 0 {
+                                let why =
+                                    format!("{}:{}: {}", self.path.display(), piece.line, rejected.told());
+                                self.waiting.push_back(Reading::Rejected(rejected.items, why));
+                            }
+                            return Some(reading);
+                        }
                         Ok(None) => {}
                         Err(why) => return Some(self.torn(&format!("{}: {why}", piece.line))),
                     }
@@ -104,12 +115,19 @@ impl Readings {
     }
 }
 
-fn reading(found: Found) -> Reading {
+/// What was found, and what of it was left out.
+fn reading(found: Found) -> (Reading, Rejected) {
     match found {
-        Found::Traces(resource_spans) => Reading::Traces(ExportTraceServiceRequest { resource_spans }),
-        Found::Metrics(groups) => Reading::Other(number_of(&groups)),
-        Found::Logs(resource_logs) => Reading::Logs(ExportLogsServiceRequest { resource_logs }),
+        Found::Traces(resource_spans, mut rejected) => {
+            let mut request = ExportTraceServiceRequest { resource_spans };
+            retain_with_ids(&mut request, &mut rejected);
+            (Reading::Traces(request), rejected)
+        }
+        Found::Metrics(groups, rejected) => (Reading::Other(number_of(&groups)), rejected),
+        Found::Logs(resource_logs, rejected) => {
+            (Reading::Logs(ExportLogsServiceRequest { resource_logs }), rejected)
+        }
         // A part of a part is nothing that is written.
-        Found::Part(_) => Reading::Other(0),
+        Found::Part(_) => (Reading::Other(0), Rejected::default()),
     }
 }

@@ -34,7 +34,7 @@ fn scanned(text: &str) -> (Vec<Told>, (u64, u64)) {
     let mut all = Vec::new();
     while let Some(piece) = scanner.next().unwrap() {
         let name = piece.found.map(|found| match found {
-            Found::Traces(groups) => groups[0].scope_spans[0].spans[0].name.clone(),
+            Found::Traces(groups, _) => groups[0].scope_spans[0].spans[0].name.clone(),
             other => panic!("{other:?}"),
         });
         all.push((piece.line, name));
@@ -183,7 +183,7 @@ proptest! {
         for (form, text) in forms(&name) {
             let mut scanner = Scanner::new(Slowly(text.as_bytes(), chunk));
             let piece = scanner.next().unwrap().expect(form);
-            let Ok(Found::Traces(groups)) = piece.found else { panic!("{form}: {:?}", piece.found) };
+            let Ok(Found::Traces(groups, _)) = piece.found else { panic!("{form}: {:?}", piece.found) };
             prop_assert_eq!(&groups[0].scope_spans[0].spans[0].name, &name);
             prop_assert!(scanner.next().unwrap().is_none(), "{form}");
         }

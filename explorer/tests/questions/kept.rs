@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::shop::{Shop, log_lines, trace};
+use super::shop::{Shop, log_lines, order, trace};
 
 #[test]
 fn what_came_in_is_what_goes_out_and_twice_is_once() {
@@ -31,6 +31,29 @@ fn what_holds_nothing_and_what_is_no_trace_is_told_with_what_to_do() {
     let out = shop.ask(&["export", "c-1"]);
     assert_eq!(out.code, 1);
     assert!(out.errors.contains("throughline find c-1 --store shop.db"), "{}", out.errors);
+}
+
+/// One bad span costs nobody else anything, and is told with its place.
+#[test]
+fn what_is_no_span_is_left_out_and_told() {
+    let shop = Shop::empty();
+    let mut request = order(1, "u-1", None, "b-1");
+    for (at, member, bad) in [(0, "kind", json!("SERVER")), (1, "traceId", json!(""))] {
+        let spans = request["resourceSpans"][at]["scopeSpans"][0]["spans"].as_array_mut().unwrap();
+        let mut span = spans[0].clone();
+        (span["spanId"], span[member]) = (json!("00000000000000ff"), bad);
+        spans.push(span);
+    }
+    let imported = shop.import("partly.json", &[request]);
+    assert_eq!(imported.code, 1, "not all of it could be read");
+    assert!(imported.text.starts_with("3 spans of 2 runs from 1 file "), "{}", imported.text);
+    assert!(imported.text.contains("in other requests that are no OTLP: 2"), "{}", imported.text);
+    assert!(
+        imported.errors.contains("partly.json:1: left out 2, no OTLP: kind: invalid type"),
+        "{}",
+        imported.errors
+    );
+    assert_eq!(shop.ask(&["trace", &trace(1)]).code, 0);
 }
 
 #[test]
