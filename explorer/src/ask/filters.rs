@@ -81,7 +81,7 @@ pub(crate) struct Filters {
     #[arg(long, value_name = "TYPE")]
     pub(crate) error: Option<String>,
 
-    /// Only those that failed
+    /// Only those that failed, whether or not a retry ended well
     #[arg(long)]
     pub(crate) failed: bool,
 

@@ -8,7 +8,7 @@ use throughline_store::{Answer, Card, Failure, Figures, Filter, Rates, Summary, 
 
 use super::beside::Counted;
 use super::filters::{Narrow, Reads};
-use super::table::{Column, Table, dim, plain, red};
+use super::table::{Column, Table, amber, dim, plain, red};
 use super::words::{count, counted, micros, rate};
 use super::{ANSWER, Asked, Common, Told, when};
 use crate::trace::trigger;
@@ -51,6 +51,8 @@ struct Row {
     functions: BTreeSet<String>,
     runs: u64,
     failures: u64,
+    /// Whether all that failed was done again and did not fail.
+    ended_well: bool,
     /// Traces of others, whose messages came in one batch with this one's.
     senders: Vec<String>,
     /// Of the run that was asked for.
@@ -79,7 +81,9 @@ impl Options {
             let words = self.narrow.longer(Reads::Runs, asked.now);
             return asked.tell_within(&answer, false, lines, &["traces"], &words);
         };
-        let shown = answer.found.iter().find(|row| row.failures > 0).unwrap_or(first);
+        // What failed for good comes before what a retry has mended.
+        let worst = |row: &&Row| (row.failures > 0, !row.ended_well);
+        let shown = answer.found.iter().rev().max_by_key(worst).unwrap_or(first);
         let mut lines = table(&answer.found, &filter, asked);
         let counted = Counted::new(window, asked.now);
         // A run that does not say what is asked for is listed with what it joined, but not counted as such.
@@ -102,7 +106,18 @@ impl Options {
 
 impl Row {
     fn new(summary: Summary, filter: &Filter) -> Self {
-        let Summary { first, run, trace_ids, senders, duration, runs, failures, functions, users } = summary;
+        let Summary {
+            first,
+            run,
+            trace_ids,
+            senders,
+            duration,
+            runs,
+            failures,
+            ended_well,
+            functions,
+            users,
+        } = summary;
         let of_run = filter.function.is_some();
         let (at, duration) = if of_run { (run.at(), run.duration) } else { (first.at(), duration) };
         // Who was hit is known of the run that was asked for, or else of the first.
@@ -124,6 +139,7 @@ impl Row {
             functions,
             runs,
             failures,
+            ended_well,
             senders,
             error: run.error,
         }
@@ -138,11 +154,16 @@ impl Row {
 
     /// How it ended, in a few words.
     fn outcome(&self, filter: &Filter) -> (String, super::table::Look) {
-        match (&self.error, self.failures) {
-            (Some(error), _) => red(format!("✗ {} in {}", last_name(&error.kind), self.function)),
-            (None, _) if filter.function.is_some() => dim(self.function.clone()),
-            (None, failures @ 1..) => red(format!("✗ {}", counted(failures, "failure", "failures"))),
-            (None, _) => dim(counted(self.runs, "run", "runs")),
+        let what = match (&self.error, self.failures) {
+            (Some(error), _) => format!("{} in {}", last_name(&error.kind), self.function),
+            (None, _) if filter.function.is_some() => return dim(self.function.clone()),
+            (None, failures @ 1..) => counted(failures, "failure", "failures"),
+            (None, 0) => return dim(counted(self.runs, "run", "runs")),
+        };
+        if self.ended_well {
+            amber(format!("↻ ended well after {what}"))
+        } else {
+            red(format!("✗ {what}"))
         }
     }
 }

@@ -5,6 +5,7 @@ mod kept;
 mod logs;
 mod narrow;
 mod rebuilt;
+mod retried;
 mod shop;
 mod story;
 mod widths;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::cause::cause;
 use super::counted::within;
+use super::ended::ended_well;
 use super::errors::grouped;
 use super::hits::{Hit, entries, top_users};
 use super::joined::{Known, MAX_JOINING};
@@ -60,7 +61,7 @@ pub struct Impact {
     pub builds: Vec<BuildRow>,
     /// Of how many transactions it was looked up how they ended.
     pub looked_at: u64,
-    /// How many of those ended well: the function did it again and did not fail.
+    /// How many of those ended well: all that the function failed at there it did again and did not fail.
     pub ended_well: u64,
 }
 
@@ -152,6 +153,12 @@ impl Reader {
         self.join(&unknown, &mut known, effort).await?;
         let newest = newest.into_iter().map(|trace| (trace.to_owned(), Runs::of(&known, trace)));
         let newest: BTreeMap<String, Runs> = newest.collect();
+        let of_function = |runs: &Runs| {
+            let function = failures.first().map_or("", |failure| failure.function.as_str());
+            ended_well(runs.cards().iter().filter(|card| card.function == function))
+        };
+        let ended_well: BTreeSet<String> =
+            newest.iter().filter(|(_, runs)| of_function(runs)).map(|(trace, _)| trace.clone()).collect();
 
         let (mut looked_at, mut well) = (BTreeSet::new(), BTreeSet::new());
         let mut hits = Vec::with_capacity(failures.len());
@@ -162,7 +169,7 @@ impl Reader {
             };
             let transaction = runs.first().map_or(&failure.trace_id, |first| &first.trace_id).clone();
             looked_at.insert(transaction.clone());
-            if ended_well(&failure, runs.cards()) {
+            if ended_well.contains(&failure.trace_id) {
                 well.insert(transaction.clone());
             }
             let card = runs.named(&failure);
@@ -179,13 +186,6 @@ struct Asked {
     looked_at: u64,
     /// Those that ended well.
     well: BTreeSet<String>,
-}
-
-/// Whether the function did again what failed, and did not fail.
-fn ended_well(failure: &Card, cards: &[Card]) -> bool {
-    let again = |card: &&Card| card.function == failure.function && card.source == failure.source;
-    let last = cards.iter().filter(again).max_by_key(|card| card.start);
-    last.is_some_and(|last| !last.failed() && last.start > failure.start)
 }
 
 /// How many failures were counted, of a batch each record that failed.

@@ -8,6 +8,7 @@ pub mod bound;
 mod cause;
 mod compare;
 mod counted;
+mod ended;
 mod errors;
 mod filter;
 mod find;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
+use super::ended::ended_well;
 use super::filter::Wanted;
 use super::joined::{Known, Whole};
 use crate::run::Card;
@@ -27,6 +28,8 @@ pub struct Summary {
     pub runs: u64,
     /// How many of them failed.
     pub failures: u64,
+    /// Whether all that failed was done again and did not fail.
+    pub ended_well: bool,
     /// The functions that took part.
     pub functions: BTreeSet<String>,
     /// On whose behalf.
@@ -161,6 +164,8 @@ impl Runs {
             duration,
             runs: self.whole().count() as u64,
             failures: self.cards.iter().filter(|card| card.failed()).count() as u64,
+            // What is not known may have failed.
+            ended_well: self.complete && ended_well(&self.cards),
             functions: self.cards.iter().map(|card| card.function.clone()).collect(),
             users: self.cards.iter().filter_map(|card| card.user.clone()).collect(),
             trace_ids,

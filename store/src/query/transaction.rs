@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use serde::Serialize;
 
 use super::ask::Ask;
+use super::ended::ended_well;
 use super::joined::{Known, Whole};
 use super::joins::Join;
 use super::{Answer, Effort, Reader, verdicts};
@@ -40,6 +41,8 @@ pub struct Transaction {
     pub joins: Vec<Join>,
     /// Traces of others, whose messages came in one batch with this one's.
     pub senders: Vec<String>,
+    /// Whether all that failed was done again and did not fail.
+    pub ended_well: bool,
 }
 
 /// A transaction on its way.
@@ -129,6 +132,11 @@ impl Gathering {
         }
     }
 
+    /// Whether all of its runs are known.
+    fn is_complete(&self) -> bool {
+        self.whole.is_complete() && self.cards.len() < MAX_RUNS
+    }
+
     fn is_ours(&self, trace: &str) -> bool {
         let trace = bounded(trace);
         self.whole.traces.iter().any(|ours| *ours == trace)
@@ -147,11 +155,13 @@ impl Gathering {
         };
         let mut spans: Vec<Span> = self.spans.values().filter(|span| kept(span)).cloned().collect();
         spans.sort_by(|a, b| (a.start, &a.span_id).cmp(&(b.start, &b.span_id)));
+        // What is not known may have failed.
+        let ended_well = self.is_complete() && ended_well(self.cards.values());
         let mut runs: Vec<Card> = self.cards.into_values().filter(|card| card.part_of.is_none()).collect();
         runs.sort_by(|a, b| (a.start, &a.span_id).cmp(&(b.start, &b.span_id)));
         let Whole { traces: trace_ids, joins, senders, .. } = self.whole;
         let (joins, senders) = (joins.into_iter().collect(), senders.into_iter().collect());
-        Transaction { trace_ids, runs, spans, joins, senders }
+        Transaction { trace_ids, runs, spans, joins, senders, ended_well }
     }
 
     /// The spans of records that others sent, and all below them: in a batch where records are the invocation's children.

@@ -92,6 +92,9 @@ pub struct Card {
     /// How often the message was received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u64>,
+    /// Whether it is a dead letter that was sent back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub redriven: bool,
     /// When this is filed, if what the run's clock says can't be believed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filed: Option<u64>,
@@ -147,6 +150,7 @@ impl Card {
             http_status: number("http.response.status_code").or_else(|| number("http.status_code")),
             queued: number("throughline.queue_time_ms"),
             attempt: number("throughline.receive_count"),
+            redriven: span.attribute("throughline.redriven") == Some("true"),
             filed: (at != start).then_some(at),
         }
     }

@@ -185,3 +185,36 @@ async fn what_is_not_counted_as_asked_is_not_none() {
     let narrow = of(filter).await;
     assert_eq!((narrow.failures, narrow.runs, narrow.runs_before), (2, None, None), "a batch tells no entry");
 }
+
+/// An order whose message comes once, or again after it failed.
+fn payments(of: u64, attempts: &[bool]) -> Vec<opentelemetry_proto::tonic::trace::v1::Span> {
+    let attempt = |(n, is_well): (u64, &bool)| {
+        let pay = invocation(of, of * 10 + n, &format!("pay-{of}-{n}"))
+            .child_of(999)
+            .attribute("throughline.source", "sqs payments")
+            .attribute("throughline.receive_count", &(n + 1).to_string())
+            .at(NOW + of * 100 + n * 10, 1);
+        if *is_well { pay } else { pay.failed("Refused", "no") }
+    };
+    (0..).zip(attempts).map(attempt).collect()
+}
+
+#[tokio::test]
+async fn what_a_retry_mended_ended_well_wherever_it_is_told() {
+    let table = Table::new().await;
+    let orders = [(1, &[true][..], false), (2, &[false, true], true), (3, &[false, false], false)];
+    let spans = orders.iter().flat_map(|(of, attempts, _)| payments(*of, attempts));
+    write(&table.writer(), otlp("payment-worker", spans)).await;
+    let rows = table.reader().transactions(LAST_HOUR, &Filter::default(), 9).await.unwrap().found;
+    let mut listed: Vec<_> = rows.iter().map(|row| (row.first.trace_id.clone(), row.ended_well)).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, orders.map(|(of, _, ended_well)| (trace(of), ended_well)));
+    for (of, _, ended_well) in orders {
+        let told = table.reader().transaction(&trace(of)).await.unwrap().found;
+        assert_eq!(told.ended_well, ended_well, "{of}");
+    }
+    let impact = table.reader().impact("payment-worker", LAST_HOUR, &Filter::default()).await.unwrap().found;
+    assert_eq!((impact.failures, impact.looked_at, impact.ended_well), (3, 2, 1));
+    let failed = Filter { failed: Some(true), ..Filter::default() };
+    assert_eq!(table.reader().transactions(LAST_HOUR, &failed, 9).await.unwrap().found.len(), 2);
+}

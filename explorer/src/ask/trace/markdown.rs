@@ -5,7 +5,8 @@ use throughline_store::{Answer, Card, Impact};
 
 use super::chapters::{Chapter, chapters, ranked};
 use super::detail::{How, detail};
-use super::{Tale, began, compared, notes, same_items, swallowed, tree};
+use super::title::{began, outcome};
+use super::{Tale, compared, notes, same_items, swallowed, tree};
 use crate::ask::story::Story;
 use crate::ask::when;
 use crate::ask::words::{count, counted, harmless, micros};
@@ -41,6 +42,9 @@ pub(super) fn markdown(tale: &Tale, story: &Story, how: How, beside: &Beside<'_>
     };
     for (name, value) in facts(runs, story) {
         text += &format!("- {name}: {value}\n");
+    }
+    if transaction.ended_well {
+        text += &format!("- outcome: {}\n", outcome(transaction, story).0);
     }
     text += &format!("- trace: {}\n", code(&transaction.trace_ids.join(", ")));
     if let (Some(run), Some(impact)) = (failed, beside.impact) {

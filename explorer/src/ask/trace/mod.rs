@@ -5,6 +5,7 @@ mod compared;
 mod detail;
 mod markdown;
 mod same_items;
+mod title;
 
 use std::collections::BTreeMap;
 
@@ -19,12 +20,13 @@ use super::lines::NOT_KEPT;
 use super::story::Story;
 use super::words::counted;
 use super::{Asked, Common, Told, harmless, named, when};
-use crate::columns::{Look, Piece, flowed, folded};
-use crate::trace::{Style, duration, paint, rows, trigger};
+use crate::columns::{Look, flowed, folded};
+use crate::trace::{Style, paint, rows};
 use chapters::{Chapter, chapters, ranked};
 use compared::compared;
 use detail::{How, detail};
 use markdown::{Beside, markdown};
+use title::title;
 
 /// What is asked of the last hour finds a transaction that began so long ago, for a while, in milliseconds.
 const RECENT: u64 = 45 * 60_000;
@@ -242,30 +244,6 @@ fn tree(story: &Story, how: How) -> Vec<String> {
 /// A text of ours on as many lines as it takes.
 fn told(text: &str, look: Look, style: Style) -> Vec<String> {
     folded(text, style.width).iter().map(|line| look(style, line)).collect()
-}
-
-/// What it was, for whom, how long it took, and how it ended.
-fn title(transaction: &Transaction, story: &Story) -> Vec<Piece> {
-    let runs = &transaction.runs;
-    let said = |of: fn(&Card) -> Option<&String>| runs.iter().find_map(of).map(|text| harmless(text));
-    let plain = |text: String| (text, Style::plain as Look);
-    let entry = said(|run| run.entry.as_ref()).or_else(|| runs.first().map(|run| harmless(&run.function)));
-    let entry = entry.as_deref().map_or_else(|| "a transaction".to_owned(), trigger);
-    let mut title: Vec<Piece> = vec![(entry, Style::bold)];
-    title.extend(said(|run| run.user.as_ref()).map(|user| plain(format!("user {user}"))));
-    title.extend(said(|run| run.account.as_ref()).map(|account| plain(format!("account {account}"))));
-    title.extend(said(|run| run.correlation_id.as_ref()).map(|id| plain(format!("correlation {id}"))));
-    title.push(plain(duration(story.tree.millis())));
-    let failed = runs.iter().any(|run| run.failed()) || story.tree.failed();
-    title.push(if failed { ("failed".to_owned(), Style::red) } else { ("ok".to_owned(), Style::green) });
-    title.push((format!("{} UTC", when::full(began(runs, story))), Style::dim));
-    title
-}
-
-/// When it began, in milliseconds since 1970: as lists have it, where a clock says what can't be when it came in.
-fn began(runs: &[Card], story: &Story) -> u64 {
-    let start = || story.tree.spans.first().map(|span| span.start / 1_000_000);
-    runs.iter().map(Card::at).min().or_else(start).unwrap_or_default()
 }
 
 /// What else is to be said.

@@ -1,0 +1,44 @@
+//! The first line of a transaction: what it was, for whom, when, and how it ended.
+
+use throughline_store::{Card, Transaction};
+
+use crate::ask::story::Story;
+use crate::ask::when;
+use crate::ask::words::{counted, harmless};
+use crate::columns::{Look, Piece};
+use crate::trace::{Style, duration, trigger};
+
+/// What it was, for whom, how long it took, and how it ended.
+pub(super) fn title(transaction: &Transaction, story: &Story) -> Vec<Piece> {
+    let runs = &transaction.runs;
+    let said = |of: fn(&Card) -> Option<&String>| runs.iter().find_map(of).map(|text| harmless(text));
+    let plain = |text: String| (text, Style::plain as Look);
+    let entry = said(|run| run.entry.as_ref()).or_else(|| runs.first().map(|run| harmless(&run.function)));
+    let entry = entry.as_deref().map_or_else(|| "a transaction".to_owned(), trigger);
+    let mut title: Vec<Piece> = vec![(entry, Style::bold)];
+    title.extend(said(|run| run.user.as_ref()).map(|user| plain(format!("user {user}"))));
+    title.extend(said(|run| run.account.as_ref()).map(|account| plain(format!("account {account}"))));
+    title.extend(said(|run| run.correlation_id.as_ref()).map(|id| plain(format!("correlation {id}"))));
+    title.push(plain(duration(story.tree.millis())));
+    title.push(outcome(transaction, story));
+    title.push((format!("{} UTC", when::full(began(runs, story))), Style::dim));
+    title
+}
+
+/// How it ended.
+pub(super) fn outcome(transaction: &Transaction, story: &Story) -> Piece {
+    let failures = transaction.runs.iter().filter(|run| run.failed()).count() as u64;
+    if transaction.ended_well {
+        (format!("ended well after {}", counted(failures, "failure", "failures")), Style::amber)
+    } else if failures > 0 || story.tree.failed() {
+        ("failed".to_owned(), Style::red)
+    } else {
+        ("ok".to_owned(), Style::green)
+    }
+}
+
+/// When it began, in milliseconds since 1970: as lists have it, where a clock says what can't be when it came in.
+pub(super) fn began(runs: &[Card], story: &Story) -> u64 {
+    let start = || story.tree.spans.first().map(|span| span.start / 1_000_000);
+    runs.iter().map(Card::at).min().or_else(start).unwrap_or_default()
+}
