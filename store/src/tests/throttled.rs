@@ -1,5 +1,6 @@
 //! A table that has no capacity, or does not answer.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -136,4 +137,33 @@ async fn what_is_throttled_for_a_moment_is_asked_again() {
     let answer = store(&fake).reader(at(NOW)).runs("f", day, &Filter::default(), 50).await.unwrap();
     assert_eq!((answer.requests, answer.at_least), (32, false));
     assert_eq!(fake.requests.lock().unwrap().len(), 32 + 2, "with those that were refused");
+}
+
+/// A table that takes nothing while the spans of more services come in than are counted at once; then they come again.
+#[tokio::test(start_paused = true)]
+async fn what_was_counted_while_nothing_could_be_written_is_counted_when_it_comes_again() {
+    const SERVICES: u64 = 600;
+    let refuse: Answer = |n, request| match n {
+        0..600 => Some((400, refusal("AccessDeniedException"))),
+        _ => ALL(n, request),
+    };
+    let fake = Fake { answer: refuse, requests: Arc::default() };
+    let writer = store(&fake).writer("sandbox", Options::default());
+    let request = |id: u64| otlp(&format!("f-{id:03}"), [invocation(id, id, &format!("r-{id}"))]);
+    let write = async |id| writer.write_request(request(id), at(NOW), soon()).await;
+    for id in 0..SERVICES {
+        assert!(write(id).await.is_err());
+    }
+    for id in 0..SERVICES {
+        write(id).await.unwrap();
+    }
+    let requests = fake.requests.lock().unwrap();
+    let written: BTreeSet<&str> = requests[600..]
+        .iter()
+        .flat_map(items)
+        .map(|item| &item["PutRequest"]["Item"])
+        .filter(|item| item["pk"]["S"].as_str().unwrap().starts_with("totals#"))
+        .map(|item| item["function"]["S"].as_str().unwrap())
+        .collect();
+    assert_eq!(written.len() as u64, SERVICES);
 }

@@ -18,6 +18,6 @@ pub use flow::{Edge, Flow, Totals};
 pub(crate) use flow::{OTHER, cut, flow_of};
 pub use histogram::Histogram;
 pub use report::Report;
-pub(crate) use running::Running;
+pub(crate) use running::{Mark, Running};
 pub use sketch::Sketch;
 pub(crate) use wire::{read, write};

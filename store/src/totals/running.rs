@@ -1,6 +1,6 @@
 //! The running totals of one sandbox.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::flow::Received;
 use super::report::{Report, Reported, Reports};
@@ -19,8 +19,8 @@ const MAX_REMEMBERED: usize = 100_000;
 #[derive(Debug, Default)]
 pub(crate) struct Running {
     held: BTreeMap<(u64, String), Held>,
-    /// The runs that were counted: what is written again because a write failed is not counted again.
-    counted: HashSet<u64>,
+    /// The runs that were counted, and where: what is written again because a write failed is not counted again.
+    counted: HashMap<u64, u64>,
     order: VecDeque<u64>,
     reports: Reports,
     /// How many were let go of. Who comes back then counts in an item of its own.
@@ -31,21 +31,30 @@ pub(crate) struct Running {
 struct Held {
     totals: Totals,
     generation: u64,
-    changed: bool,
+    /// How often it has changed, and how often it had when it was last written.
+    changes: u64,
+    written: u64,
+}
+
+/// What was counted of a function in an hour, as it stood when it was to be written.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    key: (u64, String),
+    changes: u64,
 }
 
 impl Running {
     /// Counts a run, unless it was counted before.
     pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card], called: &Called<'_>) {
         let key = (head.at() / HOUR, head.function.clone());
-        if self.remember(hash([run.request.as_bytes(), head.span_id.as_bytes()])) {
+        if self.remember(hash([run.request.as_bytes(), head.span_id.as_bytes()]), hash_of_key(&key)) {
             let spared = self.totals(key.clone()).count(run, head, failures, called);
             if !self.count_part(run, head) {
                 self.count_usage(key, run, head, spared);
             }
         } else if let Some(held) = self.held.get_mut(&key) {
-            // The write that failed may have been that of the totals.
-            held.changed = true;
+            // Who writes it again writes all of it again.
+            held.changes += 1;
         }
     }
 
@@ -92,7 +101,7 @@ impl Running {
             && let Some(flow) = held.totals.flows.get_mut(&run.flow)
         {
             flow.recount_usage(&before, &run.usage);
-            held.changed = true;
+            held.changes += 1;
         }
     }
 
@@ -101,24 +110,39 @@ impl Running {
         if self.held.len() >= MAX_HELD && !self.held.contains_key(&key) {
             self.let_go();
         }
-        let fresh = || Held { totals: Totals::default(), generation: self.generation, changed: false };
-        let held = self.held.entry(key).or_insert_with(fresh);
-        held.changed = true;
+        let (totals, generation) = (Totals::default(), self.generation);
+        let held = self.held.entry(key).or_insert(Held { totals, generation, changes: 0, written: 0 });
+        held.changes += 1;
         &mut held.totals
     }
 
-    /// What has changed since it was last asked for: hour, function, generation and totals.
-    pub(crate) fn changed(&mut self) -> impl Iterator<Item = (u64, &str, u64, &Totals)> {
-        self.held.iter_mut().filter_map(|((hour, function), held)| {
-            let changed = std::mem::take(&mut held.changed);
-            changed.then_some((*hour, function.as_str(), held.generation, &held.totals))
-        })
+    /// What has changed since it was written: hour, function, generation and totals.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = (u64, &str, u64, &Totals)> {
+        let changed = self.held.iter().filter(|(_, held)| !held.is_written());
+        changed.map(|((hour, function), held)| (*hour, function.as_str(), held.generation, &held.totals))
     }
 
-    fn remember(&mut self, run: u64) -> bool {
-        if !self.counted.insert(run) {
+    /// How it stands, for who writes it.
+    pub(crate) fn marks(&self) -> Vec<Mark> {
+        let changed = self.held.iter().filter(|(_, held)| !held.is_written());
+        changed.map(|(key, held)| Mark { key: key.clone(), changes: held.changes }).collect()
+    }
+
+    /// It was written as it stood then.
+    pub(crate) fn written(&mut self, marks: Vec<Mark>) {
+        for Mark { key, changes } in marks {
+            if let Some(held) = self.held.get_mut(&key) {
+                held.written = held.written.max(changes);
+            }
+        }
+    }
+
+    /// Remembers where a run is counted, unless it was counted before.
+    fn remember(&mut self, run: u64, key: u64) -> bool {
+        if self.counted.contains_key(&run) {
             return false;
         }
+        self.counted.insert(run, key);
         self.order.push_back(run);
         if self.order.len() > MAX_REMEMBERED
             && let Some(oldest) = self.order.pop_front()
@@ -128,14 +152,29 @@ impl Running {
         true
     }
 
-    /// Lets go of the oldest that was written already, of any if none was.
+    /// Lets go of the oldest that was written already. If none was, the table took nothing for long: of the oldest the runs
+    /// are forgotten too, so that they count when they are written again.
     fn let_go(&mut self) {
-        let written = self.held.iter().find(|(_, held)| !held.changed).or_else(|| self.held.iter().next());
-        if let Some(key) = written.map(|(key, _)| key.clone()) {
-            self.held.remove(&key);
-            self.generation += 1;
+        let written =
+            self.held.iter().find(|(_, held)| held.is_written()).or_else(|| self.held.iter().next());
+        let Some(key) = written.map(|(key, _)| key.clone()) else { return };
+        if self.held.remove(&key).is_some_and(|held| !held.is_written()) {
+            let gone = hash_of_key(&key);
+            self.counted.retain(|_, of| *of != gone);
         }
+        self.generation += 1;
     }
+}
+
+impl Held {
+    fn is_written(&self) -> bool {
+        self.changes == self.written
+    }
+}
+
+/// An hour of a function, in short.
+fn hash_of_key((hour, function): &(u64, String)) -> u64 {
+    hash([&hour.to_be_bytes()[..], function.as_bytes()])
 }
 
 /// A span, in short.

@@ -18,7 +18,7 @@ pub use table::Table;
 pub(crate) use crate::item::write_units as write_units_of;
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -33,7 +33,7 @@ use crate::item::{Item, Place, item};
 use crate::run::group;
 use crate::schema::{Partition, bounded, sort_of_totals};
 use crate::time::{DAY, HOUR, millis};
-use crate::totals::{self, Called, Report, Running, Totals};
+use crate::totals::{self, Called, Mark, Report, Running, Totals};
 
 /// How many runs are written before what they came to is.
 const RUNS_AT_ONCE: usize = 100;
@@ -132,15 +132,15 @@ impl<T: Table> Writer<T> {
             let (mut spans, mut index) = (Vec::new(), Vec::new());
             for run in runs {
                 let plan = plan::plan(run, &self.options.baggage, now, retention)?;
-                let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-                running.count(run, &plan.head, &plan.failures, &called);
+                self.running().count(run, &plan.head, &plan.failures, &called);
                 written.too_large += usize::from(plan.spans.is_empty());
                 spans.extend(plan.spans);
                 index.extend(plan.index);
                 written.runs += 1;
                 written.left_out += plan.left_out;
             }
-            index.extend(self.totals(retention));
+            let (totals, marks) = self.totals(retention);
+            index.extend(totals);
             // First what the others point to.
             for items in [spans, index] {
                 let batch = batch::write(&self.table, items, deadline).await?;
@@ -148,6 +148,7 @@ impl<T: Table> Writer<T> {
                 written.units += batch.units;
                 written.requests += batch.requests;
             }
+            self.running().written(marks);
         }
         Ok(written)
     }
@@ -173,7 +174,7 @@ impl<T: Table> Writer<T> {
     /// Counts what the platform told of a run when it was over, be it written already or not. It is in the table when
     /// totals are written again: with the next runs, or by [`Writer::write_totals`].
     pub fn report(&self, report: &Report, now: SystemTime) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).report(report, millis(now));
+        self.running().report(report, millis(now));
     }
 
     /// Writes the totals that have changed since they were written last, without waiting for more runs.
@@ -182,20 +183,26 @@ impl<T: Table> Writer<T> {
     ///
     /// When the table refuses them, or when the deadline is there. They are written with the next run of their hour then.
     pub async fn write_totals(&self, deadline: Instant) -> Result<Written, Error> {
-        let batch = batch::write(&self.table, self.totals(self.retention()), deadline).await?;
+        let (totals, marks) = self.totals(self.retention());
+        let batch = batch::write(&self.table, totals, deadline).await?;
+        self.running().written(marks);
         let (items, units, requests) = (batch.items, batch.units, batch.requests);
         Ok(Written { items, units, requests, ..Written::default() })
     }
 
-    /// The items of the totals that have changed.
-    fn totals(&self, retention: u64) -> Vec<Item> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The items of the totals that have changed, and how these stand.
+    fn totals(&self, retention: u64) -> (Vec<Item>, Vec<Mark>) {
+        let running = self.running();
         let items = running.changed().map(|(hour, function, generation, totals)| {
             // As long as the last run that it counts.
             let expires = ((hour + 1) * HOUR).saturating_add(retention) / 1000;
             item_of_totals(hour, function, &format!("{}-{generation}", self.sandbox), totals, expires)
         });
-        items.collect()
+        (items.collect(), running.marks())
     }
 
     /// In milliseconds.
