@@ -51,10 +51,10 @@ impl fmt::Display for When {
     }
 }
 
-/// From when to when; `None` if it ends before it begins.
+/// From when up to when: what begins at its end, such as an hour, is no more of it. `None` if it ends before it begins.
 pub(crate) fn window(since: When, until: When, now: u64) -> Option<Window> {
-    let (from, to) = (since.at(now), until.at(now));
-    (from <= to).then(|| Window::new(from, to))
+    let (from, end) = (since.at(now), until.at(now));
+    (from <= end).then(|| Window::new(from, end.saturating_sub(1).max(from)))
 }
 
 /// A duration in milliseconds: `500ms`, `2.5s`, `15m`, `2h`, `7d`.
@@ -203,8 +203,19 @@ mod tests {
 
     #[test]
     fn a_window_ends_after_it_begins() {
-        assert_eq!(window(When::Ago(10), When::Ago(0), 100), Some(Window::new(90, 100)));
+        assert_eq!(window(When::Ago(10), When::Ago(0), 100), Some(Window::new(90, 99)));
         assert_eq!(window(When::Ago(0), When::Ago(10), 100), None);
+        assert_eq!(window(When::At(90), When::At(90), 100), Some(Window::new(90, 90)));
+    }
+
+    #[test]
+    fn an_hour_that_begins_at_its_end_is_no_more_of_it() {
+        let hours = |until: &str| {
+            let window = window("2026-11-20T13:00".parse().unwrap(), until.parse().unwrap(), 0).unwrap();
+            (window.whole_hours().hours().count(), window.with_before().whole_hours().hours().count())
+        };
+        assert_eq!(hours("2026-11-20T14:00"), (1, 2));
+        assert_eq!(hours("2026-11-20T14:01"), (2, 4));
     }
 
     #[test]

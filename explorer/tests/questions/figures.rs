@@ -87,7 +87,7 @@ next: throughline trace 000000000000000000000000000002d8 --store shop.db
 count  was  function      first        last         newest trace
     2  new  email-sender  11-20 14:01  11-20 14:01  000000000000000000000000000002d8
   SmtpRejected: 550 sender unverified
-was: since 11-20 13:00
+was: since 11-20 13:01
 next: throughline impact email-sender --since 2026-11-20T14:00:00 --until 2026-11-20T14:59:00 --store shop.db
 "#,
     );
@@ -163,12 +163,30 @@ next: throughline trace 000000000000000000000000000002d8 --store shop.db
     assert_eq!(hour["to"].as_u64().unwrap() + 1 - hour["from"].as_u64().unwrap(), 3_600_000);
     assert_eq!(answer["found"]["failures_counted"], 2);
     let exact = &answer["exact"]["window"];
-    assert_eq!(exact["to"].as_u64().unwrap() - exact["from"].as_u64().unwrap(), 1_725_000);
+    assert_eq!(exact["to"].as_u64().unwrap() + 1 - exact["from"].as_u64().unwrap(), 1_725_000);
 
     let none = shop.ask_then(&["impact", "email-sender", "--since", "T14:20", "--until", "T14:30"]);
     let told: Vec<&str> = none.text.lines().collect();
     assert!(told[0].starts_with("email-sender had no such failure since 2026-11-20 14:20"), "{}", none.text);
     assert!(told[1].starts_with("2 failures in 8 runs; counted in whole hours: 1 "), "{}", none.text);
+}
+
+/// Of the four orders of the hour after one o'clock the eight of the next are none.
+#[test]
+fn an_hour_ends_where_the_next_begins() {
+    let shop = busy();
+    for (until, runs) in [("T14:00", 4), ("T15:00", 12)] {
+        let of_hours = ["functions", "--function", "checkout-api", "--since", "T13:00", "--until", until];
+        let answer = shop.json(&of_hours);
+        assert_eq!(answer["found"][0]["runs"], runs, "{until}");
+        let window = &answer["counted"]["window"];
+        let length = window["to"].as_u64().unwrap() + 1 - window["from"].as_u64().unwrap();
+        assert_eq!(length, if runs == 4 { 3_600_000 } else { 7_200_000 });
+        assert_eq!(
+            shop.json(&[&["traces"], &of_hours[3..]].concat())["found"].as_array().map(Vec::len),
+            Some(runs)
+        );
+    }
 }
 
 /// With the build of the mailer no transaction began.

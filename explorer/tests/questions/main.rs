@@ -102,7 +102,7 @@ next: throughline trace 00000000000000000000000000000001 --store shop.db
 count  was  function      first        last         newest trace
     1  new  email-sender  11-20 12:00  11-20 12:00  00000000000000000000000000000001
   SmtpRejected: 550 sender unverified
-was: since 11-20 11:27
+was: since 11-20 11:28
 next: throughline impact email-sender --since 2026-11-20T11:59:00 --until 2026-11-20T12:30:00 --store shop.db
 "#,
     );
