@@ -13,7 +13,7 @@ use super::{Asked, Common, Told, when};
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     #[command(flatten)]
-    narrow: Narrow,
+    pub(super) narrow: Narrow,
 
     #[command(flatten)]
     pub(super) common: Common,

@@ -19,7 +19,7 @@ pub struct Options {
     builds: bool,
 
     #[command(flatten)]
-    narrow: Narrow,
+    pub(super) narrow: Narrow,
 
     #[command(flatten)]
     pub(super) common: Common,

@@ -25,10 +25,10 @@ pub struct Options {
         required_unless_present = "function",
         conflicts_with = "function"
     )]
-    name: Option<String>,
+    pub(super) name: Option<String>,
 
     #[command(flatten)]
-    narrow: Narrow,
+    pub(super) narrow: Narrow,
 
     #[command(flatten)]
     pub(super) common: Common,

@@ -26,7 +26,7 @@ pub struct Options {
     id: Option<String>,
 
     #[command(flatten)]
-    narrow: Narrow,
+    pub(super) narrow: Narrow,
 
     /// Only lines at least as bad: debug, info, warn, error
     #[arg(long, value_name = "LEVEL", help_heading = "Filters", value_parser = level)]

@@ -12,6 +12,7 @@ mod impact;
 mod lines;
 mod logs;
 mod map;
+mod meant;
 mod named;
 mod story;
 mod table;
@@ -28,6 +29,7 @@ use serde_json::{Value, json};
 use throughline_store::time::millis;
 use throughline_store::{Answer, Reader};
 
+use filters::Narrow;
 pub(crate) use story::Story;
 pub(crate) use words::{counted, harmless, harmless_json};
 
@@ -89,8 +91,9 @@ pub use traces::Options as TracesOptions;
 pub async fn run(question: Question<'_>) -> anyhow::Result<bool> {
     let common = question.common();
     let connection = common.connection.connect(Missing::Refuse).await?;
-    let told = question.ask(&connection, Style::of_terminal()).await?;
-    let text = if common.json { harmless_json(&told.json.to_string()) + "\n" } else { told.text };
+    let style = Style::of_terminal();
+    let told = question.ask(&connection, style).await?;
+    let text = if common.json { harmless_json(&told.json.to_string()) + "\n" } else { told.whole(style) };
     crate::stdout::tell(&text)?;
     Ok(told.is_found)
 }
@@ -101,7 +104,7 @@ pub async fn run(question: Question<'_>) -> anyhow::Result<bool> {
 ///
 /// When the store can't be read, or the question makes no sense.
 pub(crate) async fn text(question: Question<'_>, store: &Connection, style: Style) -> anyhow::Result<String> {
-    Ok(question.ask(store, style).await?.text)
+    Ok(question.ask(store, style).await?.whole(style))
 }
 
 impl Question<'_> {
@@ -121,16 +124,38 @@ impl Question<'_> {
     async fn ask(&self, connection: &Connection, style: Style) -> anyhow::Result<Told> {
         let now = SystemTime::now();
         let asked = Asked { reader: connection.store.reader(now), connection, now: millis(now), style };
-        match self {
-            Question::Find(options) => options.ask(&asked).await,
-            Question::Traces(options) => options.ask(&asked).await,
-            Question::Trace(options) => options.ask(&asked).await,
-            Question::Logs(options) => options.ask(&asked).await,
-            Question::Impact(options) => options.ask(&asked).await,
-            Question::Errors(options) => options.ask(&asked).await,
-            Question::Functions(options) => options.ask(&asked).await,
-            Question::Map(options) => options.ask(&asked).await,
+        let mut told = self.ask_one(&asked).await?;
+        if let Some((question, function, narrow)) = self.function().filter(|_| !told.is_found) {
+            asked.hint(&mut told, question, function, narrow).await?;
         }
+        Ok(told)
+    }
+
+    async fn ask_one(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
+        match self {
+            Question::Find(options) => options.ask(asked).await,
+            Question::Traces(options) => options.ask(asked).await,
+            Question::Trace(options) => options.ask(asked).await,
+            Question::Logs(options) => options.ask(asked).await,
+            Question::Impact(options) => options.ask(asked).await,
+            Question::Errors(options) => options.ask(asked).await,
+            Question::Functions(options) => options.ask(asked).await,
+            Question::Map(options) => options.ask(asked).await,
+        }
+    }
+
+    /// What it is called, of which function it is asked, if it is of one, and of what else.
+    fn function(&self) -> Option<(&'static str, &str, &Narrow)> {
+        let (question, name, narrow) = match self {
+            Question::Find(_) | Question::Trace(_) => return None,
+            Question::Traces(options) => ("traces", None, &options.narrow),
+            Question::Logs(options) => ("logs", None, &options.narrow),
+            Question::Impact(options) => ("impact", options.name.as_deref(), &options.narrow),
+            Question::Errors(options) => ("errors", None, &options.narrow),
+            Question::Functions(options) => ("functions", None, &options.narrow),
+            Question::Map(options) => ("map", None, &options.narrow),
+        };
+        Some((question, name.or(narrow.filters.function.as_deref())?, narrow))
     }
 }
 
@@ -147,7 +172,17 @@ struct Asked<'a> {
 struct Told {
     is_found: bool,
     text: String,
+    /// The next command; none below a document.
+    next: Option<String>,
     json: Value,
+}
+
+impl Told {
+    /// For people.
+    fn whole(&self, style: Style) -> String {
+        let next = self.next.iter().map(|next| style.dim(&format!("next: {next}")) + "\n");
+        self.text.clone() + &next.collect::<String>()
+    }
 }
 
 impl Asked<'_> {
@@ -200,7 +235,7 @@ impl Asked<'_> {
             let items = items.map(|item| harmless(&format!("  {}: {}", item.key, item.why)));
             lines.extend(items.flat_map(|item| folded(&item, self.style.width)));
         }
-        lines.push(self.style.dim(&format!("next: {next}")));
-        Ok(Told { is_found, text: lines.join("\n") + "\n", json })
+        let text = lines.into_iter().map(|line| line + "\n").collect();
+        Ok(Told { is_found, text, next: Some(next), json })
     }
 }

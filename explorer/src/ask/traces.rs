@@ -17,7 +17,7 @@ use crate::trace::trigger;
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     #[command(flatten)]
-    narrow: Narrow,
+    pub(super) narrow: Narrow,
 
     /// How many are told, the newest
     #[arg(long, value_name = "NUMBER", help_heading = ANSWER, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]

@@ -113,7 +113,7 @@ fn what_makes_no_sense_is_refused_and_nothing_found_is_1() {
     assert!(
         nobody
             .text
-            .starts_with("no such runs, and so no log lines\nnext: throughline logs --function nobody"),
+            .starts_with("no such runs, and so no log lines\nno function nobody ran in that time; throughline functions tells which did\nnext: throughline functions --since"),
         "{}",
         nobody.text
     );

@@ -122,3 +122,33 @@ fn the_next_command_asks_of_the_same() {
         assert!(answer.text.contains(&format!("next: {next}")), "{}", answer.text);
     }
 }
+
+#[test]
+fn a_mistyped_function_is_answered_with_the_one_that_is_meant() {
+    let shop = Shop::new();
+    for arguments in [
+        &["impact", "email-sneder"][..],
+        &["functions", "--function", "email-sneder"],
+        &["errors", "--function", "email-sneder", "--failed"],
+        &["traces", "--function", "email-sneder"],
+        &["logs", "--function", "email-sneder"],
+        &["map", "--function", "email-sneder"],
+    ] {
+        let answer = shop.ask_then(arguments);
+        let told = "\nno function email-sneder ran in that time; did you mean email-sender?\nnext: ";
+        let next = format!("throughline {} --function email-sender", arguments[0]);
+        assert!(answer.text.contains(&(told.to_owned() + &next)), "{}", answer.text);
+        assert!(answer.text.contains(" --until 2026-11-20T12:30:00 "), "{}", answer.text);
+        assert_eq!(answer.code, 1, "{arguments:?}");
+        let object = shop.json(arguments);
+        assert_eq!(
+            (&object["meant"], object["next"].as_str().unwrap().starts_with(&next)),
+            (&json!(["email-sender"]), true)
+        );
+    }
+    let none = shop.ask_then(&["impact", "undertaker"]).text;
+    let told = "\nno function undertaker ran in that time; throughline functions tells which did\nnext: throughline functions --since";
+    assert!(none.contains(told), "{none}");
+    let known = shop.ask_then(&["errors", "--function", "checkout-api"]).text;
+    assert!(!known.contains("no function"), "it ran, and did not fail: {known}");
+}

@@ -35,6 +35,12 @@ pub fn counted(window: Window) -> u64 {
     list(window.whole_hours().with_before())
 }
 
+/// Of [`known`](super::Reader::known).
+#[must_use]
+pub fn known(window: Window) -> u64 {
+    list(window.whole_hours())
+}
+
 /// Of [`transactions`](super::Reader::transactions), of which at most 500 are asked for, and what joins them.
 #[must_use]
 pub fn transactions(window: Window) -> u64 {

@@ -1,6 +1,6 @@
 //! What the sandboxes have counted, by function and hour.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -82,6 +82,19 @@ impl Reader {
             Rates::of(&totals, function.is_some())
         };
         Ok(effort.answer(Rates { now: figures(now), before: figures(before) }))
+    }
+
+    /// The functions that ran in the [whole hours](Window::whole_hours) of a window, by name.
+    ///
+    /// At most days × 16 + 50 requests.
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read.
+    pub async fn known(&self, window: Window) -> Result<Answer<BTreeSet<String>>, Error> {
+        let mut effort = Effort::default();
+        let totals = self.totals(window.whole_hours(), None, &mut effort).await?;
+        Ok(effort.answer(totals.into_keys().collect()))
     }
 
     /// What was counted of each function, or of one.

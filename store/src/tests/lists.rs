@@ -95,3 +95,13 @@ async fn transactions_by_where_they_began() {
     let filter = Filter { entry: Some(entry.into()), ..Filter::default() };
     assert_eq!(table.reader().transactions(LAST_HOUR, &filter, 10).await.unwrap().found.len(), 1);
 }
+
+#[tokio::test]
+async fn which_functions_ran() {
+    let table = Table::new().await;
+    table.write(otlp("api", [invocation(1, 1, "r-1")])).await;
+    table.write(otlp("mailer", [invocation(2, 2, "r-2").at(NOW - 3 * 3_600_000, 1)])).await;
+    let answer = table.reader().known(LAST_HOUR).await.unwrap();
+    assert_eq!(answer.found.into_iter().collect::<Vec<_>>(), ["api"]);
+    assert_eq!(answer.requests, crate::bound::known(LAST_HOUR) - MAX_PAGES);
+}

@@ -23,7 +23,7 @@ pub struct Options {
     format: Format,
 
     #[command(flatten)]
-    narrow: Narrow,
+    pub(super) narrow: Narrow,
 
     #[command(flatten)]
     pub(super) common: Common,
@@ -63,8 +63,8 @@ impl Options {
         match self.format {
             Format::Text => {}
             // Nothing but the chart: it is put into a document.
-            Format::Mermaid => told.text = mermaid::mermaid(&map.edges),
-            Format::Svg => told.text = svg::svg(map, counted),
+            Format::Mermaid => (told.text, told.next) = (mermaid::mermaid(&map.edges), None),
+            Format::Svg => (told.text, told.next) = (svg::svg(map, counted), None),
         }
         told.json["counted"] = counted.json();
         Ok(told)

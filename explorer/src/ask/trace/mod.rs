@@ -144,7 +144,7 @@ impl Options {
             now: asked.now,
         };
         let text = markdown(&answer.found, story, how, &beside);
-        Ok(Told { is_found: true, text, json: serde_json::Value::Null })
+        Ok(Told { is_found: true, text, next: None, json: serde_json::Value::Null })
     }
 }
 
