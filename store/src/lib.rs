@@ -29,8 +29,8 @@ pub use item::{Damaged, Item, Pointer, check_item};
 #[cfg(feature = "aws-sdk")]
 pub use query::{
     Answer, BuildRow, By, Cause, Comparison, Difference, EntryHit, ErrorGroup, Figures, Filter, Found,
-    FunctionRow, HourRow, Impact, Join, MAX_PAGES, Map, MapEdge, MapNode, Path, Rates, Reader, SameItem,
-    Slower, Summary, Transaction, Trend, Upstream, Usage, UserHit, bound,
+    FunctionRow, HourRow, Impact, Incomparable, Join, MAX_PAGES, Map, MapEdge, MapNode, Path, Rates, Reader,
+    SameItem, Slower, Summary, Transaction, Trend, Upstream, Usage, UserHit, bound,
 };
 pub use run::{Card, Failure, Name, Way, last_name};
 #[cfg(feature = "aws-sdk")]

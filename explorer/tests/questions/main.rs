@@ -51,6 +51,7 @@ POST /orders  user u-1042  account acme  correlation c-1  1.35 s  failed  2026-1
 ✗ email-sender  build 9f3c2e1  request mail-1
   SmtpRejected: 550 sender unverified
 
+not compared with a good one: of those that came in there in the 24 hours before it none went well
 trace 00000000000000000000000000000001
 next: throughline impact email-sender --since 2026-11-20T12:00:00 --store shop.db
 "#;

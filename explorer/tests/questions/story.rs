@@ -277,7 +277,29 @@ fn a_failed_one_is_held_against_the_last_good_one() {
     assert_eq!(good["differences"].as_array().map(Vec::len), Some(3));
     let fine = shop.ask(&["trace", "c-8"]).text;
     assert!(!fine.contains("the last good one"), "it differs in nothing: {fine}");
-    assert_eq!(shop.json(&["trace", "c-1"])["found"]["good"], Value::Null);
+    assert!(!fine.contains("compared"), "in all that is compared: {fine}");
+}
+
+#[test]
+fn what_is_not_compared_is_said_and_why() {
+    let shop = after_a_deploy();
+    let said = |id: &str| {
+        let told = shop.ask(&["trace", id]).text;
+        let lines: Vec<&str> = told.lines().filter(|line| line.contains("compared")).collect();
+        lines.join("\n")
+    };
+    let none =
+        "not compared with a good one: of those that came in there in the 24 hours before it none went well";
+    assert_eq!(said("c-1"), none);
+    let first = &shop.json(&["trace", "c-1"])["found"];
+    assert_eq!((&first["good"], &first["not_compared"]), (&Value::Null, &json!("none_good")));
+    let few = "how long it took is not compared: that takes 5 good ones of the same path, and 1 good one came before it";
+    assert_eq!(said("c-2"), few);
+    assert!(said("c-5").contains("and 4 good ones came before it"), "{}", said("c-5"));
+    assert_eq!(said("c-6"), "");
+    assert_eq!(shop.json(&["trace", "c-2"])["found"]["not_compared"], Value::Null);
+    let ticket = shop.ask(&["trace", "c-1", "--markdown"]).text;
+    assert!(ticket.contains(&format!("\n## Compared\n\n{none}\n\n## Commands")), "{ticket}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ const MAX_TOLD: usize = 30;
 /// The longest value, in bytes.
 const MAX_VALUE: usize = 200;
 /// Of so many good ones at least a quantile says something.
-const FEWEST: usize = 5;
+pub(super) const FEWEST: usize = 5;
 /// What is another each time, or said elsewhere, by how its name begins or ends.
 const PASSING: [&str; 27] = [
     "aws.dynamodb.consumed_capacity",

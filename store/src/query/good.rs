@@ -47,6 +47,18 @@ pub struct Comparison {
     pub slower: Vec<Slower>,
 }
 
+/// Why a transaction is compared with none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Incomparable {
+    /// It is not known where it began.
+    BeganNowhere,
+    /// None that came in there in the 24 hours before it is known to have gone well.
+    NoneGood,
+    /// Those that went well took other paths.
+    OtherPaths,
+}
+
 /// How the path of a good transaction is to that of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +72,9 @@ pub enum Path {
 }
 
 impl Comparison {
+    /// Of fewer good ones it is not told what took longer: their durations say little.
+    pub const FEWEST: u64 = compare::FEWEST as u64;
+
     /// Whether anything differs.
     #[must_use]
     pub fn differs(&self) -> bool {
@@ -77,8 +92,8 @@ struct Good {
 type Steps<'a> = BTreeSet<(&'a str, Option<&'a str>)>;
 
 impl Reader {
-    /// The transaction against the last good ones of the same shape that began in the 24 hours before it; none if there
-    /// were none, or it came in nowhere.
+    /// The transaction against the last good ones of the same shape that began in the 24 hours before it; else why there
+    /// are none.
     ///
     /// At most 32 requests for those that came in, one for each of 50 that are looked at, 400 for what joins them, 50, and
     /// three [transactions](Reader::transaction).
@@ -86,13 +101,19 @@ impl Reader {
     /// # Errors
     ///
     /// When the table can't be read.
-    pub async fn last_good(&self, of: &Transaction) -> Result<Answer<Option<Comparison>>, Error> {
+    pub async fn last_good(
+        &self,
+        of: &Transaction,
+    ) -> Result<Answer<Result<Comparison, Incomparable>>, Error> {
         let mut effort = Effort::default();
         let Some(first) = of.runs.iter().find(|run| run.began).cloned() else {
-            return Ok(effort.answer(None));
+            return Ok(effort.answer(Err(Incomparable::BeganNowhere)));
         };
-        let good = self.good(of, &first, &mut effort).await?;
-        let Some(last) = good.first() else { return Ok(effort.answer(None)) };
+        let (good, others) = self.good(of, &first, &mut effort).await?;
+        let Some(last) = good.first() else {
+            let why = if others { Incomparable::OtherPaths } else { Incomparable::NoneGood };
+            return Ok(effort.answer(Err(why)));
+        };
         let asked = good.iter().take(MAX_READ).map(|one| self.transaction(&one.first.trace_id));
         let read: Vec<_> = try_join_all(asked).await?.into_iter().map(|one| effort.take(one)).collect();
         let ours: BTreeSet<&str> = of.runs.iter().map(|run| run.function.as_str()).collect();
@@ -108,11 +129,16 @@ impl Reader {
             differences: compare::differences(of, &read),
             slower: compare::slower(&of.runs, &cards),
         };
-        Ok(effort.answer(Some(comparison)))
+        Ok(effort.answer(Ok(comparison)))
     }
 
-    /// The newest first, all of the path that is most like it.
-    async fn good(&self, of: &Transaction, first: &Card, effort: &mut Effort) -> Result<Vec<Good>, Error> {
+    /// The newest first, all of the path that is most like it; and whether there are good ones of other paths.
+    async fn good(
+        &self,
+        of: &Transaction,
+        first: &Card,
+        effort: &mut Effort,
+    ) -> Result<(Vec<Good>, bool), Error> {
         let window = Window::new(first.at().saturating_sub(BEFORE), first.at());
         let is_like = |card: &Card| {
             let same = (&card.entry, &card.function) == (&first.entry, &first.function);
@@ -126,18 +152,21 @@ impl Reader {
         self.join(&traces, &mut known, effort).await?;
         let ours = steps(&of.runs);
         let clean = |card: &Card| !card.failed() && card.swallowed.is_none_or(|errors| errors == 0);
-        let mut good: Vec<Good> = Vec::new();
+        let (mut good, mut others): (Vec<Good>, bool) = Default::default();
         for first in begun {
             let whole = Runs::of(&known, &first.trace_id);
             // Of what is not known whole nobody can say that it is good.
-            let is_good = whole.is_complete() && whole.cards().iter().all(clean);
-            if let Some(path) = path(&ours, &steps(whole.cards())).filter(|_| is_good) {
-                good.push(Good { first, cards: whole.cards().to_vec(), path });
+            if !whole.is_complete() || !whole.cards().iter().all(clean) {
+                continue;
+            }
+            match path(&ours, &steps(whole.cards())) {
+                Some(path) => good.push(Good { first, cards: whole.cards().to_vec(), path }),
+                None => others = true,
             }
         }
         let best = good.iter().map(|one| one.path).min();
         good.retain(|one| Some(one.path) == best);
-        Ok(good)
+        Ok((good, others))
     }
 }
 

@@ -42,7 +42,7 @@ pub use errors::ErrorGroup;
 pub use filter::Filter;
 pub use find::{By, Found};
 pub use functions::{BuildRow, FunctionRow, HourRow, Trend, Usage};
-pub use good::{Comparison, Path};
+pub use good::{Comparison, Incomparable, Path};
 pub use hits::{EntryHit, UserHit};
 pub use impact::Impact;
 pub use joins::Join;

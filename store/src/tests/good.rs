@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::*;
 use crate::testing::{Told as _, invocation, otlp, span};
-use crate::{Comparison, Path, bound};
+use crate::{Comparison, Incomparable, Path, bound};
 
 const MINUTE: u64 = 60_000;
 
@@ -36,6 +36,10 @@ fn whole(_: u64, span: Span) -> Option<Span> {
 }
 
 async fn compared(table: &Table, id: u64) -> Option<Comparison> {
+    against(table, id).await.ok()
+}
+
+async fn against(table: &Table, id: u64) -> Result<Comparison, Incomparable> {
     let reader = table.reader();
     let ours = reader.transaction(&trace(id)).await.unwrap().found;
     let answer = reader.last_good(&ours).await.unwrap();
@@ -87,8 +91,22 @@ async fn others_and_later_ones_and_those_that_failed_do_not_count() {
     let found = compared(&table, 5).await.unwrap();
     assert_eq!((found.trace_id.clone(), found.path, found.good), (trace(1), Path::Same, 1));
     assert!(found.differences.is_empty() && found.slower.is_empty(), "{found:?}");
-    assert_eq!(compared(&table, 1).await, None);
-    assert_eq!(compared(&table, 99).await, None);
+}
+
+#[tokio::test]
+async fn where_it_is_compared_with_none_it_says_why() {
+    let table = Table::new().await;
+    // To the ledger alone, then to the mailer alone, which fails at first.
+    order(&table, 1, 60, "1", |place, span| (place != 3).then_some(span)).await;
+    assert_eq!(against(&table, 1).await, Err(Incomparable::NoneGood), "it is the first");
+    let mail = |place, span: Span| (place != 4).then_some(span);
+    order(&table, 2, 50, "1", |place, span| {
+        mail(place, if place == 3 { span.failed("No", "") } else { span })
+    })
+    .await;
+    order(&table, 3, 40, "1", mail).await;
+    assert_eq!(against(&table, 3).await, Err(Incomparable::OtherPaths));
+    assert_eq!(against(&table, 99).await, Err(Incomparable::BeganNowhere));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A transaction against the last good one of the same shape.
 
-use throughline_store::{Comparison, Path};
+use throughline_store::{Comparison, Incomparable, Path};
 
 use crate::ask::table::{Column, Table, dim, plain};
 use crate::ask::when;
@@ -17,8 +17,9 @@ pub(super) fn compared(good: &Comparison, now: u64, style: Style) -> Vec<String>
     let narrower = Style { width: style.width.saturating_sub(2), ..style };
     let indented = |lines: Vec<String>| lines.into_iter().map(|line| format!("  {line}"));
     if good.differences.is_empty() && good.slower.is_empty() {
-        let nothing = "nothing differs of what is compared: builds, statuses, flags, attributes, durations";
-        lines.extend(indented(folded(nothing, narrower.width)));
+        let durations = if good.good < Comparison::FEWEST { "" } else { ", durations" };
+        let nothing = "nothing differs of what is compared: builds, statuses, flags, attributes";
+        lines.extend(indented(folded(&format!("{nothing}{durations}"), narrower.width)));
         return lines;
     }
     if style.width < NARROW {
@@ -42,6 +43,24 @@ pub(super) fn compared(good: &Comparison, now: u64, style: Style) -> Vec<String>
     }
     lines.extend(indented(table.lines(narrower)));
     lines
+}
+
+/// Why it is held against none, or not in how long it took.
+pub(super) fn limits(good: Result<&Comparison, Incomparable>) -> Option<String> {
+    let why = match good {
+        Ok(good) if good.good < Comparison::FEWEST => {
+            let ones = counted(good.good, "good one", "good ones");
+            return Some(format!(
+                "how long it took is not compared: that takes {} good ones of the same path, and {ones} came before it",
+                Comparison::FEWEST
+            ));
+        }
+        Ok(_) => return None,
+        Err(Incomparable::BeganNowhere) => "where it began is not known",
+        Err(Incomparable::NoneGood) => "of those that came in there in the 24 hours before it none went well",
+        Err(Incomparable::OtherPaths) => "those that went well in the 24 hours before it took other paths",
+    };
+    Some(format!("not compared with a good one: {why}"))
 }
 
 pub(super) fn title(good: &Comparison, now: u64) -> String {

@@ -61,15 +61,12 @@ pub(super) fn markdown(tale: &Tale, story: &Story, how: How, beside: &Beside<'_>
         let title = format!("{} {title}", code(&chapter.run.function));
         text += &section(&title, &fenced(&detail(chapter, how)));
     }
-    if let Some(good) = &tale.good {
-        text += &section(
-            "Compared",
-            &format!(
-                "{}\n{}",
-                code(&compared::title(good, beside.now)),
-                table(compared::rows(good).collect())
-            ),
-        );
+    let good = tale.good.as_ref().map(|good| {
+        format!("{}\n{}", code(&compared::title(good, beside.now)), table(compared::rows(good).collect()))
+    });
+    let compared: Vec<String> = good.into_iter().chain(tale.limits().map(|limits| limits + "\n")).collect();
+    if !compared.is_empty() {
+        text += &section("Compared", &compared.join("\n"));
     }
     if !tale.same_items.is_empty() {
         let lines = same_items::told(&tale.same_items, STYLE);

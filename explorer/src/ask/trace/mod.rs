@@ -13,7 +13,7 @@ use clap::Args;
 use serde::Serialize;
 use throughline_store::log::LogLine;
 use throughline_store::time::{HOUR, Window};
-use throughline_store::{Answer, Card, Comparison, Filter, SameItem, Transaction};
+use throughline_store::{Answer, Card, Comparison, Filter, Incomparable, SameItem, Transaction};
 
 use super::clocks::Skew;
 use super::lines::NOT_KEPT;
@@ -69,6 +69,8 @@ struct Tale {
     skews: Vec<Skew>,
     /// Against the last good transaction of the same shape, if there is one.
     good: Option<Comparison>,
+    /// Why there is none.
+    not_compared: Option<Incomparable>,
     /// Of one that failed: the items of DynamoDB that it and others wrote.
     same_items: Vec<SameItem>,
 }
@@ -100,7 +102,8 @@ impl Options {
         let tale = Tale {
             logs: logs.found,
             skews: story.skews.clone(),
-            good: good.found,
+            not_compared: good.found.as_ref().err().copied(),
+            good: good.found.ok(),
             same_items: same_items.found,
             transaction,
         };
@@ -189,9 +192,16 @@ impl Tale {
         if lines.iter().any(String::is_empty) {
             lines.push(String::new());
         }
+        lines.extend(self.limits().iter().flat_map(|limits| told(limits, Style::dim, style)));
         let traces = format!("trace {}", harmless(&self.transaction.trace_ids.join(", ")));
         lines.extend(told(&traces, Style::dim, style));
         lines
+    }
+
+    /// What it is not compared with, or in.
+    fn limits(&self) -> Option<String> {
+        let good = self.good.as_ref().map(Ok).or_else(|| self.not_compared.map(Err));
+        good.and_then(compared::limits)
     }
 
     /// Of the runs that failed, or dropped errors, or of all.

@@ -112,7 +112,7 @@ proptest! {
         prop_assert!(spans_count == 0 || shown > 0);
         let others = vec![Pointer { at: other, ..Pointer::default() }];
         let same_items = vec![SameItem { id: "dynamodb:a".into(), table: None, at, others }];
-        let tale = Tale { transaction, logs, skews: story.skews.clone(), good: None, same_items };
+        let tale = Tale { transaction, logs, skews: story.skews.clone(), same_items, ..Tale::default() };
         let how = How { style: STYLE, full, logs: all };
         let beside = Beside { impact: None, commands: Vec::new(), at_least: true, damaged: 1, now: at };
         let told = tale.lines(&story, how, at).join("\n");
