@@ -33,7 +33,7 @@ struct Join {
 
 impl Story {
     pub(crate) fn new(transaction: &Transaction) -> Self {
-        let mut spans: Vec<Span> = transaction.spans.iter().cloned().map(qualified).collect();
+        let mut spans: Vec<Span> = transaction.spans.iter().cloned().map(of_tree).collect();
         let linking = batches(&mut spans, transaction);
         let mut joins = join(&mut spans);
         let circles = break_circles(&mut spans);
@@ -56,12 +56,15 @@ impl Story {
 }
 
 /// Ids of spans are their trace's own: in a tree of several traces they are told apart.
-fn qualified(mut span: Span) -> Span {
-    let of = |trace: &str, id: &str| format!("{trace}/{id}");
-    span.parent_id = span.parent_id.map(|parent| of(&span.trace_id, &parent));
-    span.span_id = of(&span.trace_id, &span.span_id);
+pub(super) fn qualified(trace: &str, id: &str) -> String {
+    format!("{trace}/{id}")
+}
+
+fn of_tree(mut span: Span) -> Span {
+    span.parent_id = span.parent_id.map(|parent| qualified(&span.trace_id, &parent));
+    span.span_id = qualified(&span.trace_id, &span.span_id);
     for link in &mut span.links {
-        link.span_id = of(&link.trace_id, &link.span_id);
+        link.span_id = qualified(&link.trace_id, &link.span_id);
     }
     // What kind of error it is says more than many messages.
     if let Status::Error(message) = &mut span.status

@@ -47,6 +47,24 @@ pub fn rows(transaction: &Transaction) -> Vec<Row> {
     rows
 }
 
+/// Which attempt at its message a run was, by the id of its span: of those that were not the first, as rows say it.
+pub fn attempts(transaction: &Transaction) -> HashMap<String, u64> {
+    let layout = Layout::new(transaction);
+    let mut nodes = layout.steps_and_calls(&layout.roots);
+    let mut found = HashMap::new();
+    while let Some(node) = nodes.pop() {
+        let (attempts, children) = match node {
+            Node::Call { children, .. } => (Vec::new(), children),
+            Node::Step { attempts, children, .. } => (attempts, children),
+        };
+        let numbered = attempts.iter().enumerate();
+        let numbered = numbered.map(|(position, span)| (span.span_id.clone(), number(position, span)));
+        found.extend(numbered.filter(|(_, number)| *number > 1));
+        nodes.extend(children);
+    }
+    found
+}
+
 /// Part of the tree.
 enum Node<'a> {
     /// A function's run, as often as it was attempted.
@@ -178,15 +196,19 @@ impl<'a> Layout<'a> {
             Node::Step { attempts, cold, children } => {
                 let stem = if children.is_empty() { "   " } else { "│  " };
                 for (position, span) in attempts.iter().enumerate() {
+                    let number = number(position, span);
                     let mut row = if let Some(before) = position.checked_sub(1) {
-                        let label = format!("attempt {}", attempt(span).unwrap_or(position as u64 + 1));
+                        let label = format!("attempt {number}");
                         let row = self.row(format!("{below}{stem}"), label, span, None);
                         let same = attempts.get(before).is_some_and(|before| before.error() == span.error());
                         // Said above already.
                         let error = row.error.map(|error| if same { String::new() } else { error });
                         Row { trigger: String::new(), error, ..row }
                     } else {
-                        self.row(branch.clone(), span.function.clone(), span, cold.clone())
+                        let row = self.row(branch.clone(), span.function.clone(), span, cold.clone());
+                        // What was tried before is not here.
+                        let later = (number > 1).then(|| format!("attempt {number}"));
+                        Row { note: joined(row.note.into_iter().chain(later)), ..row }
                     };
                     if position + 1 == attempts.len() && row.error.is_some() {
                         let dead =
@@ -253,9 +275,10 @@ fn joined(notes: impl Iterator<Item = String>) -> Option<String> {
     Some(notes.collect::<Vec<_>>().join(", ")).filter(|notes| !notes.is_empty())
 }
 
-/// How often its message had come.
-fn attempt(span: &Span) -> Option<u64> {
-    span.attribute("throughline.receive_count")?.parse().ok()
+/// How often its message had come: as it says, else as often as it is here.
+fn number(position: usize, span: &Span) -> u64 {
+    let said = span.attribute("throughline.receive_count").and_then(|count| count.parse().ok());
+    said.unwrap_or(position as u64 + 1)
 }
 
 /// The queue that a source is, if it is one.

@@ -56,6 +56,35 @@ fn attempts_stand_together() {
     );
 }
 
+/// Streams do not say how often a record came, queues do.
+#[test]
+fn each_attempt_has_its_number() {
+    let read = |id: &str, source: &str, start| {
+        span("t", id, Some("2"), "worker").triggered_by(source).at(start, start + 10)
+    };
+    let mut spans = checkout();
+    spans.extend([
+        read("3", "kinesis audit", 50),
+        read("4", "kinesis audit", 150),
+        read("5", "sqs payments", 50).with("throughline.receive_count", "4"),
+        read("6", "sqs payments", 150).with("throughline.receive_count", "5"),
+    ]);
+    let arcs: Vec<_> = spans.iter().cloned().map(Arc::new).collect();
+    let mut attempts: Vec<_> = attempts(&Transaction::new(arcs, vec![])).into_iter().collect();
+    attempts.sort();
+    assert_eq!(attempts, [("4".to_owned(), 2), ("5".to_owned(), 4), ("6".to_owned(), 5)]);
+    assert_eq!(
+        told(spans, vec![]),
+        [
+            "└─ checkout-api",
+            "   ├─ worker",
+            "   │     attempt 2",
+            "   └─ worker [attempt 4]",
+            "         attempt 5",
+        ]
+    );
+}
+
 #[test]
 fn a_record_speaks_for_its_invocation() {
     let mut spans = checkout();

@@ -6,7 +6,7 @@ mod paint;
 mod transaction;
 
 pub use hop::Hop;
-pub use layout::{NOT_ENDED, Row, rows, trigger};
+pub use layout::{NOT_ENDED, Row, attempts, rows, trigger};
 pub use paint::{Style, duration, paint};
 pub use throughline_store::span::{Link, Span, Status};
 pub use transaction::Transaction;

@@ -152,6 +152,31 @@ fn attempts_stand_together_until_the_dead_letter_queue() {
     assert!(told.contains("\n✗ email-sender  attempt 2  request mail-2\n"), "{told}");
 }
 
+/// A stream does not say how often a record came.
+#[test]
+fn an_attempt_is_called_the_same_in_the_tree_and_below() {
+    let shop = Shop::empty();
+    let mut request = order(1, "u-1042", None, "1");
+    let resources = request["resourceSpans"].as_array_mut().unwrap();
+    resources.pop();
+    for (id, at) in [(5, 1220), (6, 2220)] {
+        let invocation = format!("audit-{id}");
+        let said = [
+            ("faas.invocation_id", &*invocation),
+            ("throughline.source", "kinesis audit"),
+            ("error.type", "AuditError"),
+        ];
+        let mut read = span(1, id, Some(2), "audit-trail", 5, (at, at + 1), &said, &[]);
+        read["status"] = json!({ "code": 2, "message": "no JSON" });
+        resources.push(of("audit-trail", &[read]));
+    }
+    assert_eq!(shop.import("order.jsonl", &[request]).code, 0);
+    let told = shop.ask(&["trace", &trace(1)]).text;
+    assert!(told.contains("\n         attempt 2 "), "{told}");
+    assert!(told.contains("\n✗ audit-trail  request audit-5\n"), "{told}");
+    assert!(told.contains("\n✗ audit-trail  attempt 2  request audit-6\n"), "{told}");
+}
+
 #[test]
 fn what_spans_say_of_time_and_parents_is_told_and_never_believed() {
     let shop = Shop::empty();

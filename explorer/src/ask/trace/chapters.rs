@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use throughline_store::log::LogLine;
 use throughline_store::{Card, Transaction};
 
+use crate::ask::story::qualified;
 use crate::trace::Span;
 
 /// A run.
@@ -15,6 +16,8 @@ pub(super) struct Chapter<'a> {
     pub(super) spans: Vec<&'a Span>,
     /// By time.
     pub(super) lines: Vec<&'a LogLine>,
+    /// Which attempt at its message it was, if not the first.
+    pub(super) attempt: Option<u64>,
 }
 
 impl Chapter<'_> {
@@ -28,11 +31,6 @@ impl Chapter<'_> {
     /// The first value of an attribute that one of its heads has.
     pub(super) fn said(&self, name: &str) -> Option<&str> {
         self.heads().find_map(|span| span.attribute(name))
-    }
-
-    /// How often its message had come.
-    pub(super) fn attempt(&self) -> Option<u64> {
-        self.run.attempt.or_else(|| self.said("throughline.receive_count")?.parse().ok())
     }
 
     /// What went wrong: of one that failed its error, else the first that it swallowed; without numbers, for they are of
@@ -54,11 +52,15 @@ impl Chapter<'_> {
 }
 
 /// The runs by start. Each span and line is in one of them, or in none if nobody knows whose it is. Lines of other
-/// transactions, whose messages came in the same batch, are left out.
-pub(super) fn chapters<'a>(transaction: &'a Transaction, lines: &'a [LogLine]) -> Vec<Chapter<'a>> {
+/// transactions, whose messages came in the same batch, are left out. `attempts` are those of the tree.
+pub(super) fn chapters<'a>(
+    transaction: &'a Transaction,
+    lines: &'a [LogLine],
+    attempts: &HashMap<String, u64>,
+) -> Vec<Chapter<'a>> {
     let runs = &transaction.runs;
-    let mut chapters: Vec<Chapter<'_>> =
-        runs.iter().map(|run| Chapter { run, spans: Vec::new(), lines: Vec::new() }).collect();
+    let begin = |run| Chapter { run, spans: Vec::new(), lines: Vec::new(), attempt: None };
+    let mut chapters: Vec<Chapter<'_>> = runs.iter().map(begin).collect();
     let owners = Owners::new(transaction);
     for span in &transaction.spans {
         if let Some(chapter) = owners.of(span).and_then(|at| chapters.get_mut(at)) {
@@ -69,6 +71,11 @@ pub(super) fn chapters<'a>(transaction: &'a Transaction, lines: &'a [LogLine]) -
         if let Some(chapter) = owners.of_line(line).and_then(|at| chapters.get_mut(at)) {
             chapter.lines.push(line);
         }
+    }
+    for chapter in &mut chapters {
+        let in_tree = |span: &Span| attempts.get(&qualified(&span.trace_id, &span.span_id)).copied();
+        let attempt = chapter.heads().find_map(in_tree);
+        chapter.attempt = attempt.or(chapter.run.attempt.filter(|attempt| *attempt > 1));
     }
     chapters
 }
@@ -206,7 +213,7 @@ mod tests {
         ];
         let transaction =
             Transaction { trace_ids: vec!["t".into()], runs: runs.into(), ..Transaction::default() };
-        let chapters = chapters(&transaction, &[]);
+        let chapters = chapters(&transaction, &[], &HashMap::new());
         let ranked = ranked(chapters.iter().collect());
         let order: Vec<&str> = ranked.iter().map(|chapter| chapter.run.request_id.as_str()).collect();
         assert_eq!(order, ["2", "4", "0", "3", "1"]);
@@ -249,7 +256,7 @@ mod tests {
             LogLine { trace_id: Some("other".into()), ..line("of others", Some("mail"), 51) },
             line("unknown", Some("else"), 51),
         ];
-        let chapters = chapters(&transaction, &lines);
+        let chapters = chapters(&transaction, &lines, &HashMap::new());
         let told: Vec<(Vec<&str>, Vec<&str>)> = chapters
             .iter()
             .map(|chapter| {
@@ -285,7 +292,8 @@ mod tests {
             spans: chain.rev().collect(),
             ..Transaction::default()
         };
-        let told: Vec<usize> = chapters(&transaction, &[]).iter().map(|one| one.spans.len()).collect();
+        let told: Vec<usize> =
+            chapters(&transaction, &[], &HashMap::new()).iter().map(|one| one.spans.len()).collect();
         assert_eq!(told, [MANY, 0]);
     }
 }

@@ -89,8 +89,7 @@ pub(super) fn detail(chapter: &Chapter<'_>, how: How) -> Vec<String> {
         Some(_) => (format!("✗ {}", harmless(&run.function)), Style::red),
         None => (harmless(&run.function), Style::bold),
     }];
-    let attempt = chapter.attempt().filter(|attempt| *attempt > 1);
-    title.extend(attempt.map(|attempt| (format!("attempt {attempt}"), Style::plain as Look)));
+    title.extend(chapter.attempt.map(|attempt| (format!("attempt {attempt}"), Style::plain as Look)));
     title
         .extend(run.build.as_ref().map(|build| (format!("build {}", harmless(build)), Style::plain as Look)));
     title.push((format!("request {}", harmless(&run.request_id)), Style::dim));

@@ -10,7 +10,7 @@ use super::{Tale, compared, notes, same_items, swallowed, tree};
 use crate::ask::story::Story;
 use crate::ask::when;
 use crate::ask::words::{count, counted, harmless, micros};
-use crate::trace::{Style, trigger};
+use crate::trace::{Style, attempts, trigger};
 
 /// As wide as tickets show it without a scroll bar.
 const STYLE: Style = Style { width: 110, colour: false };
@@ -54,7 +54,7 @@ pub(super) fn markdown(tale: &Tale, story: &Story, how: How, beside: &Beside<'_>
     for note in notes(transaction, story) {
         text += &format!("\n{}\n", code(&note));
     }
-    let chapters = chapters(transaction, &tale.logs);
+    let chapters = chapters(transaction, &tale.logs, &attempts(&story.tree));
     let is_told = |chapter: &&Chapter<'_>| chapter.run.failed() || swallowed(chapter.run) > 0 || how.full;
     for chapter in ranked(chapters.iter().filter(is_told).collect()) {
         let title = if chapter.run.failed() { "failed" } else { "says" };

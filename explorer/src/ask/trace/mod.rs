@@ -21,7 +21,7 @@ use super::story::Story;
 use super::words::counted;
 use super::{Asked, Common, Told, harmless, named, when};
 use crate::columns::{Look, flowed, folded};
-use crate::trace::{Style, paint, rows};
+use crate::trace::{Style, attempts, paint, rows};
 use chapters::{Chapter, chapters, ranked};
 use compared::compared;
 use detail::{How, detail};
@@ -178,7 +178,7 @@ impl Tale {
         lines.extend(tree(story, how));
         let notes = notes(&self.transaction, story);
         lines.extend(notes.iter().flat_map(|note| told(note, Style::amber, style)));
-        lines.extend(self.details(how));
+        lines.extend(self.details(story, how));
         // That one which went well differs in nothing is nothing to tell.
         let failed = self.transaction.runs.iter().any(Card::failed);
         if let Some(good) = self.good.as_ref().filter(|good| failed || good.differs()) {
@@ -205,8 +205,8 @@ impl Tale {
     }
 
     /// Of the runs that failed, or dropped errors, or of all.
-    fn details(&self, how: How) -> Vec<String> {
-        let chapters = chapters(&self.transaction, &self.logs);
+    fn details(&self, story: &Story, how: How) -> Vec<String> {
+        let chapters = chapters(&self.transaction, &self.logs, &attempts(&story.tree));
         let is_told = |chapter: &&Chapter<'_>| {
             let run = chapter.run;
             how.full || run.failed() || swallowed(run) > 0 || how.logs && !chapter.lines.is_empty()
