@@ -10,6 +10,9 @@ use super::words::{count, rate, took};
 use super::{Asked, Common, Told, when};
 
 const MIB: u64 = 1024 * 1024;
+/// What is to be known of figures of one entry point.
+const UNTOLD: &str =
+    "runs that tell no entry point are not counted here: those of batches, and those that no context reached";
 
 /// What `throughline functions` is asked for.
 #[derive(Debug, Clone, Args)]
@@ -29,8 +32,13 @@ impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
         let (filter, window) = self.narrow.asks("functions", Reads::Counts, asked)?;
         let answer = asked.answered(asked.reader.functions(window, &filter).await)?;
+        let mut note = Vec::new();
+        if filter.entry.is_some() {
+            asked.note(&mut note, UNTOLD);
+        }
         if answer.found.is_empty() {
-            let lines = vec![format!("no such function ran since {} UTC", when::full(window.from))];
+            let mut lines = vec![format!("no such function ran since {} UTC", when::full(window.from))];
+            lines.extend(note);
             let words = self.narrow.longer(Reads::Counts, asked.now);
             return asked.tell_within(&answer, false, lines, &["functions"], &words);
         }
@@ -49,6 +57,7 @@ impl Options {
             self.add(row, counted, &mut table, asked);
         }
         let mut lines = table.lines(asked.style);
+        lines.extend(note);
         asked.note(&mut lines, &counted.told());
         let worst = answer.found.iter().max_by_key(|row| row.now.figures.failures);
         let worst = worst.filter(|row| row.now.figures.failures > 0);

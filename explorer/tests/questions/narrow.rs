@@ -79,6 +79,19 @@ fn the_same_filters_narrow_other_questions() {
     );
 }
 
+/// A batch has the entry points of its records, and is counted under none of them.
+#[test]
+fn functions_of_an_entry_say_whom_they_do_not_count() {
+    let shop = Shop::new();
+    let told = "\nruns that tell no entry point are not counted here: ";
+    for (entry, code) in [("POST /orders", 0), ("GET /nothing", 1)] {
+        let answer = shop.ask_then(&["functions", "--entry", entry]);
+        assert_eq!((answer.code, answer.text.contains(told)), (code, true), "{}", answer.text);
+    }
+    let all = shop.ask_then(&["functions"]).text;
+    assert!(!all.contains(told), "{all}");
+}
+
 #[test]
 fn what_a_question_cannot_tell_it_says() {
     let shop = Shop::new();
