@@ -1,6 +1,8 @@
 //! Totals, counted anew.
 
-use super::shop::{Shop, order};
+use serde_json::json;
+
+use super::shop::{Shop, of, order, span};
 
 fn orders() -> [serde_json::Value; 2] {
     [order(1, "u-1042", Some("550 sender unverified"), "9f3c2e1"), order(2, "u-0007", None, "4d01b77")]
@@ -29,6 +31,31 @@ fn what_was_counted_twice_is_counted_anew() {
             .contains(" UTC: 2 items of totals in place of 0 others\nnext: throughline functions --store")
     );
     assert_eq!(functions(), once);
+}
+
+/// Services whose spans came apart, of which one is called by an address.
+#[test]
+fn who_calls_a_service_is_drawn_after_a_rebuild() {
+    let shop = Shop::empty();
+    let called = [("rpc.system", "grpc"), ("server.address", "10.0.0.7")];
+    let web = [
+        span(1, 1, None, "GET /", 2, (0, 50), &[("http.request.method", "GET"), ("http.route", "/")], &[]),
+        span(1, 2, Some(1), "Cart/Get", 3, (5, 40), &called, &[]),
+    ];
+    let cart = [span(1, 3, Some(2), "Cart/Get", 2, (10, 30), &[], &[])];
+    for (service, spans) in [("web", &web[..]), ("cart", &cart)] {
+        let request = json!({ "resourceSpans": [of(service, spans)] });
+        assert_eq!(shop.import(&format!("{service}.jsonl"), &[request]).code, 0);
+    }
+    let said = "\nwho calls cart is not known: perhaps who calls grpc 10.0.0.7. throughline store rebuild ";
+    let map = |arguments: &[&str]| shop.ask_then(&[&["map"], arguments].concat()).text;
+    assert!(map(&[]).contains(said), "{}", map(&[]));
+    assert!(map(&["--function", "cart"]).contains(said));
+    assert!(!map(&["--function", "web"]).contains("who calls"));
+    assert!(!map(&["--format", "mermaid"]).contains("who calls"), "nothing but the chart");
+    assert_eq!(shop.ask(&["store", "rebuild"]).code, 0);
+    assert!(!map(&[]).contains("who calls") && map(&[]).contains("\nweb    cart"), "{}", map(&[]));
+    assert!(!Shop::new().ask_then(&["map"]).text.contains("who calls"), "each has its caller");
 }
 
 #[test]

@@ -5,15 +5,20 @@ mod line;
 mod mermaid;
 mod svg;
 
+use std::collections::BTreeSet;
+
 use clap::{Args, ValueEnum};
-use throughline_store::{Map, MapEdge};
+use throughline_store::{Map, MapEdge, MapNode};
 
 use super::beside::Counted;
 use super::filters::{Narrow, Reads};
 use super::table::{Column, Table, dim, plain};
-use super::words::took;
+use super::words::{harmless, took};
 use super::{Asked, Common, Told, when};
 use crate::trace::trigger;
+
+/// How many services and hosts are named in one line.
+const MAX_NAMED: usize = 3;
 
 /// What `throughline map` is asked for.
 #[derive(Debug, Clone, Args)]
@@ -43,6 +48,7 @@ impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
         let (filter, window) = self.narrow.asks("map", Reads::Calls, asked)?;
         let mut answer = asked.answered(asked.reader.map(window).await)?;
+        let uncalled = uncalled(&answer.found, filter.function.as_deref());
         if let Some(function) = &filter.function {
             answer.found.narrow(function);
         }
@@ -53,11 +59,12 @@ impl Options {
             return asked.tell_within(&answer, false, lines, &["map"], &words);
         }
         let counted = Counted::new(window, asked.now);
-        let lines = if self.format == Format::Text {
+        let mut lines = if self.format == Format::Text {
             lines(map, filter.function.is_some(), counted, asked)
         } else {
             Vec::new()
         };
+        uncalled.iter().for_each(|told| asked.note(&mut lines, &harmless(told)));
         let words = self.narrow.words(Reads::Calls);
         let mut told = asked.tell_within(&answer, true, lines, &["map", "--format", "svg"], &words)?;
         match self.format {
@@ -69,6 +76,29 @@ impl Options {
         told.json["counted"] = counted.json();
         Ok(told)
     }
+}
+
+/// Of services that nobody is known to call, all or this one, where a host is called that may be theirs: their spans and
+/// those of who calls them came apart, and nobody has looked at them together.
+fn uncalled(map: &Map, only: Option<&str>) -> Option<String> {
+    let is_called = |node: &MapNode| map.edges.iter().any(|edge| edge.to == node.name);
+    let services = map.nodes.iter().filter(|node| node.function && !is_called(node));
+    let services = services.map(|node| node.name.as_str());
+    let services: Vec<&str> = services.filter(|name| only.is_none_or(|only| only == *name)).collect();
+    let hosts: BTreeSet<&str> =
+        map.edges.iter().map(|edge| edge.to.as_str()).filter(|to| is_host(to)).collect();
+    let few = |names: Vec<&str>| match names.get(..MAX_NAMED) {
+        Some(first) if names.len() > MAX_NAMED => format!("{} and others", first.join(", ")),
+        _ => names.join(", "),
+    };
+    (!services.is_empty() && !hosts.is_empty()).then(|| {
+        format!(
+            "who calls {} is not known: perhaps who calls {}. throughline store rebuild looks at whole traces and \
+             draws it, of hours that have been over for an hour",
+            few(services),
+            few(hosts.into_iter().collect())
+        )
+    })
 }
 
 fn lines(map: &Map, of_one: bool, counted: Counted, asked: &Asked<'_>) -> Vec<String> {
@@ -107,6 +137,10 @@ fn edges(edges: &[MapEdge], counted: Counted) -> Table {
 
 /// A route speaks for itself; of a host that is called it is said how.
 fn named(node: &str) -> String {
-    let is_host = node.strip_prefix("http ").is_some_and(|host| !host.contains(' '));
-    if is_host { node.to_owned() } else { trigger(node) }
+    if is_host(node) { node.to_owned() } else { trigger(node) }
+}
+
+fn is_host(node: &str) -> bool {
+    let host = node.strip_prefix("http ").or_else(|| node.strip_prefix("grpc "));
+    host.is_some_and(|host| !host.contains(' '))
 }
