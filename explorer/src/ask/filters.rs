@@ -265,7 +265,7 @@ fn entry(said: &str) -> String {
 }
 
 fn length(text: &str) -> Result<u64, String> {
-    when::length(text).ok_or_else(|| "is no duration (500ms, 2s, 1m)".to_owned())
+    when::length(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

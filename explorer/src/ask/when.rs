@@ -7,6 +7,8 @@ use throughline_store::time::Window;
 
 pub(crate) const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
+/// The longest duration that is read, in days: a hundred years.
+const LONGEST: u64 = 36_500;
 
 /// A time, perhaps said from now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +35,12 @@ impl FromStr for When {
         if text == "now" {
             return Ok(Self::Ago(0));
         }
-        let read = length(text).map(Self::Ago).or_else(|| time(text).map(Self::At));
-        read.ok_or_else(|| {
-            "is neither a duration (15m, 2h, 7d) nor a time in UTC (2026-11-20T01:47)".to_owned()
-        })
+        let neither = "is neither a duration (15m, 2h, 7d) nor a time in UTC (2026-11-20T01:47)";
+        match length(text) {
+            Ok(length) => Ok(Self::Ago(length)),
+            Err(Unread::TooLong) => Err(Unread::TooLong.to_string()),
+            Err(Unread::NoDuration) => time(text).map(Self::At).ok_or_else(|| neither.to_owned()),
+        }
     }
 }
 
@@ -57,9 +61,25 @@ pub(crate) fn window(since: When, until: When, now: u64) -> Option<Window> {
     (from <= end).then(|| Window::new(from, end.saturating_sub(1).max(from)))
 }
 
+/// Why a text is not read as a duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unread {
+    NoDuration,
+    TooLong,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoDuration => f.write_str("is no duration (500ms, 2s, 1m)"),
+            Self::TooLong => write!(f, "is too long: {LONGEST}d is the longest that is taken"),
+        }
+    }
+}
+
 /// A duration in milliseconds: `500ms`, `2.5s`, `15m`, `2h`, `7d`.
-pub(crate) fn length(text: &str) -> Option<u64> {
-    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
+pub(crate) fn length(text: &str) -> Result<u64, Unread> {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic()).ok_or(Unread::NoDuration)?;
     let (number, unit) = text.split_at(unit);
     let scale = match unit {
         "ms" => 1,
@@ -68,13 +88,13 @@ pub(crate) fn length(text: &str) -> Option<u64> {
         "h" => 3_600_000,
         "d" => DAY,
         "w" => 7 * DAY,
-        _ => return None,
+        _ => return Err(Unread::NoDuration),
     };
     if !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return None;
+        return Err(Unread::NoDuration);
     }
-    let millis = number.parse::<f64>().ok()? * scale as f64;
-    (millis < DAY as f64 * 36_500.0).then_some(millis as u64)
+    let millis = number.parse::<f64>().map_err(|_| Unread::NoDuration)? * scale as f64;
+    if millis > (LONGEST * DAY) as f64 { Err(Unread::TooLong) } else { Ok(millis as u64) }
 }
 
 /// The same as one says it.
@@ -197,7 +217,18 @@ mod tests {
             "2026-11-20T01:47:03.é",
             "2026-11-20T01:47:03.11é",
         ] {
-            assert!(wrong.parse::<When>().is_err(), "{wrong}");
+            let error = wrong.parse::<When>().unwrap_err();
+            assert!(error.starts_with("is neither a duration"), "{wrong} {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_with_the_longest_that_is_taken() {
+        assert_eq!("36500d".parse(), Ok(When::Ago(36_500 * DAY)));
+        for wrong in ["36501d", "876001h", "99999999999999999999999w"] {
+            let error = wrong.parse::<When>().unwrap_err();
+            assert_eq!(error, "is too long: 36500d is the longest that is taken", "{wrong}");
+            assert_eq!(length(wrong), Err(Unread::TooLong));
         }
     }
 
@@ -237,7 +268,7 @@ mod tests {
         fn what_is_said_is_read_again(number in 0..36_500_u64, unit in "ms|s|m|h|d") {
             let when: When = format!("{number}{unit}").parse().unwrap();
             prop_assert_eq!(when.to_string().parse(), Ok(when));
-            prop_assert_eq!(length(&length_said(number)), Some(number));
+            prop_assert_eq!(length(&length_said(number)), Ok(number));
         }
 
         #[test]
