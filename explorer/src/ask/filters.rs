@@ -28,7 +28,7 @@ pub(crate) struct Narrow {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "When")]
 struct Within {
-    /// From when: so long ago (15m, 2h, 7d) or a time in UTC (2026-11-20T01:47)
+    /// From when: so long ago (15m, 2h, 7d) or a time in UTC (2026-11-20T01:47); 31 days are read at most, the newest
     #[arg(long, value_name = "WHEN", default_value = SINCE)]
     since: When,
 

@@ -43,16 +43,17 @@ impl Options {
             return asked.tell_within(&answer, false, lines, &["functions"], &words);
         }
         let counted = Counted::new(window, asked.now);
-        let names = [Column::Text("function"), Column::Text("build")];
+        let names = [Column::Name("function"), Column::Text("build")];
         let usage = [
             Column::Number("cold"),
             Column::Number("init"),
-            Column::Text("memory"),
+            Column::Fixed("memory"),
+            Column::Fixed(""),
             Column::Number("GB-s"),
             Column::Fixed("seen"),
         ];
         let columns = names.into_iter().chain(Counted::columns("runs")).chain(usage);
-        let mut table = Table::new(columns).giving_way(&[14, 12, 4, 10, 8, 3, 11, 15, 7, 13, 1, 2]);
+        let mut table = Table::new(columns).giving_way(&[15, 12, 4, 10, 8, 3, 11, 16, 7, 14, 13, 1, 2]);
         for row in &answer.found {
             self.add(row, counted, &mut table, asked);
         }
@@ -79,7 +80,8 @@ impl Options {
         let own = [
             plain(count(now.cold_starts)),
             plain(took(now.init_p95)),
-            memory(now.memory, row.memory_limit, row.memory_trend),
+            memory(now.memory, row.memory_limit),
+            trend(row.memory_trend),
             plain(gb_seconds(now.gb_seconds)),
         ];
         let figures = counted.cells(&now.figures, &row.before.figures);
@@ -103,7 +105,8 @@ impl Options {
                 plain(""),
                 plain(count(build.now.cold_starts)),
                 plain(took(build.now.init_p95)),
-                memory(build.now.memory, 0, None),
+                memory(build.now.memory, 0),
+                plain(""),
                 plain(gb_seconds(build.now.gb_seconds)),
                 dim(if first == last { first } else { format!("{first} to {last}") }),
             ]);
@@ -111,8 +114,8 @@ impl Options {
     }
 }
 
-/// `186 of 256 MB, rising`.
-fn memory(used: u64, limit: u64, trend: Option<Trend>) -> Cell {
+/// `186 of 256 MB`.
+fn memory(used: u64, limit: u64) -> Cell {
     if used == 0 {
         return plain("");
     }
@@ -121,13 +124,18 @@ fn memory(used: u64, limit: u64, trend: Option<Trend>) -> Cell {
         text += &format!(" of {}", limit / MIB);
     }
     text += " MB";
+    // So full that the next may be killed.
+    let is_full = limit > 0 && used.saturating_mul(10) >= limit.saturating_mul(9);
+    if is_full { amber(text) } else { plain(text) }
+}
+
+/// How it went from hour to hour.
+fn trend(trend: Option<Trend>) -> Cell {
     match trend {
-        Some(Trend::Rising) => amber(text + ", rising"),
-        Some(Trend::Steady) => plain(text + ", steady"),
-        Some(Trend::Falling) => plain(text + ", falling"),
-        // So full that the next may be killed.
-        None if limit > 0 && used.saturating_mul(10) >= limit.saturating_mul(9) => amber(text),
-        None => plain(text),
+        Some(Trend::Rising) => amber("rising"),
+        Some(Trend::Steady) => plain("steady"),
+        Some(Trend::Falling) => plain("falling"),
+        None => plain(""),
     }
 }
 

@@ -6,8 +6,10 @@ use crate::trace::Style;
 
 /// What no column is made narrower than.
 const NARROWEST: usize = 6;
-/// Columns that may be left out are, before any text is made narrower than this.
+/// Columns that may be left out are, before any text is made narrower than this …
 const COMFORTABLE: usize = 12;
+/// … and any name than this.
+const COMFORTABLE_NAME: usize = 32;
 
 /// A text, and how it looks.
 pub(crate) type Cell = (String, Look);
@@ -36,6 +38,8 @@ impl Look {
 /// How a column is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
+    /// Names of what the rows are about, which are cut when nothing else is left to be.
+    Name(&'static str),
     /// Texts, which may be cut.
     Text(&'static str),
     /// Texts that are never cut.
@@ -60,7 +64,8 @@ pub(crate) struct Table {
 impl Column {
     fn name(self) -> &'static str {
         match self {
-            Self::Text(name)
+            Self::Name(name)
+            | Self::Text(name)
             | Self::Fixed(name)
             | Self::Message(name)
             | Self::Whole(name)
@@ -96,16 +101,16 @@ impl Table {
             |at: &usize| self.rows.iter().any(|row| row.get(*at).is_some_and(|(text, _)| !text.is_empty()));
         let columns = (0..self.columns.len()).filter(used).collect::<Vec<_>>();
         let is_message = |at: &usize| matches!(self.columns[*at], Column::Message(_));
-        let is_wide = self.takes(&columns, COMFORTABLE) > style.width;
+        let is_wide = self.takes(&columns, COMFORTABLE, COMFORTABLE_NAME) > style.width;
         let (messages, mut columns) =
             columns.into_iter().partition::<Vec<_>, _>(|at| is_wide && is_message(at));
         for at in &self.giving_way {
-            if self.takes(&columns, COMFORTABLE) > style.width {
+            if self.takes(&columns, COMFORTABLE, COMFORTABLE_NAME) > style.width {
                 columns.retain(|column| column != at);
             }
         }
         let is_whole = |at: &usize| matches!(self.columns[*at], Column::Whole(_));
-        let fits = self.takes(&columns, NARROWEST) <= style.width;
+        let fits = self.takes(&columns, NARROWEST, NARROWEST) <= style.width;
         let (below, columns) = columns.into_iter().partition::<Vec<_>, _>(|at| !fits && is_whole(at));
         let widths = self.widths(&columns, style.width);
         let line = |cells: Vec<(String, Look)>| {
@@ -140,26 +145,28 @@ impl Table {
         cells.max().unwrap_or_default().max(self.columns[at].name().chars().count())
     }
 
-    /// The room that columns take with texts as narrow as this.
-    fn takes(&self, columns: &[usize], narrowest: usize) -> usize {
+    /// The room that columns take with texts and names as narrow as this.
+    fn takes(&self, columns: &[usize], text: usize, name: usize) -> usize {
         let width = |at: &usize| match self.columns[*at] {
-            Column::Text(_) => self.widest(*at).min(narrowest),
+            Column::Text(_) => self.widest(*at).min(text),
+            Column::Name(_) => self.widest(*at).min(name),
             _ => self.widest(*at),
         };
         columns.iter().map(width).sum::<usize>() + between(columns)
     }
 
-    /// How wide each is: texts share what is too much, the widest first.
+    /// How wide each is: texts share what is too much, the widest first, and then names.
     fn widths(&self, columns: &[usize], room: usize) -> Vec<usize> {
         let mut widths: Vec<usize> = columns.iter().map(|at| self.widest(*at)).collect();
-        while widths.iter().sum::<usize>() + between(columns) > room {
-            let texts = columns
-                .iter()
-                .zip(&mut widths)
-                .filter(|(at, _)| matches!(self.columns[**at], Column::Text(_)));
-            match texts.map(|(_, width)| width).filter(|width| **width > NARROWEST).max() {
-                Some(width) => *width -= 1,
-                None => break,
+        let is_text = |at: usize| matches!(self.columns[at], Column::Text(_));
+        let is_name = |at: usize| matches!(self.columns[at], Column::Name(_));
+        for gives_way in [&is_text as &dyn Fn(usize) -> bool, &is_name] {
+            while widths.iter().sum::<usize>() + between(columns) > room {
+                let some = columns.iter().zip(&mut widths).filter(|(at, _)| gives_way(**at));
+                match some.map(|(_, width)| width).filter(|width| **width > NARROWEST).max() {
+                    Some(width) => *width -= 1,
+                    None => break,
+                }
             }
         }
         widths
@@ -252,6 +259,23 @@ mod tests {
         assert_eq!(lines(24), "function  1234  01:47");
         assert_eq!(lines(16), "function  01:47");
         assert_eq!(lines(13), "funct…  01:47");
+    }
+
+    #[test]
+    fn names_are_cut_last() {
+        let columns = [
+            Column::Name("function"),
+            Column::Text("build"),
+            Column::Number("runs"),
+            Column::Fixed("memory"),
+        ];
+        let mut table = Table::new(columns).giving_way(&[3]);
+        table.row([plain("prod-payment-worker-eu"), plain("4d01b774d01b77"), plain("7"), plain("186 MB")]);
+        let lines = |width| table.lines(Style { width, colour: false })[1].clone();
+        assert_eq!(lines(52), "prod-payment-worker-eu  4d01b774d01b77     7  186 MB");
+        assert_eq!(lines(49), "prod-payment-worker-eu  4d01b774d01b77     7");
+        assert_eq!(lines(38), "prod-payment-worker-eu  4d01b77…     7");
+        assert_eq!(lines(30), "prod-payment-wo…  4d01b…     7");
     }
 
     #[test]

@@ -12,15 +12,32 @@ const THEN: [&str; 4] = ["--since", "T14:00", "--until", "T14:59"];
 /// Four orders after one o'clock, and eight after two, of which two fail with a new build that takes more memory.
 fn busy() -> Shop {
     let shop = Shop::empty();
+    let answer = shop.import("busy.jsonl", &orders());
+    assert_eq!(answer.code, 0, "{}", answer.errors);
+    shop
+}
+
+fn orders() -> Vec<Value> {
     let before = (400..404).map(|number| told(order(number, "u-1", None, "4d01b77"), 80));
     let now = (721..729).map(|number| {
         let error = (number > 726).then_some("550 sender unverified");
         told(order(number, "u-1042", error, if number > 724 { "9f3c2e1" } else { "4d01b77" }), number - 600)
     });
-    let orders: Vec<Value> = before.chain(now).collect();
-    let answer = shop.import("busy.jsonl", &orders);
-    assert_eq!(answer.code, 0, "{}", answer.errors);
-    shop
+    before.chain(now).collect()
+}
+
+#[test]
+fn names_of_functions_are_whole_beside_their_memory() {
+    let shop = Shop::empty();
+    let long = |order: Value| {
+        let text = order.to_string().replace("email-sender", "shop-production-email-sender-eu-w1");
+        serde_json::from_str(&text).unwrap()
+    };
+    let orders: Vec<Value> = orders().into_iter().map(long).collect();
+    assert_eq!(shop.import("busy.jsonl", &orders).code, 0);
+    let told = shop.ask_then(&["functions", "--since", "T13:00", "--until", "T15:00"]).text;
+    assert!(told.contains("\nshop-production-email-sender-eu-w1  "), "{told}");
+    assert!(told.contains("  128 of 256 MB  rising"), "{told}");
 }
 
 /// With what the platform tells of the mailer: memory, and an init.
