@@ -10,6 +10,9 @@ use crate::span::{attributes, function, hex, text};
 
 /// The attribute of a line that names the request that it is about; spans of invocations have the same.
 const REQUEST: &str = "faas.invocation_id";
+/// What programs call it in fields of their own: Lambda's format, Powertools', ours.
+const REQUESTS: [&str; 5] =
+    ["requestId", "request_id", "AWSRequestId", "aws_request_id", "function_request_id"];
 
 /// A log line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -46,12 +49,17 @@ impl LogLine {
         let [trace_id, span_id] = [&record.trace_id, &record.span_id].map(|id| named(id));
         let level = Some(record.severity_text).filter(|text| !text.is_empty());
         let mut attributes = attributes(record.attributes);
+        let request_id = attributes.remove(REQUEST);
+        // Said once is enough.
+        let is_said =
+            |name: &str, value: &String| REQUESTS.contains(&name) && Some(value) == request_id.as_ref();
+        attributes.retain(|name, value| !is_said(name, value));
         Self {
             time,
             function,
             level: level.or_else(|| Some(severity(record.severity_number)?.to_owned())),
             message: record.body.and_then(|body| text(body, 0)).unwrap_or_default(),
-            request_id: attributes.remove(REQUEST),
+            request_id,
             trace_id,
             span_id,
             attributes,
@@ -102,6 +110,26 @@ mod tests {
         assert_eq!(told.request_id.as_deref(), Some("r-1"));
         assert_eq!(told.trace_id, Some(format!("{:032x}", 1)));
         assert_eq!((told.span_id, told.attributes.len()), (None, 0));
+    }
+
+    #[test]
+    fn the_request_is_told_once() {
+        let mut record = line("r-1", 1, 7, "sent");
+        let mut other = line("r-2", 1, 7, "").attributes.remove(0);
+        other.key = "aws_request_id".into();
+        for name in ["requestId", "request_id"] {
+            let mut again = record.attributes[0].clone();
+            again.key = name.into();
+            record.attributes.push(again);
+        }
+        record.attributes.push(other);
+        let told = LogLine::from_otlp(lines("mailer", [record])).remove(0);
+        assert_eq!(told.request_id.as_deref(), Some("r-1"));
+        assert_eq!(
+            told.attributes,
+            [("aws_request_id".to_owned(), "r-2".to_owned())].into(),
+            "another is told"
+        );
     }
 
     #[test]
