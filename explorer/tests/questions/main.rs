@@ -13,7 +13,7 @@ mod widths;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
-use shop::{ESCAPE, Shop, hostile, throughline, trace};
+use shop::{ESCAPE, Shop, hostile, of, order, span, throughline, trace};
 
 #[track_caller]
 fn tells(shop: &Shop, arguments: &[&str], told: &str) {
@@ -106,6 +106,38 @@ count  was  function      first        last         newest trace
 was: since 11-20 11:28
 next: throughline impact email-sender --since 2026-11-20T11:59:00 --until 2026-11-20T12:30:00 --store shop.db
 "#,
+    );
+}
+
+/// A score that was not had is seldom why a mail was not sent; what the mailer's own call said is.
+#[test]
+fn what_failed_earlier_elsewhere_is_perhaps_the_cause() {
+    let shop = Shop::empty();
+    let call = |number, (id, parent), name, when, kind, message| {
+        let mut call = span(number, id, Some(parent), name, 3, when, &[("error.type", kind)], &[]);
+        call["status"] = json!({ "code": 2, "message": message });
+        call
+    };
+    let score = call(1, (7, 1), "GET /score", (5, 9), "net::Timeout", "no answer\nat all");
+    let data = call(2, (7, 3), "DATA", (1230, 1300), "SmtpRejected", "550 sender unverified");
+    let mut orders = [
+        order(1, "u-1042", Some("nobody to send to"), "1"),
+        order(2, "u-0007", Some("550 sender unverified"), "1"),
+    ];
+    for (order, (function, call)) in orders.iter_mut().zip([("checkout-api", score), ("email-sender", data)])
+    {
+        order["resourceSpans"].as_array_mut().unwrap().push(of(function, &[call]));
+    }
+    assert_eq!(shop.import("orders.jsonl", &orders).code, 0);
+    let told = shop.ask_then(&["impact", "email-sender"]).text;
+    let causes: Vec<&str> = told.lines().filter(|line| line.contains("cause")).collect();
+    assert_eq!(
+        causes,
+        [
+            "  cause of SmtpRejected: email-sender DATA failed below: SmtpRejected 550 sender unverified",
+            "  perhaps the cause of SmtpRejected: checkout-api GET /score failed before: Timeout no answer",
+        ],
+        "{told}"
     );
 }
 
