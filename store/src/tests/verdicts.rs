@@ -5,6 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::*;
 use crate::testing::{Told as _, invocation, otlp, span};
+use crate::time::HOUR;
 use crate::{Failure, Filter};
 
 const QUEUE: &str = "sqs payments";
@@ -99,6 +100,42 @@ async fn what_the_platform_told_later_is_told_of_the_run() {
     assert_eq!(found.runs.iter().map(|run| run.error.clone()).collect::<Vec<_>>(), [Some(failure)]);
     assert!(found.spans.iter().all(|span| span.error() == Some("exit status 1")), "{:?}", found.spans);
     assert_eq!(received(&table).await, (1, 1));
+}
+
+/// Killed at once, killed where some had failed by themselves, and told by the platform later.
+#[tokio::test]
+async fn counted_anew_as_many_messages_failed_with_their_batches() {
+    let table = Table::new().await;
+    let writer = table.writer();
+    let then = |spans: Vec<Span>| otlp("worker", spans.into_iter().map(|span| span.at(NOW - 2 * HOUR, 5)));
+    let killed = || batch(0x50).failed("Sandbox.Timedout", "timed out after 1.00 s");
+    let call = span(1, 0x61, Some(0x60)).attribute("throughline.partial", "true");
+    write(&writer, then(vec![killed(), record(1, 0x60, 0x50), record(2, 0x62, 0x50), call])).await;
+    let refused = record(1, 0x70, 0x51).failed("Refused", "no");
+    let open = record(2, 0x71, 0x51).attribute("throughline.partial", "true");
+    let exited = batch(0x51).failed("Runtime.ExitError", "exit status 1");
+    write(&writer, then(vec![exited, refused, open, record(3, 0x72, 0x51)])).await;
+    write(&writer, then(vec![batch(0x52), record(1, 0x80, 0x52), record(2, 0x81, 0x52)])).await;
+    let mut later = then(vec![span(50, 0x90, Some(0x52)).failed("Runtime.OutOfMemory", "signal: killed")]);
+    later.resource_spans[0].scope_spans[0].scope = Some(InstrumentationScope {
+        name: "throughline-extension".into(),
+        ..InstrumentationScope::default()
+    });
+    write(&writer, later).await;
+
+    let all = Window::new(NOW - 3 * HOUR, NOW);
+    let counted = async || {
+        let (reader, any) = (table.reader(), Filter::default());
+        let (map, functions) = tokio::join!(reader.map(all), reader.functions(all, &any));
+        (map.unwrap().found, functions.unwrap().found)
+    };
+    let live = counted().await;
+    let edge = live.0.edges.iter().find(|edge| edge.from == QUEUE && edge.to == "worker").unwrap();
+    assert_eq!((edge.now.runs, edge.now.failures), (7, 6), "all but the record that was done");
+    assert_eq!(live.1[0].errors.values().sum::<u64>(), 5, "{:?}", live.1[0].errors);
+    let rebuilt = writer.rebuild_totals(all, at(NOW), soon(), |_| ()).await.unwrap();
+    assert_eq!(rebuilt.items, 1);
+    assert_eq!(counted().await, live);
 }
 
 /// One that reads the queue that it writes to.

@@ -119,7 +119,7 @@ impl Totals {
     }
 
     /// Counts as failed what came by these edges and was counted before.
-    pub(super) fn fail(&mut self, received: Received) {
+    pub(crate) fn fail(&mut self, received: Received) {
         for (edge, count) in received {
             apart(&mut self.edges, edge, MAX_APART).errors += count;
         }

@@ -1,6 +1,6 @@
 //! Totals, counted anew from the spans: where sandboxes died before they wrote theirs, or spans were counted twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -10,10 +10,11 @@ use tokio::time::Instant;
 use super::plan::{Cards, failures};
 use super::{Writer, batch, item_of_totals};
 use crate::hash::SHARDS;
-use crate::item::{Item, expired, expires, from_sdk, text, unpack};
+use crate::item::{Item, expired, expires, from_sdk, read, text, unpack};
 use crate::query::read_totals;
-use crate::run::group;
-use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, totals_within};
+use crate::run::{Card, Run, group};
+use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, bounded, totals_within};
+use crate::span::Span;
 use crate::time::{HOUR, Window, millis};
 use crate::totals::{Called, Totals, flow_of};
 use crate::{Error, Store};
@@ -39,7 +40,14 @@ pub struct Rebuilt {
     pub window: Window,
 }
 
-type Counted = BTreeMap<(u64, String), Kept>;
+/// By hour and function.
+#[derive(Default)]
+struct Counted {
+    kept: BTreeMap<(u64, String), Kept>,
+    /// Trace and span of runs of which the platform told later that they failed. What it told is in the trace, and not with
+    /// the run.
+    told_later: BTreeSet<(String, String)>,
+}
 
 /// What was counted of a function in an hour, and until when the last of it is kept, in seconds since 1970.
 #[derive(Default)]
@@ -72,6 +80,8 @@ impl Writer<Store> {
         let window = Window { to: window.to.min(over.saturating_sub(1)), ..window };
         let mut rebuilt = Rebuilt { window, ..Rebuilt::default() };
         let mut counted = self.count_anew(window, now, &mut rebuilt, progress).await?;
+        self.fail_later(now, &mut counted).await?;
+        let mut counted = counted.kept;
         for partition in partitions(window) {
             self.take_over(partition, window, &mut counted).await?;
         }
@@ -93,7 +103,7 @@ impl Writer<Store> {
         rebuilt: &mut Rebuilt,
         mut progress: impl FnMut(&Rebuilt),
     ) -> Result<Counted, Error> {
-        let mut counted = Counted::new();
+        let mut counted = Counted::default();
         let Store { client, table } = &self.table;
         let scan = client
             .scan()
@@ -126,18 +136,18 @@ impl Writer<Store> {
         counted: &mut Counted,
         rebuilt: &mut Rebuilt,
     ) {
-        let (resource_spans, damaged) = unpack(items);
-        rebuilt.damaged += damaged.len() as u64;
-        let expires = items.iter().filter_map(expires).max().unwrap_or_default();
-        let runs = group(ExportTraceServiceRequest { resource_spans });
+        let Read { runs, expires, damaged } = Read::of(items);
+        rebuilt.damaged += damaged;
         let called = Called::among(&runs);
         for run in &runs {
-            // Who wrote them knew how long they stay: what is still there is as old as it says.
-            let start = run.head().map_or(0, |head| head.start / 1_000_000);
-            let retention = expires.saturating_mul(1000).saturating_sub(start);
-            let Some(Cards { head, records }) = Cards::of(run, now, retention) else { continue };
+            let Some(Cards { head, records }) = cards_of(run, expires, now) else { continue };
+            if head.failed()
+                && let Some((trace, span)) = run.part_of()
+            {
+                counted.told_later.insert((trace.to_owned(), span.to_owned()));
+            }
             if window.hours().any(|hour| hour == head.at() / HOUR) {
-                let kept = counted.entry((head.at() / HOUR, head.function.clone())).or_default();
+                let kept = counted.kept.entry((head.at() / HOUR, head.function.clone())).or_default();
                 kept.totals.count(run, &head, &failures(&head, &records), &called);
                 kept.totals.count_usage(flow_of(&head), &run.usage());
                 kept.expires = kept.expires.max(expires);
@@ -146,12 +156,52 @@ impl Writer<Store> {
         }
     }
 
+    /// Counts as failed what came to the runs of which the platform told later that they had failed: those are few, and
+    /// each is read again.
+    async fn fail_later(&self, now: u64, counted: &mut Counted) -> Result<(), Error> {
+        for (trace, span) in &counted.told_later {
+            let id = bounded(span);
+            let cards = self.all_of(Partition::Trace(bounded(trace).into_owned()), now).await?;
+            let mut cards = cards.into_iter().filter_map(|item| read::<Card>(item).ok());
+            let Some(card) = cards.find(|card| card.part_of.is_none() && *card.span_id == *id) else {
+                continue;
+            };
+            let items = self.all_of(Partition::Spans(card.request_id), now).await?;
+            let Read { runs, expires, .. } = Read::of(&items);
+            let called = Called::among(&runs);
+            let is_told = |head: &Span| (&head.trace_id, &head.span_id) == (trace, span);
+            for run in runs.iter().filter(|run| run.head().is_some_and(is_told)) {
+                let Some(Cards { head, records }) = cards_of(run, expires, now) else { continue };
+                let kept = counted.kept.get_mut(&(head.at() / HOUR, head.function.clone()));
+                let Some(Kept { totals, .. }) = kept else { continue };
+                totals.fail(Totals::default().count(run, &head, &failures(&head, &records), &called));
+            }
+        }
+        Ok(())
+    }
+
+    async fn all_of(&self, partition: Partition, now: u64) -> Result<Vec<Item>, Error> {
+        let Store { client, table } = &self.table;
+        let query = client
+            .query()
+            .table_name(table)
+            .key_condition_expression("#p = :p")
+            .expression_attribute_names("#p", PARTITION_KEY)
+            .expression_attribute_values(":p", AttributeValue::S(partition.to_string()));
+        let mut pages = query.into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await.transpose().map_err(Error::aws)? {
+            items.extend(Some(from_sdk(item)).filter(|item| !expired(item, now)));
+        }
+        Ok(items)
+    }
+
     /// The most memory that runs used, as the sandboxes have counted it: the most is the same however often it is counted.
     async fn take_over(
         &self,
         partition: Partition,
         window: Window,
-        counted: &mut Counted,
+        counted: &mut BTreeMap<(u64, String), Kept>,
     ) -> Result<(), Error> {
         let mut items = self.totals_of(partition, window).into_paginator().items().send();
         while let Some(item) = items.next().await.transpose().map_err(Error::aws)? {
@@ -207,6 +257,29 @@ impl Writer<Store> {
         }
         Ok(removed)
     }
+}
+
+/// What is in the items of one partition.
+struct Read {
+    runs: Vec<Run>,
+    /// In seconds since 1970.
+    expires: u64,
+    damaged: u64,
+}
+
+impl Read {
+    fn of(items: &[Item]) -> Self {
+        let (resource_spans, damaged) = unpack(items);
+        let expires = items.iter().filter_map(expires).max().unwrap_or_default();
+        let runs = group(ExportTraceServiceRequest { resource_spans });
+        Self { runs, expires, damaged: damaged.len() as u64 }
+    }
+}
+
+fn cards_of(run: &Run, expires: u64, now: u64) -> Option<Cards> {
+    // Who wrote them knew how long they stay: what is still there is as old as it says.
+    let start = run.head().map_or(0, |head| head.start / 1_000_000);
+    Cards::of(run, now, expires.saturating_mul(1000).saturating_sub(start))
 }
 
 /// Those of the totals.
