@@ -29,10 +29,10 @@ pub use item::{Damaged, Item, Pointer, check_item};
 #[cfg(feature = "aws-sdk")]
 pub use query::{
     Answer, BuildRow, By, Cause, Comparison, Difference, EntryHit, ErrorGroup, Figures, Filter, Found,
-    FunctionRow, HourRow, Impact, Incomparable, Join, MAX_PAGES, Map, MapEdge, MapNode, Path, Rates, Reader,
-    SameItem, Slower, Summary, Transaction, Trend, Upstream, Usage, UserHit, bound,
+    FunctionRow, HourRow, Impact, Incomparable, Join, Killed, MAX_PAGES, Map, MapEdge, MapNode, Path, Rates,
+    Reader, SameItem, Slower, Summary, Suspect, Transaction, Trend, Upstream, Usage, UserHit, bound,
 };
-pub use run::{Card, Failure, Name, Way, last_name};
+pub use run::{Card, Failure, Name, Open, Way, last_name};
 #[cfg(feature = "aws-sdk")]
 pub use store::Store;
 pub use totals::{Edge, Errors, ErrorsByKind, Example, Flow, Histogram, Report, Sketch, Totals};

@@ -111,7 +111,8 @@ fn lines(name: &str, impact: &Impact, asked: &Asked<'_>) -> Vec<String> {
     lines.push(String::new());
     lines.extend(indented(super::errors::table(&impact.errors, asked).without(2).lines(within)));
     lines.push(String::new());
-    let told = [users(impact)].into_iter().chain(causes(impact));
+    let killed = impact.killed.iter().map(|killed| super::killed::told(killed, &[]));
+    let told = [users(impact)].into_iter().chain(causes(impact)).chain(killed);
     let told = told.flat_map(|text| wrapped(&text, within.width));
     lines.extend(indented(told.collect()));
     lines

@@ -9,6 +9,7 @@ mod find;
 mod flag;
 mod functions;
 mod impact;
+mod killed;
 mod lines;
 mod logs;
 mod map;

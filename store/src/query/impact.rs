@@ -11,6 +11,7 @@ use super::ended::ended_well;
 use super::errors::grouped;
 use super::hits::{Hit, entries, top_users};
 use super::joined::{Known, MAX_JOINING};
+use super::killed::{self, Killed};
 use super::summary::Runs;
 use super::{Answer, BuildRow, Effort, EntryHit, ErrorGroup, Filter, Reader, UserHit};
 use crate::Error;
@@ -63,6 +64,8 @@ pub struct Impact {
     pub looked_at: u64,
     /// How many of those ended well: all that the function failed at there it did again and did not fail.
     pub ended_well: u64,
+    /// Where batches of several messages were killed: which of them was being handled each time.
+    pub killed: Option<Killed>,
 }
 
 impl Reader {
@@ -98,6 +101,8 @@ impl Reader {
         let mut before = self.all_failures(function, window.with_before(), &mut effort).await?;
         let mut failures = before.split_off(before.partition_point(|failure| failure.at() < window.from));
         before.retain(|failure| wanted.wants(failure));
+        // Whoever is wanted may have been killed with another's message.
+        let batches = killed::batches(&failures);
         // What no context reached does not say itself for whom it was.
         let lost = filter.without_carried();
         let may =
@@ -121,6 +126,7 @@ impl Reader {
         let mut impact = of(&hits, totals.as_ref(), effort.at_least);
         impact.looked_at = looked_at;
         impact.ended_well = well.len() as u64;
+        impact.killed = killed::of_failures(&batches, hits.iter().map(|hit| &hit.card));
         impact.failures_before = before.len() as u64;
         impact.runs_before = sum_before.as_ref().map(|sum| sum.runs);
         impact.failures_counted_before = sum_before.as_ref().map(failed);

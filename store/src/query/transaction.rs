@@ -14,6 +14,7 @@ use super::ask::Ask;
 use super::ended::ended_well;
 use super::joined::{Known, Whole};
 use super::joins::Join;
+use super::killed::{Killed, of_spans};
 use super::{Answer, Effort, Reader, verdicts};
 use crate::Error;
 use crate::item::{Item, by_partition, unpack, unpacked_bytes};
@@ -43,6 +44,8 @@ pub struct Transaction {
     pub senders: Vec<String>,
     /// Whether all that failed was done again and did not fail.
     pub ended_well: bool,
+    /// Batches that were killed with several messages, this transaction's among them, by function: which was being handled.
+    pub killed: Vec<Killed>,
 }
 
 /// A transaction on its way.
@@ -145,6 +148,7 @@ impl Gathering {
     /// What of it all is part of this transaction: of a batch of several senders only what is this one's.
     fn transaction(mut self) -> Transaction {
         verdicts::tell(self.cards.values_mut(), self.spans.values_mut());
+        let killed = of_spans(self.spans.values());
         let strangers = self.strangers();
         let kept = |span: &Span| {
             let head = span
@@ -161,7 +165,7 @@ impl Gathering {
         runs.sort_by(|a, b| (a.start, &a.span_id).cmp(&(b.start, &b.span_id)));
         let Whole { traces: trace_ids, joins, senders, .. } = self.whole;
         let (joins, senders) = (joins.into_iter().collect(), senders.into_iter().collect());
-        Transaction { trace_ids, runs, spans, joins, senders, ended_well }
+        Transaction { trace_ids, runs, spans, joins, senders, ended_well, killed }
     }
 
     /// The spans of records that others sent, and all below them: in a batch where records are the invocation's children.

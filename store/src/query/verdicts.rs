@@ -17,6 +17,15 @@ struct Invocation {
     failure: Option<Failure>,
 }
 
+impl Invocation {
+    fn of(span: &Span) -> Option<(Head, Self)> {
+        span.invocation_id()?;
+        let function = bounded(&span.function).into_owned();
+        let invocation = Self { function, start: span.start, failure: Failure::of(span) };
+        Some((key(&span.trace_id, &span.span_id), invocation))
+    }
+}
+
 /// Tells them, of cards and of spans: the same that is counted.
 pub(super) fn tell<'a>(cards: impl Iterator<Item = &'a mut Card>, spans: impl Iterator<Item = &'a mut Span>) {
     // Those of records were told when they were written.
@@ -45,13 +54,8 @@ pub(super) fn tell<'a>(cards: impl Iterator<Item = &'a mut Card>, spans: impl It
 }
 
 fn invocations(cards: &[&mut Card], spans: &[&mut Span]) -> BTreeMap<Head, Invocation> {
-    let of_span = |span: &&mut Span| {
-        span.invocation_id()?;
-        let function = bounded(&span.function).into_owned();
-        let invocation = Invocation { function, start: span.start, failure: Failure::of(span) };
-        Some((key(&span.trace_id, &span.span_id), invocation))
-    };
-    let mut invocations: BTreeMap<Head, Invocation> = spans.iter().filter_map(of_span).collect();
+    let mut invocations: BTreeMap<Head, Invocation> =
+        spans.iter().filter_map(|span| Invocation::of(span)).collect();
     for card in cards {
         let head = card.part_of.as_ref().unwrap_or(&card.span_id);
         if let Some(invocation) = invocations.get_mut(&key(&card.trace_id, head)) {
@@ -59,6 +63,15 @@ fn invocations(cards: &[&mut Card], spans: &[&mut Span]) -> BTreeMap<Head, Invoc
         }
     }
     invocations
+}
+
+/// Each record, behind the invocation that was given it.
+pub(super) fn given<'a>(spans: impl Iterator<Item = &'a Span> + Clone) -> Vec<(&'a Span, &'a Span)> {
+    let heads: BTreeMap<Head, &Span> =
+        spans.clone().map(|span| (key(&span.trace_id, &span.span_id), span)).collect();
+    let invocations: BTreeMap<Head, Invocation> = spans.clone().filter_map(Invocation::of).collect();
+    let records = spans.filter(|span| span.is_record());
+    records.filter_map(|span| Some((*heads.get(of_record(span, &invocations)?.0)?, span))).collect()
 }
 
 /// The invocation that was given a record: the last of its function that the record is a child of or links to, for its

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Run;
+use super::{Open, Run};
 use crate::schema::bounded;
 use crate::span::{Kind, Span};
 use crate::time::believable;
@@ -95,6 +95,9 @@ pub struct Card {
     /// Whether it is a dead letter that was sent back.
     #[serde(default, skip_serializing_if = "is_false")]
     pub redriven: bool,
+    /// Of a record whose handling had not ended when its invocation was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<Open>,
     /// When this is filed, if what the run's clock says can't be believed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filed: Option<u64>,
@@ -151,6 +154,7 @@ impl Card {
             queued: number("throughline.queue_time_ms"),
             attempt: number("throughline.receive_count"),
             redriven: span.attribute("throughline.redriven") == Some("true"),
+            open: None,
             filed: (at != start).then_some(at),
         }
     }

@@ -7,6 +7,7 @@ mod card;
 mod group;
 mod joins;
 mod names;
+mod open;
 mod usage;
 
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
@@ -17,6 +18,8 @@ pub(crate) use group::group;
 pub(crate) use joins::{JoinId, Joins, joins};
 pub use names::{Name, Way};
 pub(crate) use names::{baggage, list, names, normal, tail};
+pub use open::Open;
+pub(crate) use open::open;
 
 pub(crate) use usage::Usage;
 

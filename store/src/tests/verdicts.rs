@@ -2,11 +2,12 @@
 
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use super::*;
 use crate::testing::{Told as _, invocation, otlp, span};
 use crate::time::HOUR;
-use crate::{Failure, Filter};
+use crate::{Failure, Filter, Killed};
 
 const QUEUE: &str = "sqs payments";
 
@@ -148,4 +149,33 @@ async fn a_sender_that_failed_is_no_verdict_on_what_it_sent() {
     let record = span(1, 0x61, Some(0x50)).attribute("throughline.source", QUEUE).link(1, 0x60);
     table.write(otlp("worker", [head.at(NOW + 9, 1), record.at(NOW + 9, 1)])).await;
     assert_eq!(told(&table, 1).await.0, ["50 Late", "60 ok", "61 ok"]);
+}
+
+/// Two messages come twice in one batch. The first waits for a call each time that the process dies, the second runs.
+#[tokio::test]
+async fn which_message_kills_its_batch_is_told_to_all_of_it() {
+    let table = Table::new().await;
+    let open = |span: Span| span.attribute("throughline.partial", "true");
+    for n in [0x50, 0x60] {
+        let call = Span { kind: SpanKind::Client as i32, ..span(1, n + 3, Some(n + 1)) };
+        let killed = open(batch(n).failed("Runtime.ExitError", "exit status 134"));
+        let handled = [record(1, n + 1, n), record(2, n + 2, n), call].map(open);
+        let spans = [killed].into_iter().chain(handled).chain([record(3, n + 4, n)]);
+        write(&table.writer(), otlp("worker", spans)).await;
+    }
+    let suspects = |killed: &Killed| {
+        let told = killed.suspects.iter().map(|one| (one.user.clone().unwrap(), one.ends, one.ran, one.only));
+        (killed.ends, killed.transactions, told.collect::<Vec<_>>())
+    };
+    let expected = (2, 3, vec![("u-2".to_owned(), 2, 2, false), ("u-1".to_owned(), 2, 0, false)]);
+    for asked in 1..=3 {
+        let found = table.reader().transaction(&trace(asked)).await.unwrap().found;
+        assert_eq!(found.killed.first().map(suspects), Some(expected.clone()));
+    }
+    let impact = async |filter| table.reader().impact("worker", LAST_HOUR, &filter).await.unwrap().found;
+    let of_user = Filter { user: Some("u-3".into()), ..Filter::default() };
+    for filter in [Filter::default(), of_user] {
+        let told = impact(filter).await.killed.as_ref().map(suspects);
+        assert_eq!(told, Some(expected.clone()), "whoever is asked for");
+    }
 }

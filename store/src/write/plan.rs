@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::Error;
 use crate::hash::{FAILURE_SHARDS, shard_of_run};
 use crate::item::{Item, Place, Pointer, pack};
-use crate::run::{Card, Joins, Run, baggage, joins, names};
+use crate::run::{Card, Joins, Run, baggage, joins, names, open};
 use crate::schema::{Partition, bounded, sort};
 use crate::time::DAY;
 
@@ -31,7 +31,9 @@ impl Cards {
         // A run that failed as a whole, for it was killed or answered nothing, gets all of its records again: each failed.
         // Where some have failed by themselves, so did those that it was at when it was killed.
         let is_whole = !records.iter().any(Card::failed);
+        let open = if head.failed() { open(run.spans.iter()) } else { BTreeMap::new() };
         for (record, span) in records.iter_mut().zip(run.records()) {
+            record.open = open.get(&(span.trace_id.as_str(), span.span_id.as_str())).copied();
             if record.error.is_none() && (is_whole || span.is_open()) {
                 record.error.clone_from(&head.error);
             }

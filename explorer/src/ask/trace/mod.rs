@@ -272,6 +272,9 @@ fn notes(transaction: &Transaction, story: &Story) -> Vec<String> {
         let senders = counted(transaction.senders.len() as u64, "other transaction", "other transactions");
         notes.push(format!("its messages came in one batch with those of {senders}"));
     }
+    notes.extend(
+        transaction.killed.iter().map(|killed| crate::ask::killed::told(killed, &transaction.trace_ids)),
+    );
     for run in transaction.runs.iter().filter(|run| run.filed.is_some()) {
         let (function, start) = (harmless(&run.function), when::full(run.start));
         let why = "that can't be, or is longer ago than it is kept: it is told as of when it came in";

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use throughline_store::span::Span;
 use throughline_store::time::Window;
-use throughline_store::{BuildRow, Card, Filter, MapEdge, Reader, Transaction, Upstream};
+use throughline_store::{BuildRow, Card, Filter, Killed, MapEdge, Reader, Transaction, Upstream};
 
 /// How many runs are looked at.
 const MAX_RUNS: usize = 100;
@@ -39,6 +39,8 @@ pub(super) struct Finding {
     pub(super) build: Option<String>,
     /// Who failed before, or below; or sent what lost its context.
     pub(super) upstream: Option<String>,
+    /// On whose behalf the message was that ran each time that its batch was killed.
+    pub(super) suspect: Option<String>,
     /// The third party at which it all began.
     pub(super) third_party: Option<String>,
     /// Where the transactions came in.
@@ -104,7 +106,10 @@ impl Ask<'_> {
         if finding.upstream.is_none() {
             // Where no context reached it, who sent it is known of its joined transaction.
             let trace = &group.example.trace_id;
-            finding.upstream = sender(&self.reader.transaction(trace).await?.found, trace);
+            let transaction = self.reader.transaction(trace).await?.found;
+            finding.upstream = sender(&transaction, trace);
+            let suspect = transaction.killed.first().and_then(Killed::likely);
+            finding.suspect = suspect.and_then(|suspect| suspect.user.clone());
         }
         Ok(finding)
     }

@@ -58,6 +58,7 @@ pub(super) const DRILLS: &[Drill] = &[
         expected: Expected {
             function: "payment-worker",
             error: "Runtime.ExitError",
+            suspect: "u-0815",
             users: &["u-0007", "u-0815", "u-1042", "u-2210"],
             ..Expected::NOTHING
         },

@@ -71,6 +71,7 @@ struct Expected {
     build: &'static str,
     /// Who failed before, or below.
     upstream: &'static str,
+    suspect: &'static str,
     third_party: &'static str,
     entries: &'static [&'static str],
     users: &'static [&'static str],
@@ -166,6 +167,7 @@ impl Expected {
         says: "",
         build: "",
         upstream: "",
+        suspect: "",
         third_party: "",
         entries: &["http POST /orders"],
         users: &[],
@@ -181,6 +183,7 @@ impl Expected {
             && (self.says.is_empty() || finding.says.as_ref().is_some_and(says))
             && is(self.build, finding.build.as_ref())
             && is(self.upstream, finding.upstream.as_ref())
+            && is(self.suspect, finding.suspect.as_ref())
             && is(self.third_party, finding.third_party.as_ref())
             && finding.entries.iter().eq(self.entries.iter())
             && finding.users.iter().eq(self.users.iter())

@@ -75,7 +75,8 @@ impl Told<'_> {
     }
 
     fn named(&self) -> Vec<(&'static str, String)> {
-        let Finding { function, error, says, build, upstream, third_party, entries, users } = self.finding;
+        let Finding { function, error, says, build, upstream, suspect, third_party, entries, users } =
+            self.finding;
         let list = |list: &mut dyn Iterator<Item = String>| Some(list.collect::<Vec<_>>().join(", "));
         let named = [
             ("function", Some(function.clone())),
@@ -83,6 +84,7 @@ impl Told<'_> {
             ("it says", says.as_ref().and_then(|says| Some(says.lines().next()?.to_owned()))),
             ("build", build.clone()),
             ("caused by", upstream.clone()),
+            ("perhaps by", suspect.clone()),
             ("third party", third_party.clone()),
             ("entries", list(&mut entries.iter().map(|entry| trigger(entry)))),
             ("users", list(&mut users.iter().cloned())),
