@@ -200,8 +200,8 @@ mod triggers;
 
 pub use outside::{flush, transaction};
 pub use runtime::{
-    Handler, HandlerFuture, InvocationFuture, InvocationLayer, InvocationService, ObservedResponse,
-    ObservedStream, handler, run, run_concurrent,
+    Handler, HandlerError, HandlerFuture, InvocationFuture, InvocationLayer, InvocationService,
+    ObservedResponse, ObservedStream, handler, run, run_concurrent,
 };
 pub use subscriber::{TraceLayer, layer};
 pub use swallowed::observe;

@@ -78,12 +78,12 @@ where
     H::Error: Into<Diagnostic> + Debug + 'static,
 {
     type Response = FunctionResponse<ObservedResponse<B>, ObservedStream<S>>;
-    type Error = Diagnostic;
+    type Error = HandlerError;
     type Future = HandlerFuture<H::Future, B, S>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         ASKED.set(true);
-        self.handler.poll_ready(cx).map_err(Into::into)
+        self.handler.poll_ready(cx).map_err(|error| HandlerError(error.into()))
     }
 
     fn call(&mut self, event: LambdaEvent<A>) -> Self::Future {
@@ -99,6 +99,21 @@ where
         // Boxed, so that wrapping a handler doesn't add to the depth of its future's type, which the compiler limits.
         let work = Work::Handler(Box::pin(observe_panic(invocation, || self.handler.call(event))));
         HandlerFuture { work, scope, response: PhantomData }
+    }
+}
+
+/// What a [`Handler`] failed with: what Lambda is told of it. The runtime writes it into the log as it is debugged: for people.
+pub struct HandlerError(Diagnostic);
+
+impl Debug for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.error_type, self.0.error_message)
+    }
+}
+
+impl From<HandlerError> for Diagnostic {
+    fn from(error: HandlerError) -> Self {
+        error.0
     }
 }
 
@@ -127,7 +142,7 @@ where
     R: IntoFunctionResponse<B, S>,
     E: Into<Diagnostic> + Debug + 'static,
 {
-    type Output = Result<FunctionResponse<ObservedResponse<B>, ObservedStream<S>>, Diagnostic>;
+    type Output = Result<FunctionResponse<ObservedResponse<B>, ObservedStream<S>>, HandlerError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -136,7 +151,7 @@ where
             Work::Handler(future) => future.as_mut(),
             Work::Refused(refusal) => {
                 return Poll::Ready(match refusal.take() {
-                    Some(refusal) => Err(refusal),
+                    Some(refusal) => Err(HandlerError(refusal)),
                     None => Ok(FunctionResponse::BufferedResponse(ObservedResponse::done(this.scope.take()))),
                 });
             }
@@ -149,7 +164,7 @@ where
                 // The runtime would make the same diagnostic of it: what Lambda gets is unchanged.
                 let diagnostic: Diagnostic = observe_panic(invocation, || error.into());
                 fail(invocation, told.of_diagnostic(&diagnostic));
-                Err(diagnostic)
+                Err(HandlerError(diagnostic))
             }
         })
     }

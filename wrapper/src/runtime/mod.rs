@@ -29,7 +29,7 @@ use lambda_runtime::{Diagnostic, Error, IntoFunctionResponse, LambdaEvent, Runti
 use serde::{Deserialize, Serialize};
 use tower::Service;
 
-pub use handler::{Handler, HandlerFuture, handler};
+pub use handler::{Handler, HandlerError, HandlerFuture, handler};
 pub use outer::{InvocationFuture, InvocationLayer, InvocationService};
 pub use response::ObservedResponse;
 pub(crate) use said::heed;

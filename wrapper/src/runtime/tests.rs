@@ -29,7 +29,7 @@ where
     H: Service<
             LambdaEvent<Value>,
             Response = FunctionResponse<ObservedResponse<Value>, ObservedStream<S>>,
-            Error = Diagnostic,
+            Error = HandlerError,
         >,
     H::Future: Send + 'static,
     S: Stream<Item = Result<Bytes, Error>> + Unpin + Send + 'static,
@@ -39,7 +39,7 @@ where
     type Future = std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
-        self.handler.poll_ready(cx).map_err(|error| error.error_message.into())
+        self.handler.poll_ready(cx).map_err(|error| Diagnostic::from(error).error_message.into())
     }
 
     fn call(&mut self, event: LambdaInvocation) -> Self::Future {
@@ -56,7 +56,14 @@ where
                     let items = tokio::spawn(response.stream.collect::<Vec<_>>()).await?;
                     Ok(json!(items.into_iter().flatten().map(|item| item.to_vec()).collect::<Vec<_>>()))
                 }
-                Err(diagnostic) => Err(diagnostic),
+                Err(error) => {
+                    // As the runtime logs it, and then posts it.
+                    let logged = format!("{error:?}");
+                    let diagnostic = Diagnostic::from(error);
+                    let Diagnostic { error_type, error_message } = &diagnostic;
+                    assert_eq!(logged, format!("{error_type}: {error_message}"));
+                    Err(diagnostic)
+                }
             };
             posted.lock().unwrap().push(response);
             Ok(())
