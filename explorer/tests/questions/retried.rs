@@ -50,7 +50,11 @@ next: throughline trace 00000000000000000000000000000002 --store shop.db
 fn what_failed_for_good_is_asked_of_next_though_it_is_older() {
     let shop = Shop::empty();
     let mut mended = order(2, "u-1042", Some("421 try again"), "1");
-    let retry = [("faas.invocation_id", "mail-again"), ("throughline.source", "sqs email")];
+    let retry = [
+        ("faas.invocation_id", "mail-again"),
+        ("throughline.source", "sqs email"),
+        ("throughline.receive_count", "2"),
+    ];
     let retry = span(2, 4, Some(2), "email-sender", 5, (2220, 2350), &retry, &[]);
     mended["resourceSpans"].as_array_mut().unwrap().push(of("email-sender", &[retry]));
     let lost = order(1, "u-0007", Some("550 sender unverified"), "1");

@@ -62,7 +62,7 @@ pub struct Impact {
     pub builds: Vec<BuildRow>,
     /// Of how many transactions it was looked up how they ended.
     pub looked_at: u64,
-    /// How many of those ended well: all that the function failed at there it did again and did not fail.
+    /// How many of those ended well: all that failed there, in any function, was done again and did not fail.
     pub ended_well: u64,
     /// Where batches of several messages were killed: which of them was being handled each time.
     pub killed: Option<Killed>,
@@ -72,7 +72,7 @@ impl Reader {
     /// What the failures of a function hit that are wanted; the filter's own function is not asked.
     ///
     /// At most days × 16 and days × 4 + 50 requests, of the window and the time of the same length before together, 100 for
-    /// how transactions ended, 400 for what joins those that do not say for whom they were, and those of five
+    /// how transactions ended, 400 for what joins those that do not say for whom they were or may have ended well, and those of five
     /// [transactions](Reader::transaction) for the causes.
     ///
     /// # Errors
@@ -157,14 +157,18 @@ impl Reader {
             .await?;
         let unknown: Vec<&str> = newest.iter().copied().filter(|trace| unknown.contains(trace)).collect();
         self.join(&unknown, &mut known, effort).await?;
+        // Of what ended well as far as is known, the rest may have failed.
+        let may_be_well = |trace: &&str| {
+            let runs = Runs::of(&known, trace);
+            !runs.is_complete() && ended_well(runs.cards())
+        };
+        let more: Vec<&str> = newest.iter().copied().filter(may_be_well).collect();
+        let at_least = effort.at_least;
+        self.join(&more, &mut known, effort).await?;
+        // What is not known whole did not end well; of the failures nothing is missing.
+        effort.at_least = at_least;
         let newest = newest.into_iter().map(|trace| (trace.to_owned(), Runs::of(&known, trace)));
         let newest: BTreeMap<String, Runs> = newest.collect();
-        let of_function = |runs: &Runs| {
-            let function = failures.first().map_or("", |failure| failure.function.as_str());
-            ended_well(runs.cards().iter().filter(|card| card.function == function))
-        };
-        let ended_well: BTreeSet<String> =
-            newest.iter().filter(|(_, runs)| of_function(runs)).map(|(trace, _)| trace.clone()).collect();
 
         let (mut looked_at, mut well) = (BTreeSet::new(), BTreeSet::new());
         let mut hits = Vec::with_capacity(failures.len());
@@ -175,7 +179,7 @@ impl Reader {
             };
             let transaction = runs.first().map_or(&failure.trace_id, |first| &first.trace_id).clone();
             looked_at.insert(transaction.clone());
-            if ended_well.contains(&failure.trace_id) {
+            if runs.ended_well() {
                 well.insert(transaction.clone());
             }
             let card = runs.named(&failure);

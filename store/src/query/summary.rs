@@ -93,6 +93,11 @@ impl Runs {
         &self.cards
     }
 
+    /// Whether all that failed was done again and did not fail. What is not known may have failed.
+    pub(super) fn ended_well(&self) -> bool {
+        self.complete && ended_well(&self.cards)
+    }
+
     /// Those that count: what came by itself is a part of one.
     fn whole(&self) -> impl Iterator<Item = &Card> {
         self.cards.iter().filter(|card| card.part_of.is_none())
@@ -164,8 +169,7 @@ impl Runs {
             duration,
             runs: self.whole().count() as u64,
             failures: self.cards.iter().filter(|card| card.failed()).count() as u64,
-            // What is not known may have failed.
-            ended_well: self.complete && ended_well(&self.cards),
+            ended_well: self.ended_well(),
             functions: self.cards.iter().map(|card| card.function.clone()).collect(),
             users: self.cards.iter().filter_map(|card| card.user.clone()).collect(),
             trace_ids,

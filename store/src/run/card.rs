@@ -89,6 +89,9 @@ pub struct Card {
     /// The message's time in the queue, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued: Option<u64>,
+    /// The id of the message that it was given: the same when that comes again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// How often the message was received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u64>,
@@ -152,6 +155,7 @@ impl Card {
             build: of_run("throughline.build_id").or_else(|| run.version()),
             http_status: number("http.response.status_code").or_else(|| number("http.status_code")),
             queued: number("throughline.queue_time_ms"),
+            message: span.attribute("messaging.message.id").map(cut),
             attempt: number("throughline.receive_count"),
             redriven: span.attribute("throughline.redriven") == Some("true"),
             open: None,

@@ -218,3 +218,50 @@ async fn what_a_retry_mended_ended_well_wherever_it_is_told() {
     let failed = Filter { failed: Some(true), ..Filter::default() };
     assert_eq!(table.reader().transactions(LAST_HOUR, &failed, 9).await.unwrap().found.len(), 2);
 }
+
+#[tokio::test]
+async fn what_another_function_failed_at_for_good_did_not_end_well() {
+    let table = Table::new().await;
+    let writer = table.writer();
+    write(&writer, otlp("payment-worker", (1..=3).flat_map(|of| payments(of, &[false, true])))).await;
+    // What is paid is mailed: in the same trace, or in one that no context reached.
+    let sent = crate::testing::span(2, 29, Some(21)).list("throughline.join.out", "sqs:m-2").at(NOW + 211, 1);
+    write(&writer, otlp("payment-worker", [invocation(2, 28, "sent").child_of(999).at(NOW + 211, 5), sent]))
+        .await;
+    let mail = |trace, id| invocation(trace, id, &format!("mail-{id}")).failed("NoAddress", "to whom?");
+    let lost = mail(50, 50).list("throughline.join.in", "sqs:m-2").at(NOW + 300, 1);
+    write(&writer, otlp("mailer", [mail(1, 49).child_of(999).at(NOW + 300, 1), lost])).await;
+    let impact = table.reader().impact("payment-worker", LAST_HOUR, &Filter::default()).await.unwrap().found;
+    assert_eq!((impact.failures, impact.looked_at, impact.ended_well), (3, 3, 1));
+    let failed = Filter { failed: Some(true), ..Filter::default() };
+    let rows = table.reader().transactions(LAST_HOUR, &failed, 9).await.unwrap().found;
+    let listed: Vec<_> = rows.iter().map(|row| (row.first.trace_id.clone(), row.ended_well)).collect();
+    assert_eq!(listed, [(trace(3), true), (trace(2), false), (trace(1), false)], "the same is told of each");
+}
+
+/// Of one batch the run itself says nothing of its messages.
+#[tokio::test]
+async fn a_card_says_which_message_failed() {
+    let table = Table::new().await;
+    let pay = |id, message: &str| {
+        crate::testing::span(1, id, Some(10))
+            .attribute("throughline.source", "sqs payments")
+            .attribute("messaging.message.id", message)
+            .attribute("throughline.receive_count", "1")
+    };
+    let batch = invocation(1, 10, "r-1").attribute("throughline.source", "sqs payments");
+    table.write(otlp("payment-worker", [batch, pay(11, "a"), pay(12, "b").failed("Refused", "no")])).await;
+    let again = |id, message, attempt: &str| {
+        invocation(1, id, &format!("r-{id}"))
+            .attribute("throughline.source", "sqs payments")
+            .attribute("messaging.message.id", message)
+            .attribute("throughline.receive_count", attempt)
+            // By a clock that is late.
+            .at(NOW - 40, 1)
+    };
+    let ended_well = async || table.reader().transaction(&trace(1)).await.unwrap().found.ended_well;
+    table.write(otlp("payment-worker", [again(20, "a", "2")])).await;
+    assert!(!ended_well().await, "another message");
+    table.write(otlp("payment-worker", [again(30, "b", "2")])).await;
+    assert!(ended_well().await);
+}

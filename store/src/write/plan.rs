@@ -177,6 +177,10 @@ fn traces(run: &Run, head: &Card, records: &[Card]) -> BTreeMap<String, Card> {
             None => records.iter().find(|record| record.failed()),
         };
         own.error = failed.and_then(|record| record.error.clone());
+        if let Some(record) = failed.filter(|record| record.trace_id == head.trace_id) {
+            own.message = own.message.or_else(|| record.message.clone());
+            own.attempt = own.attempt.or(record.attempt);
+        }
     }
     let mut traces = BTreeMap::from([(head.trace_id.clone(), own)]);
     for record in records.iter().filter(|record| record.trace_id != head.trace_id) {
