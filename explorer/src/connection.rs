@@ -196,10 +196,17 @@ fn brief(said: &str) -> String {
 
 /// What SQLite says of a file that is not whole (<https://www.sqlite.org/rescode.html#corrupt>), and what helps.
 fn mended(said: &str) -> String {
-    let is_torn = ["malformed", "not a database"].iter().any(|word| said.contains(word));
-    let help =
-        "the file is torn: take a copy that is whole, or remove it and `throughline import` its spans anew";
-    if is_torn { format!("{help} ({said})") } else { said.to_owned() }
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    let help = if says(&["malformed", "not a database"]) {
+        "the file is torn: take a copy that is whole, or remove it and `throughline import` its spans anew"
+    } else if says(&["readonly database", "unable to open database"]) {
+        "nothing can be written here, which SQLite needs even to read: copy the file to a folder of yours"
+    } else if says(&["database is locked"]) {
+        "another process is in the middle of writing: ask again when it is done, or a copy of the file"
+    } else {
+        return said.to_owned();
+    };
+    format!("{help} ({said})")
 }
 
 /// What a file holds.
@@ -271,6 +278,13 @@ mod tests {
         let said = "dispatch failure: io error: Connection refused (os error 111) (DispatchFailure(DispatchFailure { x: 1 }))";
         assert_eq!(brief(said), "dispatch failure: io error: Connection refused (os error 111)");
         assert_eq!(brief("AccessDeniedException: no\u{1b}"), "AccessDeniedException: no\u{fffd}");
+    }
+
+    #[test]
+    fn what_may_not_be_written_or_is_busy_says_what_helps() {
+        assert!(mended("attempt to write a readonly database").starts_with("nothing can be written here"));
+        assert!(mended("database is locked").contains("ask again"));
+        assert_eq!(mended("no such column"), "no such column");
     }
 
     #[test]

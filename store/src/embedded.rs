@@ -129,10 +129,19 @@ fn operation(request: &HttpRequest) -> &str {
 fn answer(database: &Database, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let (status, body) = match run(database, operation(request), request.body().bytes().unwrap_or_default()) {
         Ok(body) => (200, body),
-        Err(error) => (error.status_code(), error.to_json()),
+        Err(error) => {
+            let error = settled(error);
+            (error.status_code(), error.to_json())
+        }
     };
     let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
     Ok(HttpResponse::new(status, SdkBody::from(body)))
+}
+
+/// An error that says so where no other try can mend it: what is the service's own fault is tried again.
+fn settled(error: DynoxideError) -> DynoxideError {
+    let said = error.to_string();
+    if said.contains("readonly database") { DynoxideError::ValidationException(said) } else { error }
 }
 
 /// The operations that a store needs, and those with which a test prepares its table.
@@ -203,6 +212,13 @@ mod tests {
             let asked = try_join_all((0..9).map(|_| reader.runs("f", window, &any, 99))).await.unwrap();
             assert!(asked.iter().all(|answer| answer.found.len() as u64 == id), "{id}");
         }
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_written_is_not_tried_again() {
+        let said = |text: &str| DynoxideError::InternalServerError(text.to_owned());
+        assert_eq!(settled(said("attempt to write a readonly database")).status_code(), 400);
+        assert_eq!(settled(said("disk I/O error")).status_code(), 500);
     }
 
     #[test]

@@ -147,7 +147,8 @@ impl Runs {
         wanted: &Wanted<'_>,
         window: Window,
     ) -> Option<Summary> {
-        let end = |card: &Card| card.start.saturating_mul(1000).saturating_add(card.duration);
+        let took = |card: &Card| card.lasted.unwrap_or(card.duration);
+        let end = |card: &Card| card.start.saturating_mul(1000).saturating_add(took(card));
         // Whose clock says what can't be took no time.
         let timed = || self.cards.iter().filter(|card| is_time(card.start.saturating_mul(1_000_000)));
         let start = timed().map(|card| card.start).min().unwrap_or_default();

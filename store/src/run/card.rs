@@ -30,6 +30,10 @@ pub struct Card {
     pub start: u64,
     /// How long it took, in microseconds; nothing, if its times can't be.
     pub duration: u64,
+    /// From its start to its last end, in microseconds, where that is longer: no one span is around all that a service did
+    /// in a trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasted: Option<u64>,
     /// How many spans the run has.
     pub spans: u64,
     /// Whether the transaction began here: nobody sent it.
@@ -135,6 +139,7 @@ impl Card {
             function: key(&span.function),
             start,
             duration: span.took() / 1_000,
+            lasted: run.lasted().map(|nanos| nanos / 1_000).filter(|lasted| *lasted > span.took() / 1_000),
             spans: run.spans.len() as u64,
             began,
             cold_start: head.attribute("faas.coldstart") == Some("true"),

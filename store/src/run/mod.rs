@@ -24,6 +24,7 @@ pub(crate) use open::open;
 pub(crate) use usage::Usage;
 
 use crate::span::{Kind, Span};
+use crate::time::is_time;
 
 /// The attribute of the one span of an invocation that stands for it.
 const REQUEST: &str = "faas.invocation_id";
@@ -85,6 +86,13 @@ impl Run {
         self.is_part()
             .then_some(())
             .and(head.parent_id.as_deref().map(|parent| (head.trace_id.as_str(), parent)))
+    }
+
+    /// Nanoseconds from the start of a service's run to its last end, as far as its clock can be believed.
+    fn lasted(&self) -> Option<u64> {
+        let start = self.head().filter(|head| self.is_of_service() && is_time(head.start))?.start;
+        let ends = self.spans.iter().map(|span| span.end).filter(|end| is_time(*end));
+        ends.max().map(|end| end.saturating_sub(start))
     }
 
     /// Adds a part.

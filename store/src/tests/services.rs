@@ -62,6 +62,19 @@ async fn and_else_where_the_host_has_its_name_or_all_is_counted_anew() {
     }
 }
 
+/// A second request of the same transaction, a while later: no span is around both.
+#[tokio::test]
+async fn what_a_service_did_in_a_trace_lasts_until_its_last_end() {
+    let table = Table::new().await;
+    let twice = [of(SpanKind::Server, 1, None), of(SpanKind::Server, 2, None).at(THEN + 600, 39)];
+    table.write(otlp("billing", twice)).await;
+    let long = Filter { longer_than: Some(500_000), ..Filter::default() };
+    let window = Window::new(THEN - 1, NOW);
+    let found = table.reader().transactions(window, &long, 9).await.unwrap().found;
+    let took: Vec<_> = found.iter().map(|one| (one.duration, one.first.duration)).collect();
+    assert_eq!(took, [(639_000, 5_000)]);
+}
+
 #[tokio::test]
 async fn a_status_says_of_what_kind_an_error_is() {
     let table = Table::new().await;
