@@ -45,3 +45,27 @@ pub(super) fn began(runs: &[Card], story: &Story) -> u64 {
     let start = || story.tree.spans.first().map(|span| span.start / 1_000_000);
     runs.iter().map(Card::at).min().or_else(start).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use throughline_store::Failure;
+
+    use super::*;
+    use crate::trace::{Span, Status};
+
+    #[test]
+    fn an_error_within_is_no_failure_of_the_whole() {
+        let ended = |is_error: bool, has_failed: bool, ended_well: bool| {
+            let status = if is_error { Status::Error("503".to_owned()) } else { Status::Ok };
+            let span = Span { trace_id: "t".into(), span_id: "1".into(), status, ..Span::default() };
+            let run = Card { error: has_failed.then(Failure::default), ..Card::default() };
+            let transaction =
+                Transaction { runs: vec![run], spans: vec![span], ended_well, ..Transaction::default() };
+            outcome(&transaction, &Story::new(&transaction)).0
+        };
+        assert_eq!(ended(false, false, false), "ok");
+        assert_eq!(ended(true, false, false), "ok, with errors in it");
+        assert_eq!(ended(true, true, false), "failed");
+        assert_eq!(ended(true, true, true), "ended well after 1 failure");
+    }
+}
