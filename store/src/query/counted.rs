@@ -45,13 +45,15 @@ pub struct Rates {
 }
 
 impl Rates {
-    fn of(totals: &Totals, of_function: bool) -> Figures {
+    /// Of the totals of each function.
+    fn of(totals: &[Totals], of_function: bool) -> Figures {
         let (mut begun, mut failures, mut durations) = (0_u64, 0_u64, Histogram::default());
-        for flow in totals.flows.values() {
+        for flow in totals.iter().flat_map(|totals| totals.flows.values()) {
             failures = failures.saturating_add(flow.failures);
             let runs = if of_function { flow.runs } else { flow.begun };
             begun = begun.saturating_add(runs);
-            if runs > 0 {
+            // Where only some began one, nobody knows how long these took.
+            if runs > 0 && runs >= flow.runs {
                 durations.merge(&flow.durations);
             }
         }
@@ -61,8 +63,8 @@ impl Rates {
 
 impl Reader {
     /// How many transactions began in the [whole hours](Window::whole_hours) of a window and in as many before, how many
-    /// runs failed in them, and how long the functions took that they began with; of a function that the filter names,
-    /// its runs. The filter as in [`Reader::functions`].
+    /// runs failed in them, and how long the functions took that they began with, where nothing else is counted with these;
+    /// of a function that the filter names, its runs. The filter as in [`Reader::functions`].
     ///
     /// At most days × 16 + 50 requests, of both times together.
     ///
@@ -72,16 +74,16 @@ impl Reader {
     pub async fn rates(&self, window: Window, filter: &Filter) -> Result<Answer<Rates>, Error> {
         let mut effort = Effort::default();
         let (window, function) = (window.whole_hours(), filter.function.as_deref());
-        let (mut now, mut before) = <(Totals, Totals)>::default();
-        for hours in self.totals_by_hour(window.with_before(), function, &mut effort).await?.values() {
-            now.merge(&within(hours, window));
-            before.merge(&within(hours, window.before()));
-        }
-        let figures = |mut totals: Totals| {
-            filter.narrow(&mut totals);
-            Rates::of(&totals, function.is_some())
+        let counted = self.totals_by_hour(window.with_before(), function, &mut effort).await?;
+        let figures = |window| {
+            let of_each = counted.values().map(|hours| {
+                let mut totals = within(hours, window);
+                filter.narrow(&mut totals);
+                totals
+            });
+            Rates::of(&of_each.collect::<Vec<_>>(), function.is_some())
         };
-        Ok(effort.answer(Rates { now: figures(now), before: figures(before) }))
+        Ok(effort.answer(Rates { now: figures(window), before: figures(window.before()) }))
     }
 
     /// The functions that ran in the [whole hours](Window::whole_hours) of a window, by name.

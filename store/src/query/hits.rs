@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::impact::failed;
 use crate::run::Card;
+
 use crate::totals::{Totals, cut};
 
 /// How many users are told.
@@ -23,7 +25,7 @@ pub struct EntryHit {
     /// In how many transactions.
     pub transactions: u64,
     /// How many runs of the function said the same as these failures of where they came in, in the hours asked for; `None`
-    /// where it is not known: of a batch of several entry points, and as in [`Impact::runs`](super::Impact::runs).
+    /// where it is not known: of a batch of several messages or entry points, and as in [`Impact::runs`](super::Impact::runs).
     pub runs: Option<u64>,
     /// How many users.
     pub users: u64,
@@ -81,8 +83,16 @@ pub(super) fn entries(
     for hit in hits {
         by_entry.entry(hit.card.entry.as_deref().unwrap_or_default()).or_default().push(hit);
     }
+    // In how many rows each is that was told.
+    let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
+    for hits in by_entry.values() {
+        let told: BTreeSet<&str> = hits.iter().map(|hit| hit.told.as_str()).collect();
+        told.into_iter().for_each(|told| *rows.entry(told).or_default() += 1);
+    }
     let entry = |(entry, hits): (&str, Vec<&Hit>)| {
         let told: BTreeSet<&str> = hits.iter().map(|hit| hit.told.as_str()).collect();
+        // What told the same as that of another entry point is counted with it.
+        let is_apart = told.iter().all(|told| rows.get(told) == Some(&1));
         let transactions: BTreeSet<&String> = hits.iter().map(|hit| &hit.transaction).collect();
         let real = hits.iter().filter(|hit| !hit.card.test_user);
         let users: BTreeSet<&String> = real.filter_map(|hit| hit.card.user.as_ref()).collect();
@@ -94,7 +104,7 @@ pub(super) fn entries(
             failures: hits.len() as u64,
             failures_before: is_known.then_some(earlier),
             transactions: transactions.len() as u64,
-            runs: totals.and_then(|totals| runs(&hits, &told, totals)),
+            runs: totals.filter(|_| is_apart).and_then(|totals| runs(&hits, &told, totals)),
             users: users.len() as u64,
             ended_well: transactions.iter().filter(|trace| well.contains(**trace)).count() as u64,
         }
@@ -104,15 +114,20 @@ pub(super) fn entries(
     entries
 }
 
-/// How many runs said the same of where they came in.
+/// How many runs said the same of where they came in: as far as these were counted with the failures, each in a run of its
+/// own, and no others were.
 fn runs(hits: &[&Hit], told: &BTreeSet<&str>, totals: &Totals) -> Option<u64> {
-    let of = |entry: &str| {
-        let flows = totals.flows.iter().filter(|((of, _), _)| *of == cut(entry));
-        flows.map(|(_, flow)| flow.runs).sum::<u64>()
+    let flows_of = |entry: &str| {
+        let entry = cut(entry);
+        totals.flows.iter().filter(move |((of, _), _)| *of == entry).map(|(_, flow)| flow)
     };
+    let flows = || told.iter().flat_map(|entry| flows_of(entry));
+    let (runs, failures) = (flows().map(|flow| flow.runs).sum::<u64>(), flows().map(failed).sum::<u64>());
     // A batch of several does not say for which entry points it ran, and counts once.
-    let of_batches = hits.iter().any(|hit| hit.card.record.is_some()) && of("") > 0;
-    Some(told.iter().map(|entry| of(entry)).sum()).filter(|runs| *runs > 0 && !of_batches)
+    let of_batches =
+        hits.iter().any(|hit| hit.card.record.is_some()) && flows_of("").any(|flow| flow.runs > 0);
+    let hits = hits.len() as u64;
+    Some(runs).filter(|runs| failures >= hits && *runs >= hits && !of_batches)
 }
 
 /// The users that were hit most.

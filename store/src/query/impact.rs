@@ -199,7 +199,7 @@ struct Asked {
 }
 
 /// How many failures were counted, of a batch each record that failed.
-fn failed(flow: &Flow) -> u64 {
+pub(super) fn failed(flow: &Flow) -> u64 {
     flow.kinds().into_values().fold(0, u64::saturating_add)
 }
 

@@ -7,6 +7,7 @@ mod damage;
 mod errors;
 mod expiry;
 mod fake;
+mod figures;
 mod good;
 mod impact;
 mod joined;

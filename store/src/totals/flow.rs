@@ -146,7 +146,13 @@ impl Totals {
         if let Some(source) = span.source() {
             // From the last service before the function to the first: `sqs payments < sns orders`.
             let mut to = function;
-            for (at, service) in source.split(" < ").enumerate() {
+            // What comes again, or is sent back from a dead letter queue, came only the last hop again.
+            let count =
+                span.attribute("throughline.receive_count").and_then(|count| count.parse::<u64>().ok());
+            let again = count.is_some_and(|count| count > 1)
+                || span.attribute("throughline.redriven") == Some("true");
+            let hops = if again { 1 } else { usize::MAX };
+            for (at, service) in source.split(" < ").take(hops).enumerate() {
                 let key = (cut(service), to);
                 let edge = apart(&mut self.edges, key.clone(), MAX_APART);
                 edge.calls += 1;
