@@ -76,7 +76,12 @@ pub(crate) fn time(record: &LogRecord) -> u64 {
 pub(crate) fn of_run(record: &LogRecord) -> Option<String> {
     let request = record.attributes.iter().find(|pair| pair.key == REQUEST);
     let request = request.and_then(|pair| text(pair.value.clone()?, 0)).filter(|id| !id.is_empty());
-    request.or_else(|| Some(format!("{OF_TRACE}{}", named(&record.trace_id)?)))
+    request.or_else(|| Some(format!("{OF_TRACE}{}", trace(record)?)))
+}
+
+/// The trace that a line names, in hex.
+pub(crate) fn trace(record: &LogRecord) -> Option<String> {
+    named(&record.trace_id)
 }
 
 fn named(id: &[u8]) -> Option<String> {

@@ -1,10 +1,11 @@
 //! `throughline logs`: what runs wrote into their logs.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use throughline_store::log::LogLine;
-use throughline_store::{Answer, Card};
+use throughline_store::{Answer, Card, Summary};
 
 use super::filters::{Narrow, Reads};
 use super::words::{counted, harmless};
@@ -50,14 +51,16 @@ pub struct Options {
 
 impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
-        let (Answer { found: runs, mut at_least, mut damaged, mut requests }, logs) = match &self.id {
+        let (runs, wholes, logs) = match &self.id {
             Some(id) => self.of_transaction(id, asked).await?,
             None => {
-                let runs = self.of_runs(asked).await?;
-                let logs = asked.answered(asked.reader.logs(&runs.found).await)?;
-                (runs, logs)
+                let (runs, transactions) = self.of_runs(asked).await?;
+                let logs = asked.reader.logs_of(&transactions, &runs.found).await;
+                let wholes = transactions.into_iter().map(|one| one.trace_ids).collect();
+                (runs, wholes, asked.answered(logs)?)
             }
         };
+        let Answer { found: runs, mut at_least, mut damaged, mut requests } = runs;
         at_least |= logs.at_least;
         damaged.extend(logs.damaged);
         requests += logs.requests;
@@ -72,7 +75,7 @@ impl Options {
         let left_out = found.len().saturating_sub(usize::from(self.limit));
         found.drain(..left_out);
         let answer = Answer { found, at_least, damaged, requests };
-        let next = self.next(&runs, &answer.found, asked);
+        let next = self.next(&runs, &wholes, &answer.found, asked);
         let next: Vec<&str> = next.iter().map(String::as_str).collect();
         let mut told = Vec::new();
         if answer.found.is_empty() {
@@ -98,25 +101,28 @@ impl Options {
         Ok(told)
     }
 
-    /// Its runs, and the lines of all of it.
+    /// Its runs, its traces, and the lines of all of it.
     async fn of_transaction(
         &self,
         id: &str,
         asked: &Asked<'_>,
-    ) -> anyhow::Result<(Answer<Vec<Card>>, Answer<Vec<LogLine>>)> {
+    ) -> anyhow::Result<(Answer<Vec<Card>>, Vec<Vec<String>>, Answer<Vec<LogLine>>)> {
         anyhow::ensure!(
             self.narrow.words(Reads::Runs).is_empty(),
             "an ID names one transaction: no filters beside it but --level and --matching"
         );
         let Answer { found, at_least, damaged, requests } = named::transaction(id, asked).await?.0;
         let logs = asked.answered(asked.reader.all_logs(&found).await)?;
-        Ok((Answer { found: found.runs, at_least, damaged, requests }, logs))
+        let runs = Answer { found: found.runs, at_least, damaged, requests };
+        Ok((runs, vec![found.trace_ids], logs))
     }
 
-    /// The newest runs that are asked for.
-    async fn of_runs(&self, asked: &Asked<'_>) -> anyhow::Result<Answer<Vec<Card>>> {
+    /// The newest runs that are asked for, with their transactions where they are found by these.
+    async fn of_runs(&self, asked: &Asked<'_>) -> anyhow::Result<(Answer<Vec<Card>>, Vec<Summary>)> {
         let (filter, window) = self.narrow.asks("logs", Reads::Runs, asked)?;
-        let mut answer = match &filter.function {
+        let mut transactions = Vec::new();
+        let of_function = filter.function.as_ref().filter(|_| !filter.asks_for_carried());
+        let mut answer = match of_function {
             Some(function) if filter.only_failures() => {
                 asked.answered(asked.reader.failures(function, window, &filter, MAX_RUNS).await)?
             }
@@ -127,12 +133,19 @@ impl Options {
             None => {
                 let answer = asked.reader.transactions(window, &filter, MAX_RUNS).await;
                 let Answer { found, at_least, damaged, requests } = asked.answered(answer)?;
-                let found = found.into_iter().map(|one| one.run).collect();
-                Answer { found, at_least, damaged, requests }
+                // A batch is of several of them, and is read once.
+                let mut seen = BTreeSet::new();
+                let runs = found.iter().flat_map(|one| &one.wanted);
+                let mut runs: Vec<Card> = runs.filter(|run| seen.insert(&run.request_id)).cloned().collect();
+                let at_least = at_least || found.len() >= MAX_RUNS || runs.len() > MAX_RUNS;
+                runs.sort_by_key(|run| Reverse(run.start));
+                runs.truncate(MAX_RUNS);
+                transactions = found;
+                Answer { found: runs, at_least, damaged, requests }
             }
         };
         answer.at_least |= answer.found.len() >= MAX_RUNS;
-        Ok(answer)
+        Ok((answer, transactions))
     }
 
     fn wants(&self, line: &LogLine) -> bool {
@@ -167,12 +180,20 @@ impl Options {
         told
     }
 
-    /// The transaction of the newest bad line, or of the newest; without lines the same of a longer time.
-    fn next(&self, runs: &[Card], found: &[LogLine], asked: &Asked<'_>) -> Vec<String> {
+    /// The transaction of the newest bad line, or of the newest; without lines the same of a longer time. A batch leads to
+    /// the sender that was asked for: of each transaction in `wholes` the first trace is that by which it is known.
+    fn next(
+        &self,
+        runs: &[Card],
+        wholes: &[Vec<String>],
+        found: &[LogLine],
+        asked: &Asked<'_>,
+    ) -> Vec<String> {
         let bad = found.iter().rev().find(|line| lines::is_bad(line));
         let trace = bad.or(found.last()).and_then(|line| line.trace_id.clone());
         if let Some(trace) = trace.or_else(|| Some(runs.first()?.trace_id.clone())) {
-            return vec!["trace".to_owned(), trace];
+            let whole = wholes.iter().find(|whole| whole.contains(&trace)).and_then(|whole| whole.first());
+            return vec!["trace".to_owned(), whole.cloned().unwrap_or(trace)];
         }
         match &self.id {
             Some(id) => vec!["find".to_owned(), id.clone()],

@@ -65,13 +65,17 @@ struct Row {
 impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
         let (filter, window) = self.narrow.asks("traces", Reads::Runs, asked)?;
-        let transactions = asked.reader.transactions(window, &filter, usize::from(self.limit));
+        let limit = usize::from(self.limit);
+        // One more than is told: whether there are more is told too.
+        let transactions = asked.reader.transactions(window, &filter, limit + 1);
         // How many there are in all is counted by function, entry point and build alone.
         let rates = async {
             if filter.is_counted() { Some(asked.reader.rates(window, &filter).await) } else { None }
         };
         let (answer, rates) = tokio::join!(transactions, rates);
-        let Answer { found, at_least, damaged, mut requests } = asked.answered(answer)?;
+        let Answer { mut found, at_least, damaged, mut requests } = asked.answered(answer)?;
+        let more = found.len() > limit;
+        found.truncate(limit);
         let rates = rates.map(|rates| asked.answered(rates)).transpose()?;
         requests += rates.as_ref().map_or(0, |rates| rates.requests);
         let found: Vec<Row> = found.into_iter().map(|one| Row::new(one, &filter)).collect();
@@ -85,6 +89,9 @@ impl Options {
         let worst = |row: &&Row| (row.failures > 0, !row.ended_well);
         let shown = answer.found.iter().rev().max_by_key(worst).unwrap_or(first);
         let mut lines = table(&answer.found, &filter, asked);
+        if more {
+            asked.note(&mut lines, &format!("the newest {limit}: more with --limit"));
+        }
         let counted = Counted::new(window, asked.now);
         // A run that does not say what is asked for is listed with what it joined, but not counted as such.
         let has_failed = answer.found.iter().any(|row| row.failures > 0 || row.error.is_some());
@@ -96,6 +103,7 @@ impl Options {
             asked.note(&mut lines, &counted.told());
         }
         let mut told = asked.tell(&answer, true, lines, &["trace", &shown.trace_id])?;
+        told.json["more"] = more.into();
         if let Some(rates) = rates {
             told.json["rates"] = serde_json::to_value(rates.found)?;
             told.json["counted"] = counted.json();
@@ -117,6 +125,7 @@ impl Row {
             ended_well,
             functions,
             users,
+            ..
         } = summary;
         let of_run = filter.function.is_some();
         let (at, duration) = if of_run { (run.at(), run.duration) } else { (first.at(), duration) };

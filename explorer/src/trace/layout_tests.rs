@@ -153,9 +153,9 @@ fn what_a_function_was_at_when_it_was_stopped_is_told() {
     let spans = vec![
         open(span("t", "1", None, "f").triggered_by("sqs q")).failed("timed out"),
         span("t", "2", Some("1"), "f").named("GET"),
-        open(span("t", "3", Some("1"), "f").named("POST")),
+        open(span("t", "3", Some("1"), "f").named("POST").with("server.address", "mx1")),
     ];
-    assert_eq!(told(spans, vec![]), ["└─ f ✗ timed out", "   ├─ GET", "   └─ POST [not ended]"]);
+    assert_eq!(told(spans, vec![]), ["└─ f ✗ timed out", "   ├─ GET", "   └─ POST mx1 [not ended]"]);
 }
 
 /// A batch of another trace has spans below it there. Its ids are that trace's own.

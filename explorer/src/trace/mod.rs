@@ -1,5 +1,6 @@
 //! What spans say: transactions, their hops, and how they look in a terminal.
 
+mod called;
 mod hop;
 mod layout;
 mod paint;

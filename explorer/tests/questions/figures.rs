@@ -91,6 +91,7 @@ fn others_beside_the_time_before() {
 time         entry         user      took               trace
 11-20 14:01  POST /orders  u-1042  1.35 s  ✗ 1 failure  000000000000000000000000000002d8
 11-20 14:01  POST /orders  u-1042  1.35 s  ✗ 1 failure  000000000000000000000000000002d7
+the newest 2: more with --limit
 8 transactions began, 0.1 a minute (0.07 before); 2 runs failed (0 before); their first functions p50 41 ms, p95 41 ms
 (41 ms before)
 counted in whole hours: 1 from 11-20 14:00, beside as many from 11-20 13:00

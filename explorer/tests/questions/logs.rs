@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::shop::{Shop, log_lines, text, trace};
+use super::shop::{Shop, log_lines, of, order, span, text, trace};
 
 fn shop() -> Shop {
     let shop = Shop::new();
@@ -118,4 +118,35 @@ fn what_makes_no_sense_is_refused_and_nothing_found_is_1() {
         nobody.text
     );
     assert_eq!(shop.ask(&["logs", "nothing"]).code, 1);
+}
+
+/// Of each transaction all runs that are asked for, not its newest alone.
+#[test]
+fn every_attempt_is_told_with_or_without_its_function() {
+    let shop = Shop::empty();
+    let mut order = order(1, "u-1042", Some("421 try again"), "1");
+    let again = [
+        ("faas.invocation_id", "mail-again"),
+        ("throughline.source", "sqs email"),
+        ("user.id", "u-1042"),
+        ("correlation.id", "c-1"),
+    ];
+    let mut again = span(1, 4, Some(2), "email-sender", 5, (2220, 2350), &again, &[]);
+    again["status"] = json!({ "code": 2, "message": "421 try again" });
+    order["resourceSpans"].as_array_mut().unwrap().push(of("email-sender", &[again]));
+    assert_eq!(shop.import("orders.jsonl", &[order]).code, 0);
+    let mut second = log_lines(1);
+    let records = &mut second["resourceLogs"][0]["scopeLogs"][0]["logRecords"];
+    let of_request = json!([text("faas.invocation_id", "mail-again")]);
+    records.as_array_mut().unwrap().truncate(1);
+    records[0]["attributes"] = of_request;
+    records[0]["body"]["stringValue"] = json!("sending it again");
+    assert_eq!(shop.import("logs.jsonl", &[log_lines(1), second]).code, 0);
+    for filters in [&["--user", "u-1042"][..], &["--correlation-id", "c-1"], &["--failed"]] {
+        for function in [&[][..], &["--function", "email-sender"]] {
+            let told = shop.ask_then(&[&["logs"], filters, function].concat()).text;
+            let both = told.contains("sending a mail") && told.contains("sending it again");
+            assert!(both, "{filters:?} {function:?}: {told}");
+        }
+    }
 }

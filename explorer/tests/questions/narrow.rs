@@ -48,6 +48,8 @@ fn filters_narrow_the_list() {
     ] {
         assert_eq!(traces(arguments), found, "{arguments:?}");
     }
+    let more = |limit| shop.json(&["traces", "--limit", limit])["more"].clone();
+    assert_eq!((more("1"), more("2")), (json!(true), json!(false)));
 }
 
 #[test]

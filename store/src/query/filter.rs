@@ -111,6 +111,12 @@ impl Filter {
         may(&self.entry, &begun.entry) && may(&self.correlation_id, &begun.correlation_id)
     }
 
+    /// Whether it asks for what travels with a transaction, which not all of its runs know themselves.
+    #[must_use]
+    pub fn asks_for_carried(&self) -> bool {
+        *self != self.without_carried()
+    }
+
     /// Without what travels with a transaction, and is lost where no context is carried.
     pub(super) fn without_carried(&self) -> Self {
         Self {

@@ -6,10 +6,10 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 
 use super::ask::Ask;
-use super::{Answer, Effort, Reader, Transaction};
+use super::{Answer, Effort, Reader, Summary, Transaction};
 use crate::Error;
 use crate::item::{by_partition, unpack_logs, unpacked_bytes};
-use crate::log::LogLine;
+use crate::log::{self, LogLine};
 use crate::run::{Card, OF_TRACE};
 use crate::schema::{Partition, bounded};
 use crate::span::named;
@@ -27,6 +27,8 @@ struct Wanted<'a> {
     names: BTreeMap<String, Option<&'a Card>>,
     /// Of those that name a trace alone whose they are; anybody's, if this says nothing.
     functions: Option<BTreeSet<&'a str>>,
+    /// Of batches that others have a part in, by request: the traces whose lines are told.
+    own: BTreeMap<&'a str, BTreeSet<&'a str>>,
     at_least: bool,
 }
 
@@ -35,7 +37,12 @@ impl<'a> Wanted<'a> {
         let traces = traces.map(|trace| (format!("{OF_TRACE}{trace}"), None));
         let requests = runs.iter().filter(|run| !run.request_id.starts_with(OF_TRACE));
         let requests = requests.map(|run| (run.request_id.clone(), Some(run)));
-        Self { names: traces.chain(requests).collect(), functions: None, at_least: false }
+        Self {
+            names: traces.chain(requests).collect(),
+            functions: None,
+            own: BTreeMap::new(),
+            at_least: false,
+        }
     }
 
     /// Those of some runs, and those that their functions have in their traces.
@@ -50,7 +57,20 @@ impl<'a> Wanted<'a> {
     fn of_transaction(transaction: &'a Transaction) -> Self {
         let runs = transaction.runs.get(..MAX_RUNS).unwrap_or(&transaction.runs);
         let at_least = transaction.runs.len() > MAX_RUNS;
-        Self { at_least, ..Self::new(runs, transaction.trace_ids.iter()) }
+        let mut of_all = Self { at_least, ..Self::new(runs, transaction.trace_ids.iter()) };
+        of_all.leave_out(runs, &transaction.trace_ids, &transaction.senders);
+        of_all
+    }
+
+    /// Those of a transaction that lies in these traces have no lines of the others whose messages came in one batch with
+    /// its own: such as name another trace. Who asks for the batch itself asks for all of it.
+    fn leave_out(&mut self, runs: &'a [Card], traces: &'a [String], senders: &[String]) {
+        let is_asked = |run: &Card| run.record.is_none() && traces.first() == Some(&run.trace_id);
+        let shared = runs.iter().filter(|run| !senders.is_empty() && !is_asked(run));
+        for run in shared {
+            let own = self.own.entry(&run.request_id).or_default();
+            own.extend(traces.iter().chain([&run.trace_id]).map(String::as_str));
+        }
     }
 
     /// Who names a request is of its run, whatever its resource says. Who names a trace alone, and nobody whose it is, may
@@ -58,6 +78,20 @@ impl<'a> Wanted<'a> {
     fn has(&self, run: Option<&Card>, batch: &ResourceLogs) -> bool {
         let Some(functions) = self.functions.as_ref().filter(|_| run.is_none()) else { return true };
         named(batch.resource.as_ref()).is_none_or(|name| functions.contains(&*bounded(&name)))
+    }
+
+    /// What of a batch of lines is told, if anything is.
+    fn told(&self, run: Option<&Card>, mut batch: ResourceLogs) -> Option<ResourceLogs> {
+        if !self.has(run, &batch) {
+            return None;
+        }
+        let Some(own) = run.and_then(|run| self.own.get(&*run.request_id)) else { return Some(batch) };
+        for scope in &mut batch.scope_logs {
+            let is_own = |trace: String| own.contains(trace.as_str());
+            scope.log_records.retain(|line| log::trace(line).is_none_or(is_own));
+        }
+        batch.scope_logs.retain(|scope| !scope.log_records.is_empty());
+        (!batch.scope_logs.is_empty()).then_some(batch)
     }
 }
 
@@ -72,6 +106,43 @@ impl Reader {
     /// When the table can't be read.
     pub async fn logs(&self, runs: &[Card]) -> Result<Answer<Vec<LogLine>>, Error> {
         self.lines(&Wanted::of_runs(runs)).await
+    }
+
+    /// The log lines of some runs of a transaction, by time: of a batch without those that name the traces of others.
+    ///
+    /// As many requests as [`Reader::logs`].
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read.
+    pub async fn logs_within(
+        &self,
+        transaction: &Transaction,
+        runs: &[Card],
+    ) -> Result<Answer<Vec<LogLine>>, Error> {
+        let mut wanted = Wanted::of_runs(runs);
+        wanted.leave_out(runs, &transaction.trace_ids, &transaction.senders);
+        self.lines(&wanted).await
+    }
+
+    /// The log lines of `runs`, which are those that were asked for of these transactions, by time: of a batch without
+    /// those that name the traces of others.
+    ///
+    /// As many requests as [`Reader::logs`].
+    ///
+    /// # Errors
+    ///
+    /// When the table can't be read.
+    pub async fn logs_of(
+        &self,
+        transactions: &[Summary],
+        runs: &[Card],
+    ) -> Result<Answer<Vec<LogLine>>, Error> {
+        let mut wanted = Wanted::of_runs(runs);
+        for one in transactions {
+            wanted.leave_out(&one.wanted, &one.trace_ids, &one.senders);
+        }
+        self.lines(&wanted).await
     }
 
     /// The log lines of a transaction, by time, whoever wrote them.
@@ -137,8 +208,8 @@ impl Reader {
                 }
                 let (found, damaged) = unpack_logs(&items);
                 effort.damaged.extend(damaged);
-                let wanted = found.into_iter().filter(|batch| wanted.has(**run, batch));
-                batches.extend(wanted.map(|batch| (**run, batch)));
+                let told = found.into_iter().filter_map(|batch| wanted.told(**run, batch));
+                batches.extend(told.map(|batch| (**run, batch)));
             }
         }
         Ok(batches)

@@ -18,6 +18,8 @@ pub struct Summary {
     /// The newest run that was asked for, one that failed before others; where nothing was asked for, the first. Where no
     /// context reached it, entry point and user are those of its sender.
     pub run: Card,
+    /// All runs that were asked for, by start. None where nothing was asked for.
+    pub wanted: Vec<Card>,
     /// Its traces, the one with which it began first.
     pub trace_ids: Vec<String>,
     /// Traces of others, whose messages came in one batch with this one's.
@@ -176,8 +178,17 @@ impl Runs {
             trace_ids,
             senders: self.senders.clone(),
             first: first.clone(),
+            wanted: if wanted.wants_any() { Vec::new() } else { self.invocations(is_wanted) },
             run: self.with_lost(run),
         })
+    }
+
+    /// The runs that are such, or parts of which are.
+    fn invocations(&self, is_such: impl Fn(&&Card) -> bool) -> Vec<Card> {
+        let such: BTreeSet<&str> =
+            self.cards.iter().filter(is_such).map(|card| card.request_id.as_str()).collect();
+        let of = |card: &&Card| such.contains(card.request_id.as_str());
+        self.whole().filter(of).cloned().collect()
     }
 
     /// Whether a run is wanted: as it tells itself, or as its sender does.

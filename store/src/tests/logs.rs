@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 
 use super::*;
-use crate::testing::{invocation, line, lines, otlp, span};
+use crate::testing::{Told as _, invocation, line, lines, otlp, span};
 use crate::{Card, Filter};
 
 fn request(batches: impl IntoIterator<Item = ResourceLogs>) -> ExportLogsServiceRequest {
@@ -135,4 +135,49 @@ async fn lines_are_found_whatever_their_resource_says() {
     assert_eq!(of, ["mailer", "mailer", "unknown", "proxy"]);
     let out = table.reader().export_logs(&transaction).await.unwrap().found;
     assert_eq!(out.resource_logs.len(), 4);
+}
+
+/// What the others' records logged names their traces.
+#[tokio::test]
+async fn of_a_batch_of_several_senders_each_has_its_own_lines() {
+    let table = Table::new().await;
+    for sender in [1, 2] {
+        let user = format!("u-{sender}");
+        let api = invocation(sender, sender * 10, &format!("r-{sender}")).attribute("user.id", &user);
+        table.write(otlp("api", [api])).await;
+    }
+    let record = |sender: u64, id| {
+        let record = span(sender, id, Some(sender * 10)).attribute("throughline.source", "sqs payments");
+        record.attribute("user.id", &format!("u-{sender}")).link(9, 90)
+    };
+    let batch =
+        invocation(9, 90, "r-9").attribute("throughline.source", "sqs payments").failed("Exit", "killed");
+    table.write(otlp("worker", [batch.link(1, 10).link(2, 20), record(1, 91), record(2, 92)])).await;
+    let said = [(1, "of 1"), (2, "of 2"), (9, "of the batch"), (0, "of nobody")];
+    let said = said.iter().enumerate().map(|(at, (of, message))| line("r-9", *of, at as u64, message));
+    log(&table, [lines("worker", said)]).await;
+
+    let said = |lines: Vec<crate::log::LogLine>| {
+        lines.into_iter().map(|line| line.message).collect::<Vec<_>>().join(", ")
+    };
+    let (own, all) = ("of 1, of the batch, of nobody", "of 1, of 2, of the batch, of nobody");
+    for (asked, wanted) in [(1, own), (9, all)] {
+        let transaction = table.reader().transaction(&trace(asked)).await.unwrap().found;
+        let lines = table.reader().all_logs(&transaction).await.unwrap().found;
+        assert_eq!(said(lines), wanted, "{asked}");
+        let lines = table.reader().logs_within(&transaction, &transaction.runs).await.unwrap().found;
+        assert_eq!(said(lines), wanted, "{asked}");
+        let out = table.reader().export_logs(&transaction).await.unwrap().found;
+        let out = out.resource_logs.into_iter().flat_map(crate::log::LogLine::from_otlp);
+        assert_eq!(said(out.collect()), wanted, "{asked}");
+    }
+    for function in [None, Some("worker".to_owned())] {
+        let filter = Filter { user: Some("u-1".into()), function, ..Filter::default() };
+        let found = table.reader().transactions(LAST_HOUR, &filter, 9).await.unwrap().found;
+        let runs: Vec<Card> = found.iter().flat_map(|one| one.wanted.clone()).collect();
+        assert!(runs.iter().any(|run| run.request_id == "r-9"), "{runs:?}");
+        let lines = table.reader().logs_of(&found, &runs).await.unwrap().found;
+        assert_eq!(said(lines), own);
+    }
+    assert_eq!(told(&table, &run_of(&table, "worker").await).await.join(", "), all, "of all that it did");
 }

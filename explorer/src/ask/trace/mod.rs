@@ -87,7 +87,7 @@ impl Options {
         }
         let is_wanted = |run: &&Card| self.logs || run.failed() || swallowed(run) > 0;
         let wanted: Vec<Card> = transaction.runs.iter().filter(is_wanted).cloned().collect();
-        let logs = asked.answered(asked.reader.logs(&wanted).await)?;
+        let logs = asked.answered(asked.reader.logs_within(&transaction, &wanted).await)?;
         let good = asked.answered(asked.reader.last_good(&transaction).await)?;
         let same_items = if transaction.runs.iter().any(Card::failed) {
             asked.answered(asked.reader.same_items(&transaction).await)?
