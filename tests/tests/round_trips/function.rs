@@ -69,7 +69,7 @@ impl Function {
             let payload = serde_json::from_slice(&invocation.body)?;
             let mut handler = throughline::handler::<_, (), NoStream>(service_fn(handle));
             let called = handler.call(LambdaEvent::new(payload, invocation.context)).await;
-            called.map(drop).map_err(|failed| failed.error_message.into())
+            Ok(called.map(drop)?)
         });
         self.layer.layer(platform).call(call.into_invocation()).await.unwrap();
         done.into_inner().unwrap().expect("the handler was reached")

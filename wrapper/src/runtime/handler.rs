@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::fmt::{self, Debug};
+use std::fmt::{self, Debug, Display};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -105,11 +105,19 @@ where
 /// What a [`Handler`] failed with: what Lambda is told of it. The runtime writes it into the log as it is debugged: for people.
 pub struct HandlerError(Diagnostic);
 
-impl Debug for HandlerError {
+impl Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.0.error_type, self.0.error_message)
     }
 }
+
+impl Debug for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for HandlerError {}
 
 impl From<HandlerError> for Diagnostic {
     fn from(error: HandlerError) -> Self {
