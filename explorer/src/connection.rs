@@ -1,5 +1,5 @@
-//! Where the explorer reads from: a table in AWS, or a file on this machine. The same client asks both: what the file
-//! holds is served by the embedded DynamoDB in this process.
+//! Where the explorer reads from: a table in AWS, or a file on this machine, which the embedded DynamoDB serves in this
+//! process.
 
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
 use clap::Args;
 use dynoxide::Database;
-use throughline_store::{Store, embedded};
+use throughline_store::Store;
 
 /// Names the store's table in AWS.
 pub const TABLE: &str = "THROUGHLINE_STORE_TABLE";
@@ -53,9 +53,7 @@ pub enum Place {
 pub struct Connection {
     /// The store.
     pub store: Store,
-    /// The client that reaches it, and the table's name there.
-    pub client: Client,
-    /// The table's name.
+    /// Its table's name.
     pub table: String,
     place: Place,
     told: String,
@@ -110,13 +108,13 @@ impl Options {
                     Some(endpoint) => format!("table {table} at {endpoint}"),
                     None => format!("table {table} in {region}"),
                 };
-                let client = Client::new(&config);
-                Ok(Connection::new(client, table.clone(), Place::Table(table), told, is_named))
+                let store = Store::new(Client::new(&config), &table);
+                Ok(Connection { store, table: table.clone(), place: Place::Table(table), told, is_named })
             }
             Place::File(path) => {
-                let client = embedded::client(open(&path, missing)?);
-                let told = format!("file {}", path.display());
-                Ok(Connection::new(client, IN_FILE.to_owned(), Place::File(path), told, is_named))
+                let database = open(&path, missing)?;
+                let own = Connection::own(database, Some(&path));
+                Ok(Connection { is_named, ..own })
             }
         }
     }
@@ -125,18 +123,14 @@ impl Options {
 // === impl Connection ===
 
 impl Connection {
-    fn new(client: Client, table: String, place: Place, told: String, is_named: bool) -> Self {
-        let store = Store::new(client.clone(), &table);
-        Self { store, client, table, place, told, is_named }
-    }
-
     /// A store in this process, whose database is kept in `file`, or nowhere.
     pub(crate) fn own(database: Database, file: Option<&Path>) -> Self {
         let (place, told) = match file {
             Some(file) => (Place::File(file.to_owned()), format!("file {}", file.display())),
             None => (Place::Table(IN_FILE.to_owned()), "memory".to_owned()),
         };
-        Self::new(embedded::client(database), IN_FILE.to_owned(), place, told, file.is_some())
+        let store = Store::embedded(database, IN_FILE);
+        Self { store, table: IN_FILE.to_owned(), place, told, is_named: file.is_some() }
     }
 
     /// Where it is, for people.

@@ -8,6 +8,10 @@ use throughline_explorer::cli::{Cli, Command};
 use throughline_explorer::{ask, demo, dev, keep, recorder, replay};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// An answer is thousands of small items, which two threads read: nothing takes as long as to allocate them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// As shells report a program that a signal ended.
 const INTERRUPTED: u8 = 130;
 const TERMINATED: u8 = 143;

@@ -19,7 +19,11 @@ use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use throughline_store::schema::{PARTITION_KEY, Partition, SORT_KEY};
 use throughline_store::time::{DAY, HOUR, Window};
 use throughline_store::traffic::{Asked, Traffic, ask_all, known};
-use throughline_store::{FAILURE_SHARDS, Options, Reader, Store, Writer, embedded};
+use throughline_store::{FAILURE_SHARDS, Options, Reader, Store, Writer};
+
+/// As the explorer has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// When the traffic ends, in milliseconds since 1970: 2026-11-20, 14:00.
 const END: u64 = 1_795_183_200_000;
@@ -62,14 +66,13 @@ async fn main() -> anyhow::Result<()> {
     let written = std::fs::metadata(&file).is_ok_and(|file| file.len() > 0);
     let path = file.to_str().context("the file's name is no UTF-8")?;
     let database = Database::new(path).map_err(|error| anyhow::anyhow!("{path}: {error}"))?;
-    let client = embedded::client(database.clone());
-    let store = Store::new(client.clone(), TABLE);
+    let store = Store::embedded(database.clone(), TABLE);
     let window = Window::new(END - arguments.days * DAY, END);
     if !written {
         store.create_table().await?;
         database.enable_bulk_loading()?;
         write(&arguments, &store, window).await?;
-        damage(&client).await?;
+        damage(store.client()).await?;
         database.disable_bulk_loading()?;
         println!("{:.1} GB", std::fs::metadata(&file)?.len() as f64 / 1e9);
     }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use dynoxide::Database;
-use throughline_store::{Reader, Store, embedded};
+use throughline_store::{Reader, Store};
 
 use crate::cloud::Cloud;
 use crate::connection::{self, Connection, IN_FILE, Missing};
@@ -43,10 +43,7 @@ impl Local {
     /// When the file can't be written.
     pub(super) async fn keep(&self) -> anyhow::Result<()> {
         let Some(kept) = &self.kept else { return Ok(()) };
-        Store::new(embedded::client(kept.clone()), IN_FILE)
-            .create_table()
-            .await
-            .context("the store's table")?;
+        Store::embedded(kept.clone(), IN_FILE).create_table().await.context("the store's table")?;
         self.cloud.dynamodb.copy(IN_FILE, kept)
     }
 }

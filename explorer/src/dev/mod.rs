@@ -15,7 +15,7 @@ use anyhow::Context;
 use clap::Args;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use throughline_store::time::millis;
-use throughline_store::{Options as Kept, Store, embedded};
+use throughline_store::{Options as Kept, Store};
 use tokio::net::TcpListener;
 
 use crate::connection::{self, IN_FILE, Missing};
@@ -63,7 +63,7 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
     let database = connection::open(path, Missing::Make)?;
     // A laptop that loses power loses some spans: no reason to wait for its disk at each.
     database.enable_bulk_loading().with_context(|| path.display().to_string())?;
-    let store = Store::new(embedded::client(database), IN_FILE);
+    let store = Store::embedded(database, IN_FILE);
     store.create_table().await.with_context(|| path.display().to_string())?;
 
     let ask = match &options.store {

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
-use throughline_store::{Options, embedded};
+use throughline_store::Options;
 
 use super::*;
 
@@ -15,7 +15,7 @@ struct Sent {
 
 async fn intake() -> Sent {
     let database = dynoxide::Database::memory().unwrap();
-    let store = Store::new(embedded::client(database), "traces");
+    let store = Store::embedded(database, "traces");
     store.create_table().await.unwrap();
     let told = Told::default();
     let intake = Intake::new(store.writer("test", Options::default()), told.clone());

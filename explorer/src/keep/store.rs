@@ -51,7 +51,7 @@ pub async fn run(action: &Action) -> anyhow::Result<bool> {
     if let Action::Create(_) = action {
         connection.store.create_table().await.map_err(|error| connection.explained(&error))?;
     }
-    let asked = connection.client.describe_table().table_name(&connection.table).send().await;
+    let asked = connection.store.client().describe_table().table_name(&connection.table).send().await;
     let described = match asked {
         Ok(described) => described.table,
         Err(error)

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::time::timeout;
 
-use super::{Effort, Reader};
+use super::{Answered, Effort, Query, Reader};
 use crate::Error;
-use crate::item::{Item, expired, from_sdk};
+use crate::item::{Item, expired, text};
 use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, until};
 use crate::time::Window;
 
@@ -33,7 +32,7 @@ pub(super) struct Ask {
     only: Vec<Only>,
     newest_first: bool,
     limit: i32,
-    after: Option<HashMap<String, AttributeValue>>,
+    after: Option<Item>,
 }
 
 /// What an attribute must be.
@@ -84,8 +83,7 @@ impl Ask {
 
     /// The sort key down to which it was read.
     pub(super) fn reached(&self) -> &str {
-        let reached = self.after.as_ref().and_then(|after| after.get(SORT_KEY)?.as_s().ok());
-        reached.map_or("~", String::as_str)
+        self.after.as_ref().and_then(|after| text(after, SORT_KEY)).unwrap_or("~")
     }
 
     /// The newest first, so many to the first page.
@@ -101,6 +99,35 @@ impl Ask {
     /// More to a page: what is wanted is rare.
     pub(super) fn further(self) -> Self {
         Self { limit: self.limit.saturating_mul(4).min(FURTHER.max(self.limit)), ..self }
+    }
+
+    fn query(&self, table: &str) -> Query {
+        let mut names = HashMap::from([("#p".to_owned(), PARTITION_KEY.to_owned())]);
+        let mut values = HashMap::from([(":p".to_owned(), self.partition.to_string())]);
+        let key_condition = match &self.sorted {
+            Sorted::Any => "#p = :p",
+            Sorted::Between(from, to) => {
+                names.insert("#s".to_owned(), SORT_KEY.to_owned());
+                values.extend([(":a".to_owned(), from.clone()), (":b".to_owned(), to.clone())]);
+                "#p = :p AND #s BETWEEN :a AND :b"
+            }
+        };
+        let mut conditions = Vec::new();
+        for (at, only) in self.only.iter().enumerate() {
+            names.insert(format!("#o{at}"), only.attribute.to_owned());
+            values.insert(format!(":o{at}"), only.value.clone());
+            conditions.push(only.condition(at));
+        }
+        Query {
+            table: table.to_owned(),
+            key_condition,
+            filter: Some(conditions.join(" AND ")).filter(|all| !all.is_empty()),
+            names,
+            values,
+            newest_first: self.newest_first,
+            limit: self.limit,
+            after: self.after.clone(),
+        }
     }
 }
 
@@ -152,36 +179,9 @@ impl Reader {
     }
 
     async fn page(&self, ask: Ask) -> Result<Page, Error> {
-        let names = HashMap::from([("#p".to_owned(), PARTITION_KEY.to_owned())]);
-        let mut query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .set_expression_attribute_names(Some(names))
-            .expression_attribute_values(":p", AttributeValue::S(ask.partition.to_string()))
-            .scan_index_forward(!ask.newest_first)
-            .limit(ask.limit)
-            .set_exclusive_start_key(ask.after.clone());
-        query = match &ask.sorted {
-            Sorted::Any => query.key_condition_expression("#p = :p"),
-            Sorted::Between(from, to) => query
-                .key_condition_expression("#p = :p AND #s BETWEEN :a AND :b")
-                .expression_attribute_names("#s", SORT_KEY)
-                .expression_attribute_values(":a", AttributeValue::S(from.clone()))
-                .expression_attribute_values(":b", AttributeValue::S(to.clone())),
-        };
-        for (at, only) in ask.only.iter().enumerate() {
-            query = query
-                .expression_attribute_names(format!("#o{at}"), only.attribute)
-                .expression_attribute_values(format!(":o{at}"), AttributeValue::S(only.value.clone()));
-        }
-        let conditions = ask.only.iter().enumerate().map(|(at, only)| only.condition(at));
-        let conditions: Vec<String> = conditions.collect();
-        query = query.set_filter_expression(Some(conditions.join(" AND ")).filter(|all| !all.is_empty()));
-        let answer =
-            timeout(PATIENCE, query.send()).await.map_err(|_| Error::Deadline)?.map_err(Error::aws)?;
-        let next = answer.last_evaluated_key.map(|after| Ask { after: Some(after), ..ask });
-        let items = answer.items.unwrap_or_default().into_iter().map(from_sdk);
-        Ok(Page { items: items.filter(|item| !expired(item, self.now)).collect(), next })
+        let asked = self.engine.query(ask.query(&self.table));
+        let Answered { items, last } = timeout(PATIENCE, asked).await.map_err(|_| Error::Deadline)??;
+        let next = last.map(|last| Ask { after: Some(last), ..ask });
+        Ok(Page { items: items.into_iter().filter(|item| !expired(item, self.now)).collect(), next })
     }
 }

@@ -9,6 +9,7 @@ mod cause;
 mod compare;
 mod counted;
 mod ended;
+mod engine;
 mod errors;
 mod filter;
 mod find;
@@ -30,7 +31,6 @@ mod traces;
 mod transaction;
 mod verdicts;
 
-use aws_sdk_dynamodb::Client;
 use serde::Serialize;
 
 use crate::item::Damaged;
@@ -39,6 +39,7 @@ pub use cause::{Cause, Upstream};
 pub use compare::{Difference, Slower};
 pub(crate) use counted::read as read_totals;
 pub use counted::{Figures, Rates};
+pub(crate) use engine::{Answered, Engine, Query};
 pub use errors::ErrorGroup;
 pub use filter::Filter;
 pub use find::{By, Found};
@@ -72,15 +73,15 @@ pub struct Answer<T> {
 /// Asks the table.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    client: Client,
+    engine: Engine,
     table: String,
     /// In milliseconds since 1970.
     now: u64,
 }
 
 impl Reader {
-    pub(crate) fn new(client: Client, table: String, now: u64) -> Self {
-        Self { client, table, now }
+    pub(crate) fn new(engine: Engine, table: String, now: u64) -> Self {
+        Self { engine, table, now }
     }
 }
 

@@ -34,6 +34,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use dynoxide::Database;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use tokio::time::Instant;
 
@@ -65,23 +66,24 @@ impl Table {
                     .region("us-east-1")
                     .endpoint_url(moto)
                     .credentials_provider(Credentials::for_tests());
-                Self::of(Client::new(&config.load().await)).await
+                Self::of(Store::new(Client::new(&config.load().await), name())).await
             }
             Err(_) => Self::embedded().await,
         }
     }
 
     async fn embedded() -> Self {
-        Self::of(crate::embedded::client(dynoxide::Database::memory().unwrap())).await
+        Self::of(Store::embedded(Database::memory().unwrap(), name())).await
     }
 
-    async fn of(client: Client) -> Self {
-        // In moto all tests share one account.
-        static TABLES: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("traces-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::Relaxed));
-        let store = Store::new(client.clone(), &name);
+    /// The same, read as one in AWS is.
+    async fn through_the_sdk() -> Self {
+        Self::of(Store::new(crate::embedded::client(Database::memory().unwrap()), name())).await
+    }
+
+    async fn of(store: Store) -> Self {
         store.create_table().await.unwrap();
-        Self { client, name, store }
+        Self { client: store.client.clone(), name: store.table.clone(), store }
     }
 
     fn writer(&self) -> Writer<Store> {
@@ -111,6 +113,12 @@ impl Table {
 
 async fn write(writer: &Writer<Store>, request: ExportTraceServiceRequest) -> Written {
     writer.write_request(request, at(NOW), soon()).await.unwrap()
+}
+
+/// In moto all tests share one account.
+fn name() -> String {
+    static TABLES: AtomicUsize = AtomicUsize::new(0);
+    format!("traces-{}-{}", std::process::id(), TABLES.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Its size as it counts.

@@ -104,7 +104,7 @@ impl Writer<Store> {
         mut progress: impl FnMut(&Rebuilt),
     ) -> Result<Counted, Error> {
         let mut counted = Counted::default();
-        let Store { client, table } = &self.table;
+        let Store { client, table, .. } = &self.table;
         let scan = client
             .scan()
             .table_name(table)
@@ -181,7 +181,7 @@ impl Writer<Store> {
     }
 
     async fn all_of(&self, partition: Partition, now: u64) -> Result<Vec<Item>, Error> {
-        let Store { client, table } = &self.table;
+        let Store { client, table, .. } = &self.table;
         let query = client
             .query()
             .table_name(table)
@@ -216,7 +216,7 @@ impl Writer<Store> {
     }
 
     fn totals_of(&self, partition: Partition, window: Window) -> QueryFluentBuilder {
-        let Store { client, table } = &self.table;
+        let Store { client, table, .. } = &self.table;
         let (from, to) = totals_within(window);
         client
             .query()
@@ -236,7 +236,7 @@ impl Writer<Store> {
         window: Window,
         deadline: Instant,
     ) -> Result<u64, Error> {
-        let Store { client, table } = &self.table;
+        let Store { client, table, .. } = &self.table;
         let mut items =
             self.totals_of(partition, window).projection_expression("#p, #s").into_paginator().items().send();
         let mut removed = 0;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use dynoxide::Database;
 use throughline_host::Source;
 use throughline_store::time::Window;
-use throughline_store::{Card, Filter, FunctionRow, Store, embedded};
+use throughline_store::{Card, Filter, FunctionRow, Store};
 use throughline_tests::handlers::Kind;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -30,7 +30,7 @@ impl Dynamo {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut server = JoinSet::new();
         server.spawn(dynoxide::server::serve_on(listener, database.clone()));
-        Self { store: Store::new(embedded::client(database), TABLE), url, _server: server }
+        Self { store: Store::embedded(database, TABLE), url, _server: server }
     }
 
     /// A function that writes there.

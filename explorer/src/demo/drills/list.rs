@@ -265,7 +265,11 @@ pub(super) const DRILLS: &[Drill] = &[
             troubles: &[Trouble { path: "/mails", users: &[], what: Does::Take(Duration::from_millis(500)) }],
             ..ALONE
         },
-        waves: &[&[ALL[0], ALL[1], ALL[2], ALL[3], ALL[4], ALL[0], ALL[1], ALL[2], ALL[3], ALL[4]]],
+        // Three of each: who comes first waits for nothing, and two of one user may.
+        waves: &[&[
+            ALL[0], ALL[1], ALL[2], ALL[3], ALL[4], ALL[0], ALL[1], ALL[2], ALL[3], ALL[4], ALL[0], ALL[1],
+            ALL[2], ALL[3], ALL[4],
+        ]],
         symptom: Symptom::Waiting,
         expected: Expected {
             function: "email-sender",
@@ -277,7 +281,7 @@ pub(super) const DRILLS: &[Drill] = &[
             "map --function email-sender",
             "functions",
             "traces --function email-sender",
-            "trace backlog-10",
+            "trace backlog-15",
         ],
     },
 ];

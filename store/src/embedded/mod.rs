@@ -1,10 +1,10 @@
-//! The table on this machine: a client that an embedded DynamoDB answers, in this process and without a port.
+//! The table on this machine: an embedded DynamoDB, in this process and without a port.
 //!
-//! What the store asks goes through the same SDK as in the cloud, up to the bytes of each request. A database answers one
-//! request at a time. Of one in a file there are several, so that what is asked at once is answered at once: SQLite lets
-//! any number read beside one that writes (<https://www.sqlite.org/wal.html>).
+//! It is written through the same SDK as in the cloud, up to the bytes of each request ([`client`]). It is
+//! [read](crate::Store::embedded) without: to write an answer as JSON and to read that takes longer than to find it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod databases;
+mod item;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
@@ -20,7 +20,8 @@ use dynoxide::actions::batch_write_item::{BatchWriteItemRequest, BatchWriteItemR
 use dynoxide::{Database, DynoxideError, ImportOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
+
+pub(crate) use databases::Databases;
 
 /// What stands before the operation in `x-amz-target`
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html>).
@@ -29,9 +30,6 @@ const TARGET: &str = "DynamoDB_20120810.";
 /// The most items of one request.
 const MAX_ITEMS: usize = 25;
 
-/// In how many databases a file is read at most: one for each core, up to these.
-const MAX_READERS: usize = 8;
-
 /// A client of this database. To be used on a Tokio runtime.
 #[must_use]
 pub fn client(database: Database) -> Client {
@@ -39,50 +37,14 @@ pub fn client(database: Database) -> Client {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-        .http_client(Embedded::new(database));
+        .http_client(Embedded { database });
     Client::from_conf(config.build())
 }
 
 /// The service in this process.
 #[derive(Clone)]
 struct Embedded {
-    /// The one that writes.
     database: Database,
-    /// None of a database in memory.
-    readers: Option<Arc<Readers>>,
-}
-
-/// Databases of the same file.
-struct Readers {
-    path: String,
-    free: Semaphore,
-    /// Those that are open and not in use.
-    idle: Mutex<Vec<Database>>,
-}
-
-impl Embedded {
-    fn new(database: Database) -> Self {
-        let path = database.db_path().ok().flatten().filter(|path| !path.is_empty());
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let readers = path.map(|path| Readers {
-            path,
-            free: Semaphore::new(cores.min(MAX_READERS)),
-            idle: Mutex::new(vec![database.clone()]),
-        });
-        Self { database, readers: readers.map(Arc::new) }
-    }
-}
-
-impl Readers {
-    /// One that is not in use; one more is opened where there is none, and if it can't be, `other` is shared.
-    fn take(&self, other: &Database) -> Database {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.or_else(|| Database::new(&self.path).ok()).unwrap_or_else(|| other.clone())
-    }
-
-    fn give_back(&self, database: Database) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(database);
-    }
 }
 
 impl std::fmt::Debug for Embedded {
@@ -99,23 +61,10 @@ impl HttpClient for Embedded {
 
 impl HttpConnector for Embedded {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Self { database, readers } = self.clone();
+        let Self { database } = self.clone();
         HttpConnectorFuture::new(async move {
             // The database blocks its thread.
-            let answer = match readers.filter(|_| operation(&request) == "Query") {
-                None => tokio::task::spawn_blocking(move || answer(&database, &request)).await,
-                Some(readers) => {
-                    let _free = readers.free.acquire().await;
-                    let readers = Arc::clone(&readers);
-                    let read = move || {
-                        let reader = readers.take(&database);
-                        let answer = answer(&reader, &request);
-                        readers.give_back(reader);
-                        answer
-                    };
-                    tokio::task::spawn_blocking(read).await
-                }
-            };
+            let answer = tokio::task::spawn_blocking(move || answer(&database, &request)).await;
             answer.map_err(|error| ConnectorError::other(error.into(), None))?
         })
     }
@@ -187,42 +136,12 @@ fn pass<Q: DeserializeOwned, A: Serialize>(
 
 #[cfg(test)]
 mod tests {
-    use futures_util::future::try_join_all;
-
     use super::*;
-    use crate::testing::{NOW, invocation, otlp};
-    use crate::time::{HOUR, Window};
-    use crate::{Filter, Options, Store};
-
-    /// What was written is read at once, by whichever database is asked.
-    #[tokio::test]
-    async fn a_file_is_read_by_several_while_it_is_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("store.db");
-        let store = Store::new(client(Database::new(path.to_str().unwrap()).unwrap()), "traces");
-        store.create_table().await.unwrap();
-        let now = std::time::UNIX_EPOCH + std::time::Duration::from_millis(NOW);
-        let (reader, writer) = (store.reader(now), store.writer("sandbox", Options::default()));
-        let window = Window::new(NOW - HOUR, NOW + HOUR);
-        for id in 1..=9_u64 {
-            let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
-            let request = otlp("f", [invocation(id, id, &format!("r-{id}"))]);
-            writer.write_request(request, now, deadline).await.unwrap();
-            let any = Filter::default();
-            let asked = try_join_all((0..9).map(|_| reader.runs("f", window, &any, 99))).await.unwrap();
-            assert!(asked.iter().all(|answer| answer.found.len() as u64 == id), "{id}");
-        }
-    }
 
     #[test]
     fn a_file_that_may_not_be_written_is_not_tried_again() {
         let said = |text: &str| DynoxideError::InternalServerError(text.to_owned());
         assert_eq!(settled(said("attempt to write a readonly database")).status_code(), 400);
         assert_eq!(settled(said("disk I/O error")).status_code(), 500);
-    }
-
-    #[test]
-    fn a_database_in_memory_is_one() {
-        assert!(Embedded::new(Database::memory().unwrap()).readers.is_none());
     }
 }
