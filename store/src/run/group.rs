@@ -1,14 +1,15 @@
 //! Which spans belong to which run.
 //!
 //! The wrapper hands over one invocation at a time. But other SDKs export when their batch is full, and concurrent
-//! invocations of one process share a resource, so the spans of a request are told apart by whose children they are.
+//! invocations of one process share a resource: the spans of a request are [told apart](super::owner).
 
 use std::collections::{HashMap, HashSet};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as OtlpSpan};
 
-use super::{Failure, OF_TRACE, REQUEST, Run};
+use super::owner::{Owner, owners};
+use super::{Failure, REQUEST, Run};
 use crate::span::{Span, function};
 
 /// The scope of spans that the extension makes from what the platform told.
@@ -37,15 +38,6 @@ pub(crate) fn group(request: ExportTraceServiceRequest) -> Vec<Run> {
         }
     }
     runs
-}
-
-/// Whose a span is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Owner<'a> {
-    /// The invocation's whose span is there: a retry has the same request id.
-    Invocation(usize, &'a str),
-    /// No invocation's.
-    Trace(&'a str),
 }
 
 fn of_resource(mut resource: ResourceSpans) -> Vec<Run> {
@@ -109,50 +101,6 @@ impl Dealt {
         let head = spans.iter().position(|span| span.attributes.contains_key(REQUEST)).unwrap_or(first);
         let verdict = verdict(&otlp);
         Run { request, otlp: vec![otlp], spans, head, verdict, called_here: false }
-    }
-}
-
-fn owners(spans: &[Span]) -> Vec<Owner<'_>> {
-    let numbered = spans.iter().enumerate();
-    let invocations: Vec<usize> =
-        numbered.filter(|(_, span)| span.invocation_id().is_some()).map(|(at, _)| at).collect();
-    let owner = |at: usize| {
-        let request = spans.get(at).and_then(Span::invocation_id).unwrap_or_default();
-        Owner::Invocation(at, request)
-    };
-    if let [only] = invocations.as_slice() {
-        return vec![owner(*only); spans.len()];
-    }
-    let mut below: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
-    for (at, span) in spans.iter().enumerate().filter(|(_, span)| span.invocation_id().is_none()) {
-        // A record span may be its sender's child; then it has a link to its invocation.
-        let links = span.links.iter().filter(|_| span.is_record());
-        let above = span.parent_id.iter().map(|parent| (&span.trace_id, parent));
-        for (trace, id) in above.chain(links.map(|link| (&link.trace_id, &link.span_id))) {
-            below.entry((trace, id)).or_default().push(at);
-        }
-    }
-    let mut owners: Vec<Option<Owner<'_>>> = vec![None; spans.len()];
-    let mut next: Vec<(usize, Owner<'_>)> = invocations.into_iter().map(|at| (at, owner(at))).collect();
-    while let Some((at, owner)) = next.pop() {
-        let (Some(span), Some(place)) = (spans.get(at), owners.get_mut(at)) else { continue };
-        // Each span once: parents may go round in a circle.
-        if place.replace(owner).is_none()
-            && let Some(children) = below.get(&(span.trace_id.as_str(), span.span_id.as_str()))
-        {
-            next.extend(children.iter().map(|child| (*child, owner)));
-        }
-    }
-    spans.iter().zip(owners).map(|(span, owner)| owner.unwrap_or(Owner::Trace(&span.trace_id))).collect()
-}
-
-impl Owner<'_> {
-    /// The request id; of what is no invocation's, the trace's with `trace:` before it.
-    fn request(self) -> String {
-        match self {
-            Self::Invocation(_, request) => request.to_owned(),
-            Self::Trace(id) => format!("{OF_TRACE}{id}"),
-        }
     }
 }
 

@@ -8,6 +8,7 @@ mod group;
 mod joins;
 mod names;
 mod open;
+mod owner;
 mod usage;
 
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;

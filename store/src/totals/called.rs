@@ -137,7 +137,7 @@ mod tests {
         let runs = group(request);
         let called = Called::among(&runs);
         let by = |at: usize, span: usize| called.by(&runs[at].spans[span]).unwrap();
-        assert_eq!((by(1, 0), by(1, 1)), ("cart".to_owned(), "http 10.0.0.7".to_owned()));
+        assert_eq!((by(2, 0), by(2, 1)), ("cart".to_owned(), "http 10.0.0.7".to_owned()));
         assert_eq!(by(0, 1), "http 10.0.0.7", "it called itself");
     }
 }
