@@ -139,6 +139,41 @@ async fn counted_anew_as_many_messages_failed_with_their_batches() {
     assert_eq!(counted().await, live);
 }
 
+/// Killed at once, told of by the platform later, and over in time after all.
+#[tokio::test]
+async fn a_call_that_had_not_ended_when_its_function_was_killed_has_failed() {
+    let table = Table::new().await;
+    let writer = table.writer();
+    let then = |spans: Vec<Span>| otlp("worker", spans.into_iter().map(|span| span.at(NOW - 2 * HOUR, 5)));
+    let call = |id, parent| {
+        let call = span(1, id, Some(parent)).attribute("server.address", "bank");
+        Span { kind: SpanKind::Client as i32, ..call }
+    };
+    let open = |id, parent| call(id, parent).attribute("throughline.partial", "true");
+    let killed = batch(0x50).failed("Sandbox.Timedout", "timed out after 1.00 s");
+    let spans = vec![killed, record(1, 0x60, 0x50), call(0x61, 0x60), open(0x62, 0x60)];
+    write(&writer, then(spans)).await;
+    let head = invocation(1, 0x51, "r-51").attribute("throughline.source", QUEUE);
+    write(&writer, then(vec![head, open(0x71, 0x51)])).await;
+    let mut later = then(vec![span(1, 0x72, Some(0x51)).failed("Runtime.OutOfMemory", "signal: killed")]);
+    later.resource_spans[0].scope_spans[0].scope = Some(InstrumentationScope {
+        name: "throughline-extension".into(),
+        ..InstrumentationScope::default()
+    });
+    write(&writer, later).await;
+    write(&writer, then(vec![batch(0x52), record(1, 0x80, 0x52), open(0x81, 0x80)])).await;
+
+    let all = Window::new(NOW - 3 * HOUR, NOW);
+    let called = async || {
+        let edges = table.reader().map(all).await.unwrap().found.edges;
+        let edge = edges.iter().find(|edge| edge.to == "http bank").unwrap();
+        (edge.now.runs, edge.now.failures)
+    };
+    assert_eq!(called().await, (4, 2));
+    assert_eq!(writer.rebuild_totals(all, at(NOW), soon(), |_| ()).await.unwrap().items, 1);
+    assert_eq!(called().await, (4, 2), "counted anew");
+}
+
 /// One that reads the queue that it writes to.
 #[tokio::test]
 async fn a_sender_that_failed_is_no_verdict_on_what_it_sent() {

@@ -94,17 +94,23 @@ pub(super) fn merge(errors: &mut ErrorsByKind, others: &ErrorsByKind) {
     }
 }
 
-/// What failed of a run, by trace and span: of what was killed its own span says nothing.
-pub(super) struct Failed<'a>(BTreeSet<(&'a str, &'a str)>);
+/// What failed of a run: of what was killed its own span says nothing.
+pub(super) struct Failed<'a> {
+    /// Whether the run itself failed: with it what had not ended, a call as well.
+    run: bool,
+    /// By trace and span.
+    told: BTreeSet<(&'a str, &'a str)>,
+}
 
 impl<'a> Failed<'a> {
-    pub(super) fn of(failures: &'a [Card]) -> Self {
+    pub(super) fn of(head: &Card, failures: &'a [Card]) -> Self {
         let id = |card: &'a Card| card.record.as_deref().unwrap_or(&card.span_id);
-        Self(failures.iter().map(|card| (card.trace_id.as_str(), id(card))).collect())
+        let told = failures.iter().map(|card| (card.trace_id.as_str(), id(card))).collect();
+        Self { run: head.failed(), told }
     }
 
     pub(super) fn has(&self, span: &Span) -> bool {
         let key = (bounded(&span.trace_id), bounded(&span.span_id));
-        span.error().is_some() || self.0.contains(&(&*key.0, &*key.1))
+        span.error().is_some() || self.run && span.is_open() || self.told.contains(&(&*key.0, &*key.1))
     }
 }

@@ -26,8 +26,8 @@ pub struct Totals {
     pub edges: BTreeMap<(String, String), Edge>,
 }
 
-/// How often something came by which edge.
-pub(crate) type Received = BTreeMap<(String, String), u64>;
+/// By which edges something came, or was called and had not ended, that has not failed so far, and how often.
+pub(crate) type Spared = BTreeMap<(String, String), u64>;
 
 /// The runs of one function that came from one entry point, with one build.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -75,15 +75,15 @@ pub struct Edge {
 }
 
 impl Totals {
-    /// Counts a run. `failures` are its own card or those of its records. Tells what was received and
-    /// has failed too if the platform tells later that the run did.
+    /// Counts a run. `failures` are its own card or those of its records. Tells what was received, or called and had not
+    /// ended, and has failed too if the platform tells later that the run did.
     pub(crate) fn count(
         &mut self,
         run: &Run,
         head: &Card,
         failures: &[Card],
         called: &Called<'_>,
-    ) -> Received {
+    ) -> Spared {
         // Of a part of a run nothing is counted but how the run ended, and its calls.
         if head.part_of.is_none() || head.failed() {
             let mut known = self.flows.values().map(|flow| flow.errors.len()).sum();
@@ -92,16 +92,16 @@ impl Totals {
             flow.begun += u64::from(run.may_begin());
         }
         let has_records = run.records().next().is_some();
-        let failed = Failed::of(failures);
-        let mut spared = Received::new();
+        let failed = Failed::of(head, failures);
+        let mut spared = Spared::new();
         for span in &run.spans {
             // A batch came as its records did.
             if has_records && span.span_id == head.span_id {
                 continue;
             }
-            let received = self.count_edges(span, &failed, called);
+            let edge = self.count_edges(span, &failed, called);
             let is_spared = !failed.has(span) && (failures.is_empty() || span.is_open());
-            if let Some(edge) = received.filter(|_| is_spared) {
+            if let Some(edge) = edge.filter(|_| is_spared) {
                 *spared.entry(edge).or_default() += 1;
             }
         }
@@ -119,7 +119,7 @@ impl Totals {
     }
 
     /// Counts as failed what came by these edges and was counted before.
-    pub(crate) fn fail(&mut self, received: Received) {
+    pub(crate) fn fail(&mut self, received: Spared) {
         for (edge, count) in received {
             apart(&mut self.edges, edge, MAX_APART).errors += count;
         }
@@ -134,7 +134,7 @@ impl Totals {
         flow
     }
 
-    /// Tells by which edge the span came, if it is one that was received.
+    /// Tells the edge of a span that may still fail with its run: of what was received, or had not ended.
     fn count_edges(
         &mut self,
         span: &Span,
@@ -142,7 +142,7 @@ impl Totals {
         called: &Called<'_>,
     ) -> Option<(String, String)> {
         let function = cut(&span.function);
-        let mut received = None;
+        let mut may_fail = None;
         if let Some(source) = span.source() {
             // From the last service before the function to the first: `sqs payments < sns orders`.
             let mut to = function;
@@ -157,7 +157,7 @@ impl Totals {
                 let edge = apart(&mut self.edges, key.clone(), MAX_APART);
                 edge.calls += 1;
                 if at == 0 {
-                    received = Some(key);
+                    may_fail = Some(key);
                     let unsent = span.parent_id.is_none() && span.links.is_empty();
                     edge.joined += u64::from(unsent && span.attributes.contains_key("throughline.join.in"));
                     edge.errors += u64::from(failed.has(span));
@@ -171,17 +171,19 @@ impl Totals {
             let key = (cut(&topic), function);
             let edge = apart(&mut self.edges, key.clone(), MAX_APART);
             edge.calls += 1;
-            received = Some(key);
+            may_fail = Some(key);
             edge.errors += u64::from(failed.has(span));
         } else if let Some(callee) = called.by(span) {
-            let edge = apart(&mut self.edges, (function, cut(&callee)), MAX_APART);
+            let key = (function, cut(&callee));
+            let edge = apart(&mut self.edges, key.clone(), MAX_APART);
             edge.calls += 1;
+            may_fail = span.is_open().then_some(key);
             let carried = span.attributes.contains_key("throughline.injected");
             edge.joined += u64::from(!carried && span.attributes.contains_key("throughline.join.out"));
-            edge.errors += u64::from(span.error().is_some());
+            edge.errors += u64::from(failed.has(span));
             edge.durations.record(span.took() / 1000);
         }
-        received
+        may_fail
     }
 
     /// Adds what others have counted.

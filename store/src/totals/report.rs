@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::flow::Received;
+use super::flow::Spared;
 use crate::run::Usage;
 
 /// How many runs, the newest, are remembered with what was counted of them. Reports come within one run or two.
@@ -42,8 +42,8 @@ pub(super) struct Reported {
     /// Where it was counted: hour and function, entry point and build.
     pub(super) key: (u64, String),
     pub(super) flow: (String, String),
-    /// What it received that has not failed so far.
-    pub(super) spared: Received,
+    /// What fails with it if that is told later.
+    pub(super) spared: Spared,
     /// What was counted.
     pub(super) usage: Usage,
     /// Its report is in that.

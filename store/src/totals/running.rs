@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::flow::Received;
+use super::flow::Spared;
 use super::report::{Report, Reported, Reports};
 use super::{Called, Totals, flow_of};
 use crate::hash::hash;
@@ -76,7 +76,7 @@ impl Running {
 
     /// Counts what a run took, with its report if that came before. `spared` is what has failed too if a part that comes
     /// later tells that the run did.
-    fn count_usage(&mut self, key: (u64, String), run: &Run, head: &Card, spared: Received) {
+    fn count_usage(&mut self, key: (u64, String), run: &Run, head: &Card, spared: Spared) {
         let mut usage = run.usage();
         let span = run.head().filter(|span| span.invocation_id().is_some());
         let request = hash([run.request.as_bytes()]);
