@@ -1,5 +1,7 @@
 //! A span, read from OTLP.
 
+mod called;
+
 use std::collections::BTreeMap;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use throughline_store::{BuildRow, Card, Impact, Upstream, last_name};
+use throughline_store::{BuildRow, Card, Cause, ErrorGroup, Impact, OpenCall, Upstream, last_name};
 
 use super::beside::Counted;
 use super::filters::{Narrow, Reads};
@@ -10,7 +10,7 @@ use super::table::{Column, Table, dim, plain, red};
 use super::words::{count, counted, share};
 use super::{Asked, Common, Told, harmless, when};
 use crate::columns::{cut, wrapped};
-use crate::trace::{Style, trigger};
+use crate::trace::{NOT_ENDED, Style, trigger};
 
 /// How many users are named in one line.
 const MAX_NAMED: usize = 6;
@@ -187,31 +187,58 @@ fn users(impact: &Impact) -> String {
     text
 }
 
-/// For each error that may be a symptom, what it may be one of. Of what failed before in the transaction nobody can tell
-/// whether it matters: a picture that was not found is seldom why a mail was not sent.
+/// For each error that may be a symptom, what it may be one of, and what had not ended when time ran out. Of what failed
+/// before in the transaction nobody can tell whether it matters: a picture that was not found is seldom why a mail was not
+/// sent.
 fn causes(impact: &Impact) -> Vec<String> {
-    let told = impact.errors.iter().filter_map(|group| {
-        let cause = group.cause.as_ref()?;
-        let (how, where_) = match cause.way {
-            Upstream::Before => ("perhaps the cause", "failed before"),
-            Upstream::Below => ("cause", "failed below"),
-        };
-        let error = &cause.error;
-        let text = format!(
-            "{how} of {}: {} {} {where_}: {} {}",
-            kind(&group.example),
-            cause.function,
-            cause.name,
-            last_name(&error.kind),
-            error.message.lines().next().unwrap_or_default()
-        );
-        Some(harmless(text.trim_end()))
-    });
-    let told: Vec<String> = told.collect();
-    if told.is_empty() {
-        return vec!["cause: its own; nothing failed earlier in these transactions".to_owned()];
+    let mut told = Vec::new();
+    for group in &impact.errors {
+        let open = group.open_call.as_ref().map(not_ended);
+        let of =
+            if impact.errors.len() > 1 { format!(" of {}", kind(&group.example)) } else { String::new() };
+        match (&group.cause, open) {
+            (Some(cause), open) if cause.way == Upstream::Below => {
+                let open = open.map(|open| format!("; {open}")).unwrap_or_default();
+                told.push(format!("cause of {}{open}", upstream(group, cause)));
+            }
+            (cause, open) => {
+                told.extend(open.map(|open| format!("cause{of}: its own, while {open}")));
+                told.extend(
+                    cause.as_ref().map(|cause| format!("perhaps the cause of {}", upstream(group, cause))),
+                );
+            }
+        }
     }
-    told
+    if told.is_empty() {
+        told.push("cause: its own; nothing failed earlier in these transactions".to_owned());
+    }
+    told.iter().map(|text| harmless(text)).collect()
+}
+
+fn upstream(group: &ErrorGroup, cause: &Cause) -> String {
+    let how = match cause.way {
+        Upstream::Before => "failed before",
+        Upstream::Below => "failed below",
+    };
+    let error = &cause.error;
+    let message = error.message.lines().next().unwrap_or_default();
+    let text = format!(
+        "{}: {} {} {how}: {} {message}",
+        kind(&group.example),
+        cause.function,
+        cause.name,
+        last_name(&error.kind)
+    );
+    text.trim_end().to_owned()
+}
+
+/// What ran out of time, as the tree has it.
+fn not_ended(call: &OpenCall) -> String {
+    let others = match call.others {
+        0 => String::new(),
+        others => format!(" and {}", counted(others, "other call", "other calls")),
+    };
+    format!("{}{others} had {NOT_ENDED}", call.name)
 }
 
 fn kind(card: &Card) -> &str {

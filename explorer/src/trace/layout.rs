@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use throughline_store::last_name;
 
-use super::called::called;
 use super::hop::via;
 use super::transaction::{Key, key};
 use super::{Span, Transaction};
@@ -193,7 +192,7 @@ impl<'a> Layout<'a> {
         let branch = format!("{indent}{branch}");
         let below = format!("{indent}{}", if is_last { "   " } else { "│  " });
         match node {
-            Node::Call { span, .. } => rows.push(self.row(branch, called(span), span, None)),
+            Node::Call { span, .. } => rows.push(self.row(branch, span.called(), span, None)),
             Node::Step { attempts, cold, children } => {
                 let stem = if children.is_empty() { "   " } else { "│  " };
                 for (position, span) in attempts.iter().enumerate() {

@@ -1,6 +1,5 @@
 //! What spans say: transactions, their hops, and how they look in a terminal.
 
-mod called;
 mod hop;
 mod layout;
 mod paint;

@@ -2,6 +2,7 @@
 
 mod figures;
 mod kept;
+mod killed;
 mod logs;
 mod narrow;
 mod rebuilt;

@@ -5,8 +5,9 @@ use std::collections::btree_map::Entry;
 
 use serde::Serialize;
 
-use crate::run::{Card, Failure};
-use crate::span::Span;
+use super::killed::TIMED_OUT;
+use crate::run::{Card, Failure, Open};
+use crate::span::{Kind, Span};
 
 /// What failed first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -19,7 +20,7 @@ pub struct Cause {
     pub trace_id: String,
     /// The span.
     pub span_id: String,
-    /// Its name.
+    /// What it is called: `POST payments.example`.
     pub name: String,
     /// What it says.
     pub error: Failure,
@@ -35,11 +36,25 @@ pub enum Upstream {
     Below,
 }
 
+/// A call that had not ended when its function ran out of time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OpenCall {
+    /// Whose span it is.
+    pub function: String,
+    /// The span's trace.
+    pub trace_id: String,
+    /// The span.
+    pub span_id: String,
+    /// What it is called: `POST payments.example`.
+    pub name: String,
+    /// How many others had not ended either.
+    pub others: u64,
+}
+
 /// The cause of a failure in its transaction, if it isn't its own: the first error of another function that was over
 /// before it began; else the innermost call below it that failed.
 pub(super) fn cause(failure: &Card, spans: &[Span]) -> Option<Cause> {
-    let id = failure.record.as_ref().unwrap_or(&failure.span_id);
-    let failed = spans.iter().find(|span| span.span_id == *id && span.trace_id == failure.trace_id)?;
+    let failed = failed(failure, spans)?;
     let erring = || spans.iter().filter_map(|span| Some((span, error(span)?)));
     let before = erring().filter(|(span, _)| span.function != failed.function && span.end <= failed.start);
     if let Some((span, error)) = before.min_by_key(|(span, _)| span.end) {
@@ -52,13 +67,50 @@ pub(super) fn cause(failure: &Card, spans: &[Span]) -> Option<Cause> {
     Some(told(Upstream::Below, span, error))
 }
 
+/// Whether it ran out of time while it waited for a call.
+pub(super) fn waited(failure: &Card) -> bool {
+    timed_out(failure) && failure.open == Some(Open::Waited)
+}
+
+pub(super) fn timed_out(failure: &Card) -> bool {
+    failure.error.as_ref().is_some_and(|error| error.kind == TIMED_OUT)
+}
+
+/// What a failure that ran out of time waited for, the longest; of calls within each other the outermost.
+pub(super) fn open_call(failure: &Card, spans: &[Span]) -> Option<OpenCall> {
+    let failed = failed(failure, spans).filter(|_| timed_out(failure))?;
+    let depths = depths(failed, spans);
+    let is_open_call = |span: &Span| span.is_open() && matches!(span.kind, Kind::Client | Kind::Producer);
+    let open = spans.iter().filter(|span| is_open_call(span) && depths.contains_key(&key(span)));
+    let open: BTreeMap<_, &Span> = open.map(|span| (key(span), span)).collect();
+    let is_within = |span: &Span| {
+        let parent = span.parent_id.as_deref();
+        parent.is_some_and(|parent| open.contains_key(&(span.trace_id.as_str(), parent)))
+    };
+    let outer = || open.values().filter(|span| !is_within(span));
+    let longest = outer().min_by_key(|span| span.start)?;
+    Some(OpenCall {
+        function: longest.function.clone(),
+        trace_id: longest.trace_id.clone(),
+        span_id: longest.span_id.clone(),
+        name: longest.called(),
+        others: outer().count() as u64 - 1,
+    })
+}
+
+/// The span of a failure.
+fn failed<'a>(failure: &Card, spans: &'a [Span]) -> Option<&'a Span> {
+    let id = failure.record.as_ref().unwrap_or(&failure.span_id);
+    spans.iter().find(|span| span.span_id == *id && span.trace_id == failure.trace_id)
+}
+
 fn told(way: Upstream, span: &Span, error: Failure) -> Cause {
     Cause {
         way,
         function: span.function.clone(),
         trace_id: span.trace_id.clone(),
         span_id: span.span_id.clone(),
-        name: span.name.clone(),
+        name: span.called(),
         error,
     }
 }
@@ -142,6 +194,35 @@ mod tests {
             failed(span("b", Some("a"), "x", 60, 61), "b"),
         ];
         assert_eq!(found(&circle), None);
+    }
+
+    #[test]
+    fn what_ran_out_of_time_waited_for_the_call_that_was_open_longest() {
+        let open = |span: Span| {
+            let attributes = [("throughline.partial".to_owned(), "true".to_owned())].into();
+            Span { kind: Kind::Client, attributes, ..span }
+        };
+        let call = |id: &str, parent, from, name: &str| {
+            open(Span { name: name.to_owned(), ..span(id, Some(parent), "mailer", from, 90) })
+        };
+        let mail = failed(span("mail", None, "mailer", 50, 90), "timed out after 1.00 s");
+        let over = Span { kind: Kind::Client, ..span("over", Some("mail"), "mailer", 51, 52) };
+        let send = Span { kind: Kind::Internal, ..call("send", "mail", 52, "send") };
+        let [smtp, within, log] = [
+            call("smtp", "send", 54, "SMTP DATA"),
+            call("within", "smtp", 54, "connect"),
+            call("log", "send", 60, "PutItem"),
+        ];
+        let elsewhere = call("elsewhere", "nobody", 10, "GET");
+        let spans = [mail.clone(), over.clone(), send, log, within, smtp, elsewhere];
+        let of = |kind: &str, spans: &[Span]| {
+            let error = Some(Failure { kind: kind.into(), ..Failure::default() });
+            let card = Card { trace_id: "t".into(), span_id: "mail".into(), error, ..Card::default() };
+            open_call(&card, spans).map(|call| (call.name, call.others))
+        };
+        assert_eq!(of(TIMED_OUT, &spans), Some(("SMTP DATA".to_owned(), 1)));
+        assert_eq!(of("Runtime.OutOfMemory", &spans), None, "who waits takes no memory");
+        assert_eq!(of(TIMED_OUT, &[mail, over]), None, "it ran");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::ask::Ask;
 use super::lists::daily;
-use super::{Answer, Cause, Effort, Filter, Reader};
+use super::{Answer, Cause, Effort, Filter, OpenCall, Reader};
 use crate::Error;
 use crate::hash::FAILURE_SHARDS;
 use crate::item::Item;
@@ -49,6 +49,8 @@ pub struct ErrorGroup {
     pub example: Card,
     /// What failed before it in that transaction, or below it, if something did; of the five most frequent errors.
     pub cause: Option<Cause>,
+    /// What it waited for when it ran out of time: likely the cause; of the same.
+    pub open_call: Option<OpenCall>,
 }
 
 impl Reader {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::try_join_all;
 use serde::Serialize;
 
-use super::cause::cause;
+use super::cause::{cause, open_call, timed_out, waited};
 use super::counted::within;
 use super::ended::ended_well;
 use super::errors::grouped;
@@ -131,14 +131,21 @@ impl Reader {
         impact.runs_before = sum_before.as_ref().map(|sum| sum.runs);
         impact.failures_counted_before = sum_before.as_ref().map(failed);
         impact.entries = entries(&hits, &before, totals.as_ref(), &well);
+        // Of a batch that ran out of time most records had been handled, or not begun: who waited knows more.
+        let waiting = hits.iter().rfind(|hit| waited(&hit.card)).map(|hit| hit.card.clone());
         before.extend(hits.into_iter().map(|hit| hit.card));
         impact.errors = grouped(before, window);
-        let groups = impact.errors.iter().take(MAX_CAUSES);
-        let transactions = groups.map(|group| self.transaction(&group.example.trace_id));
+        let knows = |group: &ErrorGroup| {
+            let waiting = waiting.as_ref().filter(|_| timed_out(&group.example));
+            waiting.unwrap_or(&group.example).clone()
+        };
+        let failures: Vec<Card> = impact.errors.iter().take(MAX_CAUSES).map(knows).collect();
+        let transactions = failures.iter().map(|failure| self.transaction(&failure.trace_id));
         let transactions = try_join_all(transactions).await?;
-        for (group, transaction) in impact.errors.iter_mut().zip(transactions) {
+        for ((group, failure), transaction) in impact.errors.iter_mut().zip(&failures).zip(transactions) {
             effort.requests += transaction.requests;
-            group.cause = cause(&group.example, &transaction.found.spans);
+            group.cause = cause(failure, &transaction.found.spans);
+            group.open_call = open_call(failure, &transaction.found.spans);
         }
         Ok(effort.answer(impact))
     }

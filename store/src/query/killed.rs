@@ -16,7 +16,7 @@ use crate::span::Span;
 /// How many are told.
 const MAX_TOLD: usize = 20;
 /// What the platform calls the end of an invocation that ran out of time.
-const TIMED_OUT: &str = "Sandbox.Timedout";
+pub(super) const TIMED_OUT: &str = "Sandbox.Timedout";
 
 /// Messages that were killed with others of their batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -35,7 +35,7 @@ use serde::Serialize;
 
 use crate::item::Damaged;
 
-pub use cause::{Cause, Upstream};
+pub use cause::{Cause, OpenCall, Upstream};
 pub use compare::{Difference, Slower};
 pub(crate) use counted::read as read_totals;
 pub use counted::{Figures, Rates};

@@ -174,6 +174,25 @@ async fn a_call_that_had_not_ended_when_its_function_was_killed_has_failed() {
     assert_eq!(called().await, (4, 2), "counted anew");
 }
 
+/// Of two messages one waited, and the other was not begun.
+#[tokio::test]
+async fn what_ran_out_of_time_says_for_which_call_it_waited() {
+    let table = Table::new().await;
+    let open = |span: Span| span.attribute("throughline.partial", "true");
+    let call = span(1, 0x61, Some(0x60)).attribute("server.address", "bank");
+    let call = open(Span { kind: SpanKind::Client as i32, name: "POST".into(), ..call });
+    let killed = open(batch(0x50).failed("Sandbox.Timedout", "timed out after 1.00 s"));
+    let spans = [killed, open(record(1, 0x60, 0x50)), call, record(2, 0x62, 0x50)];
+    table.write(otlp("worker", spans)).await;
+    let impact = table.reader().impact("worker", LAST_HOUR, &Filter::default()).await.unwrap().found;
+    let [group] = impact.errors.try_into().unwrap();
+    assert_eq!((group.count, group.cause), (2, None));
+    assert_eq!(group.example.trace_id, trace(2), "which did not wait");
+    let open = group.open_call.unwrap();
+    assert_eq!((open.name.as_str(), open.function.as_str(), open.others), ("POST bank", "worker", 0));
+    assert_eq!(open.trace_id, trace(1));
+}
+
 /// One that reads the queue that it writes to.
 #[tokio::test]
 async fn a_sender_that_failed_is_no_verdict_on_what_it_sent() {

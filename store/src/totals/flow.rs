@@ -77,13 +77,7 @@ pub struct Edge {
 impl Totals {
     /// Counts a run. `failures` are its own card or those of its records. Tells what was received, or called and had not
     /// ended, and has failed too if the platform tells later that the run did.
-    pub(crate) fn count(
-        &mut self,
-        run: &Run,
-        head: &Card,
-        failures: &[Card],
-        called: &Called<'_>,
-    ) -> Spared {
+    pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card], called: &Called<'_>) -> Spared {
         // Of a part of a run nothing is counted but how the run ended, and its calls.
         if head.part_of.is_none() || head.failed() {
             let mut known = self.flows.values().map(|flow| flow.errors.len()).sum();

@@ -94,14 +94,16 @@ impl Ask<'_> {
             users: impact.top_users.iter().map(|hit| hit.user.clone()).collect(),
             ..Finding::default()
         };
-        if let Some(cause) = &group.cause {
-            let spans = self.reader.transaction(&cause.trace_id).await?.found.spans;
-            let span =
-                spans.iter().find(|span| span.span_id == cause.span_id && span.trace_id == cause.trace_id);
+        let open = group.open_call.as_ref().map(|call| (&call.trace_id, &call.span_id));
+        if let Some((trace, id)) =
+            group.cause.as_ref().map(|cause| (&cause.trace_id, &cause.span_id)).or(open)
+        {
+            let spans = self.reader.transaction(trace).await?.found.spans;
+            let span = spans.iter().find(|span| span.span_id == *id && span.trace_id == *trace);
             finding.third_party = span.and_then(third_party);
-            if cause.way == Upstream::Below {
-                finding.upstream = None;
-            }
+        }
+        if group.cause.as_ref().is_some_and(|cause| cause.way == Upstream::Below) {
+            finding.upstream = None;
         }
         if finding.upstream.is_none() {
             // Where no context reached it, who sent it is known of its joined transaction.

@@ -107,6 +107,7 @@ pub(super) const DRILLS: &[Drill] = &[
         expected: Expected {
             function: "payment-worker",
             error: "Sandbox.Timedout",
+            third_party: "payments.localhost",
             users: &["u-0007", "u-4711"],
             ..Expected::NOTHING
         },
