@@ -65,8 +65,8 @@ pub enum Command {
     ///
     /// A transaction is listed if one of its runs is all that the filters ask for. With --function it is told by that
     /// function's run, and durations are those of the run; else they are those of the whole. By ids and users it
-    /// is found at once; failures of no certain function are those of the ten that fail most; by other filters the
-    /// newest 500 are looked at, and where that was not enough the answer says so.
+    /// is found at once; failures of no certain function are those of the 40 that fail most, and the others are named; by
+    /// other filters the newest 500 are looked at, and where that was not enough the answer says so.
     #[command(after_help = ANSWERS)]
     Traces(ask::TracesOptions),
 

@@ -23,8 +23,12 @@ impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
         let (filter, window) = self.narrow.asks("errors", Reads::Runs, asked)?;
         let answer = asked.answered(asked.reader.errors(window, &filter).await)?;
+        let left_out = |lines: &mut Vec<String>| {
+            asked.note_left_out(lines, &answer.left_out, "errors", &self.narrow.words(Reads::Runs));
+        };
         let Some(first) = answer.found.first() else {
             let mut lines = vec![format!("no such failure since {} UTC", when::full(window.from))];
+            left_out(&mut lines);
             if travels(&filter) {
                 let lost = "a run that no context reached does not know entry point, user and correlation id: its \
                             failures are found by the transaction that it is part of";
@@ -37,6 +41,7 @@ impl Options {
         };
         let mut lines = table(&answer.found, asked).lines(asked.style);
         asked.note(&mut lines, &format!("was: since {}", when::brief(window.before().from, asked.now)));
+        left_out(&mut lines);
         let next = ["impact", &first.example.function];
         let words = self.narrow.words_but(Reads::Runs, &["--function"]);
         let mut told = asked.tell_within(&answer, true, lines, &next, &words)?;

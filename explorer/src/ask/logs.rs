@@ -60,7 +60,7 @@ impl Options {
                 (runs, wholes, asked.answered(logs)?)
             }
         };
-        let Answer { found: runs, mut at_least, mut damaged, mut requests } = runs;
+        let Answer { found: runs, mut at_least, left_out, mut damaged, mut requests } = runs;
         at_least |= logs.at_least;
         damaged.extend(logs.damaged);
         requests += logs.requests;
@@ -72,9 +72,9 @@ impl Options {
             let trace = line.request_id.as_deref().and_then(|request| traces.get(request));
             line.trace_id = line.trace_id.take().or_else(|| Some((*trace?).to_owned()));
         }
-        let left_out = found.len().saturating_sub(usize::from(self.limit));
-        found.drain(..left_out);
-        let answer = Answer { found, at_least, damaged, requests };
+        let older = found.len().saturating_sub(usize::from(self.limit));
+        found.drain(..older);
+        let answer = Answer { found, at_least, left_out, damaged, requests };
         let next = self.next(&runs, &wholes, &answer.found, asked);
         let next: Vec<&str> = next.iter().map(String::as_str).collect();
         let mut told = Vec::new();
@@ -90,10 +90,11 @@ impl Options {
             };
             told.extend(wrapped(&why, asked.style.width));
         }
-        if left_out > 0 {
-            told.push(asked.style.dim(&format!("the newest {}: {left_out} more (--limit)", self.limit)));
+        if older > 0 {
+            told.push(asked.style.dim(&format!("the newest {}: {older} more (--limit)", self.limit)));
         }
         told.extend(self.lines(&answer.found, asked));
+        asked.note_left_out(&mut told, &answer.left_out, "logs", &self.narrow.words(Reads::Runs));
         let mut told = asked.tell(&answer, !answer.found.is_empty(), told, &next)?;
         // So that programs too know why there are none.
         told.json["runs"] = runs.len().into();
@@ -111,9 +112,9 @@ impl Options {
             self.narrow.words(Reads::Runs).is_empty(),
             "an ID names one transaction: no filters beside it but --level and --matching"
         );
-        let Answer { found, at_least, damaged, requests } = named::transaction(id, asked).await?.0;
+        let Answer { found, at_least, left_out, damaged, requests } = named::transaction(id, asked).await?.0;
         let logs = asked.answered(asked.reader.all_logs(&found).await)?;
-        let runs = Answer { found: found.runs, at_least, damaged, requests };
+        let runs = Answer { found: found.runs, at_least, left_out, damaged, requests };
         Ok((runs, vec![found.trace_ids], logs))
     }
 
@@ -132,7 +133,7 @@ impl Options {
             }
             None => {
                 let answer = asked.reader.transactions(window, &filter, MAX_RUNS).await;
-                let Answer { found, at_least, damaged, requests } = asked.answered(answer)?;
+                let Answer { found, at_least, left_out, damaged, requests } = asked.answered(answer)?;
                 // A batch is of several of them, and is read once.
                 let mut seen = BTreeSet::new();
                 let runs = found.iter().flat_map(|one| &one.wanted);
@@ -141,7 +142,7 @@ impl Options {
                 runs.sort_by_key(|run| Reverse(run.start));
                 runs.truncate(MAX_RUNS);
                 transactions = found;
-                Answer { found: runs, at_least, damaged, requests }
+                Answer { found: runs, at_least, left_out, damaged, requests }
             }
         };
         answer.at_least |= answer.found.len() >= MAX_RUNS;

@@ -42,6 +42,8 @@ use crate::trace::Style;
 const ANSWER: &str = "Answer";
 /// Damaged items that are told one by one.
 const TOLD: usize = 3;
+/// Functions that are named of those that were left out.
+const NAMED: usize = 20;
 
 /// What all questions have in common.
 #[derive(Debug, Clone, Args)]
@@ -208,6 +210,20 @@ impl Asked<'_> {
     /// Something for those who look for it, in as many lines as it takes.
     fn note(&self, lines: &mut Vec<String>, text: &str) {
         lines.extend(wrapped(text, self.style.width).iter().map(|line| self.style.dim(line)));
+    }
+
+    /// Of which functions failures were left out, and what asks for those.
+    fn note_left_out(&self, lines: &mut Vec<String>, left_out: &[String], question: &str, words: &[String]) {
+        let Some(first) = left_out.first() else { return };
+        let mut names = left_out.iter().take(NAMED).map(|name| harmless(name)).collect::<Vec<_>>().join(", ");
+        if left_out.len() > NAMED {
+            names +=
+                &format!(" and {} (--json)", counted((left_out.len() - NAMED) as u64, "other", "others"));
+        }
+        let command = [question, "--function", first.as_str()].into_iter();
+        let command: Vec<&str> = command.chain(words.iter().map(String::as_str)).collect();
+        let text = format!("also failed, not all listed: {names} ({})", self.connection.command(&command));
+        lines.extend(wrapped(&text, self.style.width).iter().map(|line| self.style.amber(line)));
     }
 
     /// Puts an answer together: its lines, how far it can be relied upon, and the next command.

@@ -21,8 +21,8 @@ pub(super) async fn transaction(
     }
     let found = asked.answered(asked.reader.find(id, &BAGGAGE).await)?;
     let Some(first) = found.found.first() else {
-        let Answer { at_least, damaged, requests, .. } = found;
-        return Ok((Answer { found: Transaction::default(), at_least, damaged, requests }, None));
+        let Answer { at_least, left_out, damaged, requests, .. } = found;
+        return Ok((Answer { found: Transaction::default(), at_least, left_out, damaged, requests }, None));
     };
     let others: BTreeSet<&str> = found.found.iter().map(|one| one.run.trace_id.as_str()).collect();
     let note = match &first.by {

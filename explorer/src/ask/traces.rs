@@ -73,15 +73,16 @@ impl Options {
             if filter.is_counted() { Some(asked.reader.rates(window, &filter).await) } else { None }
         };
         let (answer, rates) = tokio::join!(transactions, rates);
-        let Answer { mut found, at_least, damaged, mut requests } = asked.answered(answer)?;
+        let Answer { mut found, at_least, left_out, damaged, mut requests } = asked.answered(answer)?;
         let more = found.len() > limit;
         found.truncate(limit);
         let rates = rates.map(|rates| asked.answered(rates)).transpose()?;
         requests += rates.as_ref().map_or(0, |rates| rates.requests);
         let found: Vec<Row> = found.into_iter().map(|one| Row::new(one, &filter)).collect();
-        let answer = Answer { found, at_least, damaged, requests };
+        let answer = Answer { found, at_least, left_out, damaged, requests };
         let Some(first) = answer.found.first() else {
-            let lines = vec![format!("no such transaction since {} UTC", when::full(window.from))];
+            let mut lines = vec![format!("no such transaction since {} UTC", when::full(window.from))];
+            asked.note_left_out(&mut lines, &answer.left_out, "traces", &self.narrow.words(Reads::Runs));
             let words = self.narrow.longer(Reads::Runs, asked.now);
             return asked.tell_within(&answer, false, lines, &["traces"], &words);
         };
@@ -102,6 +103,7 @@ impl Options {
             asked.note(&mut lines, &summary(&rates.found, &filter, counted, is_exact));
             asked.note(&mut lines, &counted.told());
         }
+        asked.note_left_out(&mut lines, &answer.left_out, "traces", &self.narrow.words(Reads::Runs));
         let mut told = asked.tell(&answer, true, lines, &["trace", &shown.trace_id])?;
         told.json["more"] = more.into();
         if let Some(rates) = rates {

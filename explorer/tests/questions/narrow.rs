@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::shop::Shop;
+use super::shop::{Shop, of, span};
 
 #[test]
 fn filters_narrow_the_list() {
@@ -166,4 +166,35 @@ fn a_mistyped_function_is_answered_with_the_one_that_is_meant() {
     assert!(none.contains(told), "{none}");
     let known = shop.ask_then(&["errors", "--function", "checkout-api"]).text;
     assert!(!known.contains("no function"), "it ran, and did not fail: {known}");
+}
+
+/// Of so many functions not all failures are read: which are left out, people and programs are told.
+#[test]
+fn functions_that_failed_and_are_not_listed_are_named() {
+    let shop = Shop::empty();
+    let spans = (1..=43).map(|n| {
+        let request = format!("r-{n}");
+        let mut span = span(n, 1, None, "f", 2, (0, 40), &[("faas.invocation_id", &request)], &[]);
+        for member in ["startTimeUnixNano", "endTimeUnixNano"] {
+            let nanos: u64 = span[member].as_str().unwrap().parse().unwrap();
+            // All in the first minute.
+            span[member] = json!((nanos - n * 9_900_000_000).to_string());
+        }
+        span["status"] = json!({ "code": 2, "message": "broken" });
+        of(&format!("f-{n:02}"), &[span])
+    });
+    let request = json!({ "resourceSpans": spans.collect::<Vec<_>>() });
+    assert_eq!(shop.import("many.jsonl", &[request]).code, 0);
+    let told = shop.ask_then(&["traces", "--failed", "--limit", "50"]);
+    let rows = told.text.lines().filter(|line| line.contains('✗')).count();
+    assert_eq!(rows, 40, "{}", told.text);
+    let left_out =
+        "also failed, not all listed: f-41, f-42, f-43 (throughline traces --function f-41 --failed --since ";
+    assert!(told.text.replace('\n', " ").contains(left_out), "{}", told.text);
+    assert_eq!(shop.json(&["traces", "--failed"])["left_out"], json!(["f-41", "f-42", "f-43"]));
+    let errors = shop.ask_then(&["errors"]).text.replace('\n', " ");
+    assert!(
+        errors.contains(" and 13 others (--json) (throughline errors --function f-11 --since "),
+        "{errors}"
+    );
 }

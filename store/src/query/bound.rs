@@ -53,7 +53,7 @@ pub const TRANSACTIONS_OF: u64 = WITH_BAGGAGE + (search::MAX_LOOKED_AT + MAX_JOI
 /// Of those that failed, of no certain function.
 #[must_use]
 pub fn transactions_that_failed(window: Window) -> u64 {
-    transactions(window) + search::MAX_FUNCTIONS as u64 * failures(window)
+    transactions(window) + search::MAX_FUNCTIONS as u64 * failure_shards(window) + search::FAILURE_PAGES
 }
 
 /// Of [`with_baggage`](super::Reader::with_baggage).

@@ -159,8 +159,7 @@ fn most(failing: BTreeMap<String, Failing>, effort: &mut Effort) -> Vec<String> 
     let mut failing: Vec<_> =
         failing.into_iter().filter(|(_, failing)| *failing > Failing::default()).collect();
     failing.sort_by(|(a, failing_a), (b, failing_b)| failing_b.cmp(failing_a).then_with(|| a.cmp(b)));
-    effort.at_least |= failing.len() > MAX_FUNCTIONS;
-    failing.into_iter().take(MAX_FUNCTIONS).map(|(function, _)| function).collect()
+    effort.follow(failing.into_iter().map(|(function, _)| function).collect(), MAX_FUNCTIONS)
 }
 
 /// Whether what was counted tells it. Entry points are counted as those of runs, and a batch has those of its records.

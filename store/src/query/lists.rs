@@ -47,22 +47,21 @@ impl Reader {
         filter: &Filter,
         limit: usize,
     ) -> Result<Answer<Vec<Card>>, Error> {
-        self.newest(failure_waves(function, window), window, filter, limit).await
+        self.newest(failure_waves([function], window), window, filter, limit).await
     }
 
-    /// The newest failures of a function that are all of `all`, and wanted.
+    /// The newest failures of these functions that are all of `all`, and wanted.
     pub(super) async fn failures_that(
         &self,
-        function: &str,
+        functions: &[String],
         window: Window,
         all: Vec<Only>,
         wanted: impl Fn(&Card) -> bool,
         limit: usize,
-    ) -> Result<Answer<Vec<Card>>, Error> {
-        let mut effort = Effort::default();
-        let waves = only(failure_waves(function, window), all);
-        let found = self.latest(waves, limit.min(MAX_LISTED), wanted, &mut effort).await?;
-        Ok(effort.answer(found))
+        effort: &mut Effort,
+    ) -> Result<Vec<Card>, Error> {
+        let functions = functions.iter().map(String::as_str);
+        self.latest(only(failure_waves(functions, window), all), limit, wanted, effort).await
     }
 
     /// The newest cards that are wanted.
@@ -117,13 +116,22 @@ impl Reader {
     }
 }
 
-/// Where the failures of a function are, the newest day first.
-pub(super) fn failure_waves(function: &str, window: Window) -> impl Iterator<Item = Vec<Ask>> {
-    let function = bounded(function).into_owned();
-    daily(window, FAILURE_SHARDS, move |day, shard| Partition::Failures {
-        day,
-        shard,
-        function: function.clone(),
+/// Where the failures of functions are, the newest day first.
+fn failure_waves<'a>(
+    functions: impl IntoIterator<Item = &'a str>,
+    window: Window,
+) -> impl Iterator<Item = Vec<Ask>> {
+    let functions: Vec<String> = functions.into_iter().map(|name| bounded(name).into_owned()).collect();
+    window.days().rev().map(move |day| {
+        let shards = |function: &String| {
+            let function = function.clone();
+            (0..FAILURE_SHARDS).map(move |shard| Partition::Failures {
+                day,
+                shard,
+                function: function.clone(),
+            })
+        };
+        functions.iter().flat_map(shards).map(|partition| Ask::within(partition, window)).collect()
     })
 }
 

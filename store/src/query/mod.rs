@@ -64,6 +64,8 @@ pub struct Answer<T> {
     pub found: T,
     /// Whether there may be more than that: a bound was met.
     pub at_least: bool,
+    /// Functions that failed too, and of which not all failures were read: those that fail least.
+    pub left_out: Vec<String>,
     /// Items that could not be read.
     pub damaged: Vec<Damaged>,
     /// How many requests it took.
@@ -91,12 +93,13 @@ struct Effort {
     pages: u64,
     requests: u64,
     at_least: bool,
+    left_out: Vec<String>,
     damaged: Vec<Damaged>,
 }
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { pages: MAX_PAGES, requests: 0, at_least: false, damaged: Vec::new() }
+        Self { pages: MAX_PAGES, requests: 0, at_least: false, left_out: Vec::new(), damaged: Vec::new() }
     }
 }
 
@@ -105,12 +108,23 @@ impl Effort {
     fn take<T>(&mut self, answer: Answer<T>) -> T {
         self.requests += answer.requests;
         self.at_least |= answer.at_least;
+        self.left_out.extend(answer.left_out);
         self.damaged.extend(answer.damaged);
         answer.found
     }
 
     fn answer<T>(self, found: T) -> Answer<T> {
-        Answer { found, at_least: self.at_least, damaged: self.damaged, requests: self.requests }
+        let Self { requests, at_least, left_out, damaged, .. } = self;
+        Answer { found, at_least, left_out, damaged, requests }
+    }
+
+    /// Of functions that have failures, those that fail most first, as many as may be followed; the others are told as left
+    /// out.
+    fn follow(&mut self, mut failing: Vec<String>, most: usize) -> Vec<String> {
+        let left_out = failing.split_off(most.min(failing.len()));
+        self.at_least |= !left_out.is_empty();
+        self.left_out.extend(left_out);
+        failing
     }
 
     /// Whether one more page may be read; if not, the answer is incomplete.

@@ -6,13 +6,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
-use futures_util::future::try_join_all;
-
 use super::filter::Wanted;
 use super::joined::{Known, MAX_JOINING};
 use super::lists::MAX_LISTED;
 use super::summary::{Listed, Runs, Summary};
-use super::{Answer, By, Effort, Filter, Reader};
+use super::{Answer, By, Effort, Filter, MAX_PAGES, Reader};
 use crate::Error;
 use crate::item::Pointer;
 use crate::run::Card;
@@ -24,7 +22,13 @@ pub(super) const MAX_LOOKED_AT: usize = 500;
 /// How many of them are read before it is seen whether that was enough.
 const AT_ONCE: usize = 50;
 /// Of how many functions the failures are read where none is named, those that fail most.
-pub(super) const MAX_FUNCTIONS: usize = 10;
+pub(super) const MAX_FUNCTIONS: usize = 40;
+/// How many pages of their failures are read beyond the first of each partition.
+pub(super) const FAILURE_PAGES: u64 = 10 * MAX_PAGES;
+/// How many runs of a function are read for each transaction that is asked for: it may have several of them, a batch too.
+const RUNS_OF_EACH: usize = 2;
+/// The same of its failures: a message is tried again and again.
+const FAILURES_OF_EACH: usize = 6;
 
 /// A transaction that may be wanted.
 #[derive(Debug)]
@@ -39,8 +43,8 @@ impl Reader {
     /// the whole.
     ///
     /// At most as many requests as for a list of runs, one for each of 500 transactions that are looked at, and 400 for what
-    /// joins them. By ids and users they are found in 16 + 50. Failures of no certain function are those of the ten that fail most: as
-    /// many requests as for their counts, and for each of ten lists.
+    /// joins them. By ids and users they are found in 16 + 50. Failures of no certain function are those of the 40 that fail most, and the
+    /// others are [left out](Answer::left_out): as many requests as for their counts, and 40 × days × 4 + 500.
     ///
     /// # Errors
     ///
@@ -54,7 +58,7 @@ impl Reader {
         let mut effort = Effort::default();
         let limit = limit.min(MAX_LISTED);
         let wanted = self.wanted(filter, window, &mut effort).await?;
-        let candidates = self.candidates(window, filter, &wanted, limit, &mut effort).await?;
+        let (candidates, may_be_more) = self.candidates(window, filter, &wanted, limit, &mut effort).await?;
         let (mut known, mut listed) = (Known::new(MAX_JOINING), Listed::default());
         let mut found = Vec::new();
         for some in candidates.chunks(AT_ONCE) {
@@ -71,7 +75,7 @@ impl Reader {
                 break;
             }
         }
-        effort.at_least |= found.len() < limit && candidates.len() >= MAX_LOOKED_AT;
+        effort.at_least |= found.len() < limit && may_be_more;
         let mut found: Vec<Summary> = found.into_iter().cloned().collect();
         let of_run = filter.function.is_some();
         found.sort_by_key(|one| Reverse(if of_run { one.run.at() } else { one.first.at() }));
@@ -79,7 +83,7 @@ impl Reader {
         Ok(effort.answer(found))
     }
 
-    /// The newest first, each once.
+    /// The newest first, each once; and whether there may be more.
     async fn candidates(
         &self,
         window: Window,
@@ -87,34 +91,36 @@ impl Reader {
         wanted: &Wanted<'_>,
         limit: usize,
         effort: &mut Effort,
-    ) -> Result<Vec<Candidate>, Error> {
-        let mut candidates: Vec<Candidate> = if let Some(runs) =
-            self.looked_up(window, filter, wanted, effort).await?
-        {
-            let of_run = |run: Pointer| Candidate { trace_id: run.trace_id, run: None };
-            runs.into_iter().map(of_run).collect()
-        } else if let Some(function) = &filter.function {
-            // A transaction may have several of them, a batch too.
-            let most = limit.saturating_mul(2);
-            let runs = if filter.only_failures() {
-                self.failures(function, window, filter, most).await?
+    ) -> Result<(Vec<Candidate>, bool), Error> {
+        let most = MAX_LOOKED_AT.max(limit);
+        let (mut candidates, most): (Vec<Candidate>, usize) =
+            if let Some(runs) = self.looked_up(window, filter, wanted, effort).await? {
+                let of_run = |run: Pointer| Candidate { trace_id: run.trace_id, run: None };
+                (runs.into_iter().map(of_run).collect(), most)
+            } else if let Some(function) = &filter.function {
+                let runs = if filter.only_failures() { FAILURES_OF_EACH } else { RUNS_OF_EACH };
+                let most = limit.saturating_mul(runs).min(MAX_LISTED);
+                let runs = if filter.only_failures() {
+                    self.failures(function, window, filter, most).await?
+                } else {
+                    self.runs(function, window, filter, most).await?
+                };
+                (effort.take(runs).into_iter().map(Candidate::of).collect(), most)
+            } else if filter.only_failures() {
+                let failures = self.failed(window, filter, wanted, most, effort).await?;
+                (failures.into_iter().map(Candidate::of).collect(), most)
             } else {
-                self.runs(function, window, filter, most).await?
+                // Several may have begun the same transaction, as far as they knew.
+                let may = |card: &Card| filter.may_follow(card);
+                let begun = self.begun(window, filter.only_followed(), may, most, effort).await?;
+                let of_run = |card: Card| Candidate { trace_id: card.trace_id, run: None };
+                (begun.into_iter().map(of_run).collect(), most)
             };
-            effort.take(runs).into_iter().map(Candidate::of).collect()
-        } else if filter.only_failures() {
-            self.failed(window, filter, wanted, limit, effort).await?.into_iter().map(Candidate::of).collect()
-        } else {
-            // Several may have begun the same transaction, as far as they knew.
-            let may = |card: &Card| filter.may_follow(card);
-            let most = MAX_LOOKED_AT.max(limit);
-            let begun = self.begun(window, filter.only_followed(), may, most, effort).await?;
-            begun.into_iter().map(|card| Candidate { trace_id: card.trace_id, run: None }).collect()
-        };
+        let may_be_more = candidates.len() >= most;
         let mut seen = HashSet::new();
         candidates.retain(|one| seen.insert(one.trace_id.clone()));
         candidates.truncate(MAX_LOOKED_AT.max(limit));
-        Ok(candidates)
+        Ok((candidates, may_be_more))
     }
 
     /// The runs that are known by an id, or by the user; `None` where none is asked for, or users are not indexed.
@@ -151,7 +157,7 @@ impl Reader {
         window: Window,
         filter: &Filter,
         wanted: &Wanted<'_>,
-        limit: usize,
+        most: usize,
         effort: &mut Effort,
     ) -> Result<Vec<Card>, Error> {
         // How long it took is asked of the whole.
@@ -164,19 +170,14 @@ impl Reader {
             let mut seen = HashSet::new();
             failing.retain(|function| seen.insert(function.clone()));
         }
-        effort.at_least |= failing.len() > MAX_FUNCTIONS;
+        let followed = effort.follow(failing, MAX_FUNCTIONS);
         let wants = |card: &Card| {
             let is_lost = || card.began || card.entry.is_none();
             wanted.is_named(card) && (own.wants(card) || is_lost() && lost.wants(card))
         };
-        // More than one may be of the same transaction.
-        let most = limit.saturating_mul(2);
-        let asked = failing.iter().take(MAX_FUNCTIONS);
-        let lists = asked.map(|function| self.failures_that(function, window, lost.only(), wants, most));
-        let lists = try_join_all(lists).await?;
-        let mut failures: Vec<Card> = lists.into_iter().flat_map(|list| effort.take(list)).collect();
-        failures.sort_by(|a, b| (b.at(), &b.span_id).cmp(&(a.at(), &a.span_id)));
-        Ok(failures)
+        let mut further = Effort { pages: FAILURE_PAGES, ..Effort::default() };
+        let failures = self.failures_that(&followed, window, lost.only(), wants, most, &mut further).await?;
+        Ok(effort.take(further.answer(failures)))
     }
 }
 

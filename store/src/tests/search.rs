@@ -134,6 +134,67 @@ async fn more_than_can_be_looked_at_is_at_least() {
     assert!(answer.requests <= 2 * 16 + MAX_PAGES + 500, "{}", answer.requests);
 }
 
+/// So many functions, of which each fails once, and those of two digits twice.
+async fn failing(functions: u64) -> Table {
+    let table = Table::new().await;
+    let writer = table.writer();
+    for n in 1..=functions {
+        let failed = |id: u64| {
+            let run = invocation(n * 100 + id, n * 100 + id, &format!("r-{n}-{id}"));
+            run.failed("Broken", "it is broken").at(NOW - n * 1000 - id, 1)
+        };
+        let runs = if n >= 10 { vec![failed(1), failed(2)] } else { vec![failed(1)] };
+        write(&writer, otlp(&format!("f-{n:02}"), runs)).await;
+    }
+    table
+}
+
+#[tokio::test]
+async fn failures_of_many_functions_are_all_listed() {
+    let table = failing(15).await;
+    let failed = Filter { failed: Some(true), ..Filter::default() };
+    let answer = table.reader().transactions(LAST_HOUR, &failed, 100).await.unwrap();
+    assert_eq!((answer.found.len(), answer.at_least), (9 + 2 * 6, false));
+    assert_eq!(answer.left_out, [""; 0]);
+    let newest = table.reader().transactions(LAST_HOUR, &failed, 3).await.unwrap().found;
+    let newest: Vec<_> = newest.iter().map(|one| one.run.function.as_str()).collect();
+    assert_eq!(newest, ["f-01", "f-02", "f-03"], "the newest, not of those that fail most");
+}
+
+#[tokio::test]
+async fn whose_failures_are_left_out_is_told() {
+    let table = failing(45).await;
+    let reader = table.reader();
+    let failed = Filter { failed: Some(true), ..Filter::default() };
+    let answer = reader.transactions(LAST_HOUR, &failed, 100).await.unwrap();
+    assert_eq!((answer.found.len(), answer.at_least), (4 + 2 * 36, true));
+    assert_eq!(answer.left_out, ["f-05", "f-06", "f-07", "f-08", "f-09"], "those that fail least");
+    let bound = crate::bound::transactions_that_failed(LAST_HOUR);
+    assert!(answer.requests <= bound - 10 * MAX_PAGES, "{} of {bound}", answer.requests);
+    let errors = reader.errors(LAST_HOUR, &failed).await.unwrap();
+    assert_eq!((errors.left_out.len(), errors.at_least), (35, true));
+}
+
+/// Each message is tried eight times: of a page of failures there are fewer transactions.
+#[tokio::test]
+async fn attempts_do_not_take_the_room_of_transactions() {
+    let table = Table::new().await;
+    let writer = table.writer();
+    for n in 1..=9 {
+        let attempt = |id: u64| {
+            let run = invocation(n, n * 10 + id, &format!("r-{n}-{id}")).failed("Broken", "no");
+            run.at(NOW - n * 1000 + id, 1)
+        };
+        write(&writer, otlp("f", (1..=8).map(attempt))).await;
+    }
+    let failed = Filter { failed: Some(true), ..Filter::default() };
+    let of_function = Filter { function: Some("f".into()), ..failed.clone() };
+    let reader = table.reader();
+    assert_eq!(traces(&reader.transactions(LAST_HOUR, &failed, 4).await.unwrap().found), [1, 2, 3, 4]);
+    let answer = reader.transactions(LAST_HOUR, &of_function, 4).await.unwrap();
+    assert_eq!((traces(&answer.found), answer.at_least), (vec![1, 2, 3], true), "there are more");
+}
+
 #[tokio::test]
 async fn errors_impact_and_counts_are_narrowed() {
     let table = shop().await;

@@ -78,11 +78,11 @@ struct Tale {
 impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
         let (answer, note) = named::transaction(&self.id, asked).await?;
-        let Answer { found: transaction, mut at_least, mut damaged, mut requests } = answer;
+        let Answer { found: transaction, mut at_least, left_out, mut damaged, mut requests } = answer;
         if transaction.spans.is_empty() && transaction.runs.is_empty() {
             let unknown = format!("nothing is known of {}", harmless(&self.id));
             let lines = told(&unknown, Style::plain, asked.style);
-            let answer = Answer { found: Tale::default(), at_least, damaged, requests };
+            let answer = Answer { found: Tale::default(), at_least, left_out, damaged, requests };
             return asked.tell(&answer, false, lines, &["traces", "--since", "24h"]);
         }
         let is_wanted = |run: &&Card| self.logs || run.failed() || swallowed(run) > 0;
@@ -110,7 +110,7 @@ impl Options {
         let next = next(&tale.transaction, asked.now);
         let next: Vec<&str> = next.iter().map(String::as_str).collect();
         let how = How { style: asked.style, full: self.full, logs: self.logs };
-        let answer = Answer { found: tale, at_least, damaged, requests };
+        let answer = Answer { found: tale, at_least, left_out, damaged, requests };
         if self.markdown {
             return self.ticket(asked, &answer, &story, how, &next).await;
         }
