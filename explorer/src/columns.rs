@@ -66,30 +66,55 @@ pub(crate) fn wrapped(text: &str, room: usize) -> Vec<String> {
     lines
 }
 
-/// Lines that fit, whatever is in them: between words where that leaves no line half empty, else within them.
+/// Lines that fit, whatever is in them. No word is broken that fits on a line, and of a longer one nothing with a number in
+/// it, for ids are copied; what is longer than a line fills up the line before.
 pub(crate) fn folded(text: &str, room: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut line = String::new();
-    for c in text.chars() {
-        line.push(c);
-        if width(&line) <= room && line.len() <= room.max(1) * 4 * STACKED {
-            continue;
-        }
-        line.pop();
-        let blank = if c == ' ' { Some(line.len()) } else { line.rfind(' ') };
-        let at = blank.filter(|at| 2 * at >= line.len()).unwrap_or(line.len());
-        let rest = line.split_off(at).trim_start().to_owned();
-        lines.extend(Some(line.trim_end().to_owned()).filter(|line| !line.is_empty()));
-        line = rest;
-        // A character that is wider than the room is left out with it.
-        line.extend(
-            Some(c).filter(|c| (*c != ' ' || !line.is_empty()) && width(c.encode_utf8(&mut [0; 4])) <= room),
-        );
+    let mut rest = text;
+    loop {
+        let end = fitting(rest, room);
+        let (line, after) = rest.split_at(end);
+        let Some(next) = after.chars().next() else {
+            lines.extend(Some(line.to_owned()).filter(|line| lines.is_empty() || !line.is_empty()));
+            return lines;
+        };
+        // A character that is wider than the room is left out.
+        let (at, from) = if end == 0 { (0, next.len_utf8()) } else { (break_at(line, after, room), 0) };
+        lines.extend(Some(line[..at].trim_end_matches(' ').to_owned()).filter(|line| !line.is_empty()));
+        rest = rest[at + from..].trim_start_matches(' ');
     }
-    if lines.is_empty() || !line.is_empty() {
-        lines.push(line);
+}
+
+/// How much of the beginning of a text fits, in bytes.
+fn fitting(text: &str, room: usize) -> usize {
+    let most = room.max(1) * 4 * STACKED;
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    ends.take_while(|end| *end <= most && width(&text[..*end]) <= room).last().unwrap_or_default()
+}
+
+/// Where a line ends that is full, before `after`.
+fn break_at(line: &str, after: &str, room: usize) -> usize {
+    if after.starts_with(' ') {
+        return line.len();
     }
-    lines
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let begins = |is_of: &dyn Fn(char) -> bool| {
+        line.char_indices().rev().find(|(_, c)| !is_of(*c)).map_or(0, |(at, c)| at + c.len_utf8())
+    };
+    let whole = |from: usize, is_of: &dyn Fn(char) -> bool| {
+        let end = after.find(|c| !is_of(c)).unwrap_or(after.len());
+        format!("{}{}", &line[from..], &after[..end])
+    };
+    let is_word = |c: char| c != ' ';
+    let (word, part) = (begins(&is_word), begins(&is_part));
+    let is_id = |part: &str| part.contains(|c: char| c.is_ascii_digit()) && width(part) <= room;
+    if word > 0 && (2 * word >= line.len() || width(&whole(word, &is_word)) <= room) {
+        word
+    } else if part > 0 && is_id(&whole(part, &is_part)) {
+        part
+    } else {
+        line.len()
+    }
 }
 
 /// Pieces on as many lines as they take, those after the first with this indent. What is longer than a line is
@@ -142,6 +167,24 @@ mod tests {
         assert_eq!(folded("a bcdefghij", 8), ["a bcdefg", "hij"], "no line is left half empty");
         assert_eq!(folded("名前です", 5), ["名前", "です"]);
         assert_eq!(folded("", 5), [""]);
+    }
+
+    #[test]
+    fn ids_stay_whole() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(
+            folded(&format!("as in trace {trace}, and 3 others"), 40),
+            ["as in trace", &*format!("{trace}, and 3"), "others"]
+        );
+        assert_eq!(
+            folded(&format!("trace {trace}, {trace}"), 60),
+            [format!("trace {trace},"), trace.to_owned()]
+        );
+        let payload = format!(r#"{{"order":"{trace}","user":"{trace}"}}"#);
+        assert_eq!(
+            folded(&payload, 60),
+            [&*format!(r#"{{"order":"{trace}","user":""#), &*format!(r#"{trace}"}}"#)]
+        );
     }
 
     #[test]

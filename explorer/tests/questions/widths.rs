@@ -32,6 +32,17 @@ fn a_story_fits_the_terminal() {
             }
         }
     }
+    // Where there is room for an id on a line, none is broken, for it is copied.
+    for columns in [40, 60, 80] {
+        for arguments in [&["trace", "c-9"][..], &["trace", "c-9", "--logs"], &["trace", "c-1"], &["errors"]]
+        {
+            let told = shop.ask_in(columns, arguments).text;
+            for word in told.split_whitespace().filter(|word| word.starts_with("000000000")) {
+                let id = word.trim_end_matches([',', '.', ')']);
+                assert!(id.len() == 32 || id.len() == 16, "{columns} {arguments:?}: {word}\n{told}");
+            }
+        }
+    }
     let told = shop.ask_in(40, &["trace", "c-9"]).text;
     for whole in [
         "  SmtpRejected: 550 sender |\n    `unverified` @ops\n",
