@@ -150,3 +150,31 @@ fn every_attempt_is_told_with_or_without_its_function() {
         }
     }
 }
+
+/// A program that exports logs alone, such as a proxy, takes part in the transaction as well.
+#[test]
+fn a_story_tells_the_lines_of_who_has_no_spans() {
+    let shop = Shop::new();
+    let proxy = |number| {
+        let mut lines = log_lines(number);
+        lines["resourceLogs"][0]["resource"] = json!({ "attributes": [text("service.name", "proxy")] });
+        let records = lines["resourceLogs"][0]["scopeLogs"][0]["logRecords"].as_array_mut().unwrap();
+        records.remove(0);
+        records[0]["attributes"] = json!([]);
+        records[1]["spanId"] = json!("00000000000000ff");
+        lines
+    };
+    assert_eq!(shop.import("logs.jsonl", &[proxy(1), proxy(2)]).code, 0);
+    for number in [1, 2] {
+        let told = shop.ask(&["trace", &trace(number)]).text;
+        let block = format!(
+            "\n\nlog lines of programs that have no run here\n  12:00:{number}1.330  DEBUG  proxy  > MAIL FROM  \
+             smtp.host=mx1\n  12:00:{number}1.340  ERROR  proxy  the server said 550\n\n"
+        );
+        assert!(told.contains(&block), "{told}");
+        let lines = shop.json(&["trace", &trace(number)])["found"]["logs"].as_array().unwrap().len();
+        assert_eq!(lines, 2);
+    }
+    let ticket = shop.ask(&["trace", &trace(1), "--markdown"]).text;
+    assert!(ticket.contains("## Others say\n\n```text\nlog lines of programs that"), "{ticket}");
+}

@@ -25,11 +25,20 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 struct Wanted<'a> {
     /// What they name: a request, with its run, or a trace.
     names: BTreeMap<String, Option<&'a Card>>,
-    /// Of those that name a trace alone whose they are; anybody's, if this says nothing.
-    functions: Option<BTreeSet<&'a str>>,
+    /// Of those that name a trace alone whose they are.
+    whose: Whose<'a>,
     /// Of batches that others have a part in, by request: the traces whose lines are told.
     own: BTreeMap<&'a str, BTreeSet<&'a str>>,
     at_least: bool,
+}
+
+/// Whose lines are asked for.
+enum Whose<'a> {
+    Anybody,
+    /// Those of these functions.
+    Of(BTreeSet<&'a str>),
+    /// Those of all but these.
+    NotOf(BTreeSet<&'a str>),
 }
 
 impl<'a> Wanted<'a> {
@@ -39,7 +48,7 @@ impl<'a> Wanted<'a> {
         let requests = requests.map(|run| (run.request_id.clone(), Some(run)));
         Self {
             names: traces.chain(requests).collect(),
-            functions: None,
+            whose: Whose::Anybody,
             own: BTreeMap::new(),
             at_least: false,
         }
@@ -50,7 +59,19 @@ impl<'a> Wanted<'a> {
         let (at_least, runs) = (runs.len() > MAX_RUNS, runs.get(..MAX_RUNS).unwrap_or(runs));
         let functions = runs.iter().map(|run| run.function.as_str()).collect();
         let of_runs = Self::new(runs, runs.iter().map(|run| &run.trace_id));
-        Self { functions: Some(functions), at_least, ..of_runs }
+        Self { whose: Whose::Of(functions), at_least, ..of_runs }
+    }
+
+    /// Those of some runs of a transaction, and of programs that have no run in it.
+    fn of_runs_within(transaction: &'a Transaction, runs: &'a [Card]) -> Self {
+        let (at_least, runs) = (runs.len() > MAX_RUNS, runs.get(..MAX_RUNS).unwrap_or(runs));
+        let functions = |runs: &'a [Card]| runs.iter().map(|run| run.function.as_str()).collect();
+        let (all, asked): (BTreeSet<&str>, BTreeSet<&str>) = (functions(&transaction.runs), functions(runs));
+        let others = all.difference(&asked).copied().collect();
+        let of_all = Self::new(runs, transaction.trace_ids.iter());
+        let mut wanted = Self { whose: Whose::NotOf(others), at_least, ..of_all };
+        wanted.leave_out(runs, &transaction.trace_ids, &transaction.senders);
+        wanted
     }
 
     /// Those of a whole transaction, of programs too of which no spans came.
@@ -76,8 +97,12 @@ impl<'a> Wanted<'a> {
     /// Who names a request is of its run, whatever its resource says. Who names a trace alone, and nobody whose it is, may
     /// be of any in it.
     fn has(&self, run: Option<&Card>, batch: &ResourceLogs) -> bool {
-        let Some(functions) = self.functions.as_ref().filter(|_| run.is_none()) else { return true };
-        named(batch.resource.as_ref()).is_none_or(|name| functions.contains(&*bounded(&name)))
+        let Some(name) = named(batch.resource.as_ref()).filter(|_| run.is_none()) else { return true };
+        match &self.whose {
+            Whose::Anybody => true,
+            Whose::Of(functions) => functions.contains(&*bounded(&name)),
+            Whose::NotOf(functions) => !functions.contains(&*bounded(&name)),
+        }
     }
 
     /// What of a batch of lines is told, if anything is.
@@ -108,7 +133,8 @@ impl Reader {
         self.lines(&Wanted::of_runs(runs)).await
     }
 
-    /// The log lines of some runs of a transaction, by time: of a batch without those that name the traces of others.
+    /// The log lines of some runs of a transaction, and of programs that have no run in it, by time: of a batch without those
+    /// that name the traces of others.
     ///
     /// As many requests as [`Reader::logs`].
     ///
@@ -120,9 +146,7 @@ impl Reader {
         transaction: &Transaction,
         runs: &[Card],
     ) -> Result<Answer<Vec<LogLine>>, Error> {
-        let mut wanted = Wanted::of_runs(runs);
-        wanted.leave_out(runs, &transaction.trace_ids, &transaction.senders);
-        self.lines(&wanted).await
+        self.lines(&Wanted::of_runs_within(transaction, runs)).await
     }
 
     /// The log lines of `runs`, which are those that were asked for of these transactions, by time: of a batch without

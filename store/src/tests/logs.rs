@@ -55,6 +55,28 @@ async fn by_request_or_by_trace_and_in_order() {
     assert_eq!(requests, 2, "by request and by trace");
 }
 
+/// As of a program that exports logs alone, with the trace that it was called in.
+#[tokio::test]
+async fn within_a_transaction_who_has_no_spans_is_told_too() {
+    let table = Table::new().await;
+    table.write(otlp("api", [invocation(1, 1, "r-1")])).await;
+    table.write(otlp("web", [invocation(1, 3, "r-3").child_of(1)])).await;
+    let proxy = lines("proxy", [line("", 1, 5, "502 from upstream"), line("", 2, 5, "of another trace")]);
+    log(&table, [proxy, lines("web", [line("", 1, 2, "rendered")]), lines("api", [line("r-1", 1, 1, "hi")])])
+        .await;
+    let reader = table.reader();
+    let transaction = reader.transaction(&trace(1)).await.unwrap().found;
+    let of_runs = async |functions: &[&str]| {
+        let runs = transaction.runs.iter().filter(|run| functions.contains(&run.function.as_str()));
+        let runs: Vec<Card> = runs.cloned().collect();
+        let found = reader.logs_within(&transaction, &runs).await.unwrap().found;
+        found.into_iter().map(|line| line.message).collect::<Vec<_>>()
+    };
+    assert_eq!(of_runs(&[]).await, ["502 from upstream"]);
+    assert_eq!(of_runs(&["api"]).await, ["hi", "502 from upstream"]);
+    assert_eq!(of_runs(&["api", "web"]).await, ["hi", "rendered", "502 from upstream"]);
+}
+
 #[tokio::test]
 async fn written_again_in_other_company_nothing_changes() {
     let table = Table::new().await;

@@ -80,6 +80,14 @@ pub(super) fn chapters<'a>(
     chapters
 }
 
+/// Lines of the transaction that are of none of its runs, by time: such as export logs alone.
+pub(super) fn of_no_run<'a>(transaction: &Transaction, lines: &'a [LogLine]) -> Vec<&'a LogLine> {
+    let owners = Owners::new(transaction);
+    let is_ours =
+        |line: &&LogLine| line.trace_id.as_ref().is_some_and(|trace| transaction.trace_ids.contains(trace));
+    lines.iter().filter(is_ours).filter(|line| owners.of_line(line).is_none()).collect()
+}
+
 /// Those first that say something new: of each function and error the first, failures before what was swallowed.
 pub(super) fn ranked<'a, 'b>(chapters: Vec<&'b Chapter<'a>>) -> Vec<&'b Chapter<'a>> {
     let mut seen: HashMap<(&str, String), usize> = HashMap::new();
@@ -164,11 +172,12 @@ impl<'a> Owners<'a> {
         Some(later.unwrap_or(first).0)
     }
 
-    /// The last run of a function that had begun.
+    /// The last run of a function that had begun, else its first.
     fn at_that_time(&self, function: &str, nanos: u64) -> Option<usize> {
         let millis = nanos / 1_000_000;
         let mut runs = self.runs.iter().enumerate().filter(|(_, run)| run.function == function);
-        Some(runs.rfind(|(_, run)| run.start <= millis)?.0)
+        let first = runs.next()?;
+        Some(runs.rfind(|(_, run)| run.start <= millis).unwrap_or(first).0)
     }
 }
 
@@ -275,6 +284,31 @@ mod tests {
         );
         assert_eq!(chapters[1].failed_calls().count(), 1);
         assert_eq!(chapters[3].said("throughline.source"), Some("sqs q"));
+    }
+
+    #[test]
+    fn lines_of_who_has_no_spans_are_told_by_themselves() {
+        let transaction = Transaction {
+            trace_ids: vec!["t".into()],
+            runs: vec![run("mail", "3", "mailer", 10)],
+            spans: vec![span("t", "3", None, "mailer").triggered_by("sqs q")],
+            ..Transaction::default()
+        };
+        let of = |function: &str, trace: &str, message: &str| LogLine {
+            function: function.into(),
+            trace_id: Some(trace.into()),
+            ..line(message, None, 5)
+        };
+        let lines = [
+            of("proxy", "t", "passed on"),
+            of("mailer", "t", "before it began"),
+            of("proxy", "other", "of others"),
+            line("of a run", Some("mail"), 11),
+        ];
+        let told = of_no_run(&transaction, &lines);
+        assert_eq!(told.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(), ["passed on"]);
+        let chapters = chapters(&transaction, &lines, &HashMap::new());
+        assert_eq!(chapters[0].lines.len(), 2, "what is of its function is its own");
     }
 
     /// So long that whoever climbs to its root for each span would not end.

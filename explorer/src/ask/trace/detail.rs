@@ -3,18 +3,21 @@
 
 use std::collections::BTreeSet;
 
+use throughline_store::log::LogLine;
 use throughline_store::span::Event;
 
 use super::chapters::Chapter;
 use crate::ask::lines;
 use crate::ask::words::harmless;
-use crate::columns::{Look, Piece, cut, flowed, folded, width};
+use crate::columns::{Look, Piece, cut, flowed, folded, padded, width};
 use crate::trace::{Span, Style, duration};
 
 /// As much as is told unless all is asked for: lines of a message or a stack, calls, log lines.
 const MAX_LINES: usize = 5;
 /// The newest log lines of a run.
 const MAX_LOGS: usize = 20;
+/// The columns of a program's name before its log lines.
+const MAX_NAME: usize = 24;
 /// Columns of a payload, on as many lines as that takes.
 const MAX_PAYLOAD: usize = 400;
 /// Before all lines of a text but the first.
@@ -237,8 +240,20 @@ fn fit(text: &str, how: How, most: usize) -> String {
     harmless(&cut(start, most))
 }
 
-fn log_lines(chapter: &Chapter<'_>, how: How) -> Vec<String> {
-    let all = &chapter.lines;
+/// Log lines of programs that have no run; nothing where there are none.
+pub(super) fn of_no_run(all: &[&LogLine], how: How) -> Vec<String> {
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let mut told = block("", "log lines of programs that have no run here", Style::bold, how);
+    let widest = all.iter().map(|line| width(&line.function)).max().unwrap_or_default().min(MAX_NAME);
+    let name = |line: &LogLine| vec![padded(&cut(&harmless(&line.function), widest), widest)];
+    told.extend(newest(all, name, how));
+    told
+}
+
+/// All lines, or the newest. `before` says what stands before one.
+fn newest(all: &[&LogLine], before: impl Fn(&LogLine) -> Vec<String>, how: How) -> Vec<String> {
     let shown = if how.logs { all.len() } else { MAX_LOGS.min(all.len()) };
     let mut told = Vec::new();
     if shown < all.len() {
@@ -246,7 +261,13 @@ fn log_lines(chapter: &Chapter<'_>, how: How) -> Vec<String> {
         told.extend(block("  ", &some, Style::dim, how));
     }
     let newest = all.iter().skip(all.len() - shown);
-    told.extend(newest.flat_map(|line| lines::told(line, "  ", &[], how.style, how.full)));
+    told.extend(newest.flat_map(|line| lines::told(line, "  ", &before(line), how.style, how.full)));
+    told
+}
+
+fn log_lines(chapter: &Chapter<'_>, how: How) -> Vec<String> {
+    let all = &chapter.lines;
+    let mut told = newest(all, |_| Vec::new(), how);
     // What a process left behind that was killed: its last lines, if no others have come.
     let left =
         chapter.heads().flat_map(|span| &span.events).filter(|event| event.name == "log" && all.is_empty());

@@ -3,8 +3,8 @@
 
 use throughline_store::{Answer, Card, Impact};
 
-use super::chapters::{Chapter, chapters, ranked};
-use super::detail::{How, detail};
+use super::chapters::{self, Chapter, chapters, ranked};
+use super::detail::{self, How, detail};
 use super::title::{began, outcome};
 use super::{Tale, compared, notes, same_items, swallowed, tree};
 use crate::ask::story::Story;
@@ -60,6 +60,10 @@ pub(super) fn markdown(tale: &Tale, story: &Story, how: How, beside: &Beside<'_>
         let title = if chapter.run.failed() { "failed" } else { "says" };
         let title = format!("{} {title}", code(&chapter.run.function));
         text += &section(&title, &fenced(&detail(chapter, how)));
+    }
+    let of_no_run = detail::of_no_run(&chapters::of_no_run(transaction, &tale.logs), how);
+    if !of_no_run.is_empty() {
+        text += &section("Others say", &fenced(&of_no_run));
     }
     let good = tale.good.as_ref().map(|good| {
         format!("{}\n{}", code(&compared::title(good, beside.now)), table(compared::rows(good).collect()))

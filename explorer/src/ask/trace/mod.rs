@@ -63,7 +63,7 @@ pub struct Options {
 struct Tale {
     #[serde(flatten)]
     transaction: Transaction,
-    /// The log lines of the runs that failed, or of all.
+    /// The log lines of the runs that failed, or of all, and of programs that have no run here.
     logs: Vec<LogLine>,
     /// Functions whose clocks disagree.
     skews: Vec<Skew>,
@@ -228,6 +228,9 @@ impl Tale {
             let more = format!("… and {more} of which there is something to tell (--full)");
             lines.extend(told(&more, Style::dim, how.style));
         }
+        let of_no_run = detail::of_no_run(&chapters::of_no_run(&self.transaction, &self.logs), how);
+        lines.extend((!of_no_run.is_empty()).then(String::new));
+        lines.extend(of_no_run);
         if how.logs && self.logs.is_empty() {
             let runs = counted(chapters.len() as u64, "run", "runs");
             lines.extend(["".to_owned()].into_iter().chain(told(
