@@ -131,11 +131,11 @@ next: throughline trace 000000000000000000000000000002d8 --store shop.db
         &shop,
         &[&["map"], &THEN[..]].concat(),
         r#"
-node          calls  a min         failed         was     p50     p95     was  waits p50     p95
+node          calls  a min         failed         was     p50     p95     was  waits p50  waits p95
 checkout-api      8    0.1  ↑2.0×       0     0%   0%   41 ms   41 ms   41 ms
 email-sender      8    0.1  ↑2.0×       2  25.0%   0%  126 ms  126 ms  126 ms
 POST /orders      8    0.1  ↑2.0×       0     0%   0%
-sqs email         8    0.1  ↑2.0×       0     0%   0%   10 ms   10 ms   10 ms     1.19 s  1.19 s
+sqs email         8    0.1  ↑2.0×       0     0%   0%   10 ms   10 ms   10 ms     1.19 s     1.19 s
 
 from          to            calls  a min         failed         was     p50     p95     was
 checkout-api  sqs email         8    0.1  ↑2.0×       0     0%   0%   10 ms   10 ms   10 ms

@@ -162,11 +162,11 @@ next: throughline impact email-sender --since 2026-11-20T11:59:00 --until 2026-1
         &shop,
         &["map"],
         r#"
-node          calls  a min  failed            p50     p95  waits p50     p95
+node          calls  a min  failed            p50     p95  waits p50  waits p95
 checkout-api      2   0.02       0     0%   41 ms   41 ms
 email-sender      2   0.02       1  50.0%  126 ms  126 ms
 POST /orders      2   0.02       0     0%
-sqs email         2   0.02       0     0%   10 ms   10 ms     1.19 s  1.19 s
+sqs email         2   0.02       0     0%   10 ms   10 ms     1.19 s     1.19 s
 
 from          to            calls  a min  failed            p50     p95
 checkout-api  sqs email         2   0.02       0     0%   10 ms   10 ms

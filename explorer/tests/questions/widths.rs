@@ -52,3 +52,19 @@ fn a_story_fits_the_terminal() {
         assert!(told.contains(whole), "{whole}: {told}");
     }
 }
+
+/// Columns that are left out leave no other without its name.
+#[test]
+fn no_two_columns_of_the_map_have_one_name() {
+    let shop = after_a_deploy();
+    for columns in [40, 50, 60, 70, 80, 120] {
+        let told = shop.ask_in(columns, &["map", "--since", "48h"]).text;
+        let heading = told.lines().next().unwrap();
+        let twice = heading.replace("waits p", "waits-p");
+        let mut names: Vec<&str> = twice.split_whitespace().filter(|name| *name != "was").collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert!(all > 1 && names.len() == all, "{columns}: {told}");
+    }
+}

@@ -102,7 +102,7 @@ fn uncalled(map: &Map, only: Option<&str>) -> Option<String> {
 }
 
 fn lines(map: &Map, of_one: bool, counted: Counted, asked: &Asked<'_>) -> Vec<String> {
-    let waits = ["waits p50", "p95"].map(Column::Number);
+    let waits = ["waits p50", "waits p95"].map(Column::Number);
     let columns = [Column::Text("node")].into_iter().chain(Counted::columns("calls")).chain(waits);
     let mut table = Table::new(columns).giving_way(&[10, 9, 3, 7, 2, 6, 1]);
     for node in &map.nodes {
