@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
+use throughline_store::span::Kind;
 use throughline_store::time::is_time;
 
 use super::when;
@@ -10,22 +11,39 @@ use crate::trace::{Span, duration};
 
 /// Clocks of AWS's machines differ by less than this, in nanoseconds.
 const USUAL: u64 = 2_000_000;
+/// So long after its caller gave up a call may still begin, in nanoseconds: as long as a front keeps requests waiting.
+const PATIENCE: u64 = 60_000_000_000;
 
 /// Two functions whose clocks disagree.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Skew {
-    /// Whose clock is behind: it began before it was called.
+    /// Whose clock is behind.
     pub(super) behind: String,
-    /// The caller.
+    /// The other, who called it or was called by it.
     pub(super) of: String,
     /// By so many milliseconds at least.
     pub(super) millis: f64,
+    pub(super) told_by: Evidence,
+}
+
+/// What tells that a clock is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Evidence {
+    /// It began before it was called.
+    Call,
+    /// It was answered before its call began.
+    Answer,
 }
 
 impl Skew {
     pub(super) fn told(&self) -> String {
-        let Self { behind, of, millis } = self;
-        format!("{behind} began before {of} called it: its clock is at least {} behind", duration(*millis))
+        let Self { behind, of, millis, told_by } = self;
+        let how = match told_by {
+            Evidence::Call => format!("{behind} began before {of} called it"),
+            Evidence::Answer => format!("{behind} was answered before {of} began"),
+        };
+        format!("{how}: its clock is at least {} behind", duration(*millis))
     }
 }
 
@@ -74,25 +92,68 @@ fn absurd(span: &Span) -> Option<String> {
     }
 }
 
-/// Where a function began before another called it: by how much most, for each two.
-pub(super) fn skews(spans: &[Span]) -> Vec<Skew> {
-    let by_id: HashMap<&str, &Span> = spans.iter().map(|span| (span.span_id.as_str(), span)).collect();
-    let mut most: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    for span in spans {
-        let caller = span.parent_id.as_deref().and_then(|id| by_id.get(id));
-        let Some(caller) = caller.filter(|caller| caller.function != span.function) else { continue };
-        let early = caller.start.saturating_sub(span.start);
-        if early > USUAL {
-            let so_far = most.entry((&span.function, &caller.function)).or_default();
-            *so_far = early.max(*so_far);
+/// Sets clocks right that can't be: moves a function that began before another called it, or after that had its answer, with
+/// all below it that goes by the same clock, to where its call leaves room for it; in the middle, as what the way there and
+/// back took is not known. Jaeger does the same. By how much most, for each two. Parents lead to a root.
+pub(super) fn set_right(spans: &mut [Span]) -> Vec<Skew> {
+    let place: HashMap<String, usize> =
+        spans.iter().enumerate().map(|(at, span)| (span.span_id.clone(), at)).collect();
+    let mut below: HashMap<usize, Vec<usize>> = HashMap::new();
+    let mut next: Vec<(usize, i128)> = Vec::new();
+    for (at, span) in spans.iter().enumerate() {
+        match span.parent_id.as_ref().and_then(|parent| place.get(parent)) {
+            Some(parent) => below.entry(*parent).or_default().push(at),
+            None => next.push((at, 0)),
         }
     }
-    let skew = |((behind, of), nanos): ((&str, &str), u64)| Skew {
-        behind: behind.to_owned(),
-        of: of.to_owned(),
-        millis: nanos as f64 / 1e6,
-    };
+    let mut most: BTreeMap<(String, String, Evidence), u64> = BTreeMap::new();
+    while let Some((at, shift)) = next.pop() {
+        let Some(span) = spans.get_mut(at) else { continue };
+        (span.start, span.end) = (moved(span.start, shift), moved(span.end, shift));
+        let (caller, children) = (span.clone(), below.remove(&at).unwrap_or_default());
+        for child in children {
+            let Some(span) = spans.get(child) else { continue };
+            let mut shift = shift;
+            if span.function != caller.function {
+                let skew = skew(&caller, span);
+                shift = skew.map_or(0, |(_, _, shift)| shift);
+                if let Some((told_by, nanos, _)) = skew {
+                    let (callee, caller) = (span.function.clone(), caller.function.clone());
+                    let (behind, of) = match told_by {
+                        Evidence::Call => (callee, caller),
+                        Evidence::Answer => (caller, callee),
+                    };
+                    let so_far = most.entry((behind, of, told_by)).or_default();
+                    *so_far = nanos.max(*so_far);
+                }
+            }
+            next.push((child, shift));
+        }
+    }
+    let skew = |((behind, of, told_by), nanos)| Skew { behind, of, millis: nanos as f64 / 1e6, told_by };
     most.into_iter().map(skew).collect()
+}
+
+/// What tells that the clocks of a caller and of whom it called disagree, by how much at least, and by how much the called
+/// one is to be moved, in nanoseconds.
+fn skew(caller: &Span, called: &Span) -> Option<(Evidence, u64, i128)> {
+    let waits = caller.kind == Kind::Client && called.kind == Kind::Server;
+    let (early, late) = (caller.start.saturating_sub(called.start), called.start.saturating_sub(caller.end));
+    // Who gave up may be called late.
+    let usual = if caller.error().is_some() { PATIENCE } else { USUAL };
+    let (told_by, nanos) = if early > USUAL {
+        (Evidence::Call, early)
+    } else if waits && late > usual {
+        (Evidence::Answer, late)
+    } else {
+        return None;
+    };
+    let way = if waits { caller.took().saturating_sub(called.took()) / 2 } else { 0 };
+    Some((told_by, nanos, i128::from(caller.start) + i128::from(way) - i128::from(called.start)))
+}
+
+fn moved(at: u64, shift: i128) -> u64 {
+    u64::try_from(i128::from(at).saturating_add(shift).max(0)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -104,15 +165,67 @@ mod tests {
 
     #[test]
     fn who_began_before_it_was_called_has_a_clock_behind() {
-        let spans = [
+        let mut spans = [
             span("t", "1", None, "api").at(NOON, NOON + 50),
             span("t", "2", Some("1"), "mailer").at(NOON - 35, NOON),
             span("t", "3", Some("1"), "mailer").at(NOON - 5, NOON),
             span("t", "4", Some("1"), "ledger").at(NOON - 1, NOON),
             span("t", "5", Some("1"), "api").at(NOON - 90, NOON),
         ];
-        let told: Vec<String> = skews(&spans).iter().map(Skew::told).collect();
+        let told: Vec<String> = set_right(&mut spans).iter().map(Skew::told).collect();
         assert_eq!(told, ["mailer began before api called it: its clock is at least 35 ms behind"]);
+        assert_eq!(times(&spans), [(0, 50), (0, 35), (0, 5), (-1, 0), (-90, 0)]);
+    }
+
+    fn times(spans: &[Span]) -> Vec<(i64, i64)> {
+        let after = |nanos: u64| (nanos / 1_000_000) as i64 - NOON as i64;
+        spans.iter().map(|span| (after(span.start), after(span.end))).collect()
+    }
+
+    /// The stock's clock is an hour ahead, or behind; its database has none, and the queue's reader goes by the right time.
+    #[test]
+    fn a_call_takes_no_longer_than_its_caller_waited() {
+        const HOUR: u64 = 3_600_000;
+        for (stock, told) in [
+            (NOON + HOUR, "api was answered before stock began: its clock is at least 3600 s behind"),
+            (NOON - HOUR, "stock began before api called it: its clock is at least 3600 s behind"),
+        ] {
+            let client = |span: Span| Span { kind: Kind::Client, ..span };
+            let server = |span: Span| Span { kind: Kind::Server, ..span };
+            let mut spans = [
+                server(span("t", "1", None, "api").at(NOON, NOON + 50)),
+                client(span("t", "2", Some("1"), "api").at(NOON, NOON + 40)),
+                server(span("t", "3", Some("2"), "stock").at(stock, stock + 30)),
+                client(span("t", "4", Some("3"), "stock").at(stock + 10, stock + 20)),
+                span("t", "5", Some("4"), "mailer").at(NOON + 90_000, NOON + 90_001),
+            ];
+            let skews: Vec<String> = set_right(&mut spans).iter().map(Skew::told).collect();
+            assert_eq!(skews.len(), 1, "{skews:?}");
+            assert!(skews[0].split(" 3600 s").next() == told.split(" 3600 s").next(), "{skews:?}");
+            assert_eq!(times(&spans), [(0, 50), (0, 40), (5, 35), (15, 25), (90_000, 90_001)]);
+            assert!(set_right(&mut spans).is_empty());
+        }
+    }
+
+    #[test]
+    fn what_may_have_been_is_left_as_it_is() {
+        let client = |span: Span| Span { kind: Kind::Client, ..span };
+        let server = |span: Span| Span { kind: Kind::Server, ..span };
+        let mut spans = [
+            server(span("t", "1", None, "api").at(NOON, NOON + 50)),
+            // Longer than its caller waited.
+            client(span("t", "2", Some("1"), "api").at(NOON, NOON + 40)),
+            server(span("t", "3", Some("2"), "slow").at(NOON + 10, NOON + 900)),
+            // Its caller gave up before it came to it.
+            client(span("t", "4", Some("1"), "api").at(NOON, NOON + 40)).failed("time-out"),
+            server(span("t", "5", Some("4"), "late").at(NOON + 9_000, NOON + 9_001)),
+            // A message waited.
+            span("t", "6", Some("1"), "queued").at(NOON + 9_000_000, NOON + 9_000_001),
+        ];
+        let before = times(&spans);
+        assert!(set_right(&mut spans).is_empty());
+        assert_eq!(times(&spans), before);
+        assert!(set_right(&mut []).is_empty());
     }
 
     #[test]

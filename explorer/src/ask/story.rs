@@ -42,7 +42,7 @@ impl Story {
         roots.for_each(|root| drop(joins.remove(&root.span_id)));
         let too_deep = prune(&mut spans);
         let mut notes = clocks::mend(&mut spans);
-        let skews = clocks::skews(&spans);
+        let skews = clocks::set_right(&mut spans);
         let shared = |spans: Vec<Span>| spans.into_iter().map(Arc::new).collect();
         let mut tree = trace::Transaction::new(shared(spans), shared(linking));
         for (id, join) in joins {

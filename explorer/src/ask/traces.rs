@@ -43,6 +43,8 @@ struct Row {
     correlation_id: Option<String>,
     /// In microseconds, of the whole; of a named function, of its run.
     duration: u64,
+    /// Whether its clocks disagree: then that is about how long it took.
+    skewed: bool,
     /// The function that was named; else that of the run that was asked for, or with which it began.
     function: String,
     build: Option<String>,
@@ -122,6 +124,7 @@ impl Row {
             trace_ids,
             senders,
             duration,
+            skewed,
             runs,
             failures,
             ended_well,
@@ -144,6 +147,7 @@ impl Row {
             account: account.or(first.account),
             correlation_id: correlation_id.or(first.correlation_id),
             duration,
+            skewed: skewed && !of_run,
             function: run.function,
             build: run.build,
             http_status: run.http_status,
@@ -226,7 +230,7 @@ fn table(rows: &[Row], filter: &Filter, asked: &Asked<'_>) -> Vec<String> {
             plain(when::brief(row.at, asked.now)),
             plain(row.entry.as_deref().map_or_else(|| row.function.clone(), trigger)),
             plain(row.user()),
-            plain(micros(row.duration)),
+            plain(format!("{}{}", if row.skewed { "~" } else { "" }, micros(row.duration))),
             row.outcome(filter),
             plain(&row.trace_id),
         ]);

@@ -212,6 +212,34 @@ fn what_spans_say_of_time_and_parents_is_told_and_never_believed() {
     assert!(answer.text.lines().all(|line| line.chars().count() <= 130), "{}", answer.text);
 }
 
+/// A host whose clock is an hour ahead does not make a call take an hour.
+#[test]
+fn a_clock_that_is_off_is_not_in_how_long_it_took() {
+    let shop = Shop::empty();
+    let mut request = order(1, "u-1042", None, "1");
+    let call = span(1, 7, Some(1), "GET /stock", 3, (10, 30), &[("http.request.method", "GET")], &[]);
+    let hour = 3_600_000;
+    let stock = [("http.request.method", "GET"), ("http.route", "/stock")];
+    let stock = span(1, 8, Some(7), "GET /stock", 2, (hour + 10, hour + 20), &stock, &[]);
+    let resources = request["resourceSpans"].as_array_mut().unwrap();
+    resources.extend([of("checkout-api", &[call]), of("stock", &[stock])]);
+    assert_eq!(shop.import("order.jsonl", &[request]).code, 0);
+    let told = shop.ask(&["trace", &trace(1)]).text;
+    assert!(
+        told.starts_with("POST /orders  user u-1042  account acme  correlation c-1  1.35 s  ok  "),
+        "{told}"
+    );
+    let note = "checkout-api was answered before stock began: its clock is at least 3600 s behind; the tree makes up for it";
+    assert!(told.contains(note), "{told}");
+    let object = shop.json(&["trace", &trace(1)]);
+    assert_eq!(object["found"]["duration"], 1_350_000);
+    assert_eq!(object["found"]["skews"][0]["told_by"], "answer");
+    let listed = shop.ask_then(&["traces"]).text;
+    assert!(listed.contains("  ~1.35 s  "), "{listed}");
+    let row = shop.json(&["traces"])["found"][0].clone();
+    assert_eq!(json!([row["duration"], row["skewed"]]), json!([1_350_000, true]));
+}
+
 #[test]
 fn joins_are_dotted_and_a_users_newest_is_told() {
     let shop = Shop::new();

@@ -27,6 +27,7 @@ mod map;
 mod same_items;
 mod search;
 mod summary;
+mod took;
 mod traces;
 mod transaction;
 mod verdicts;

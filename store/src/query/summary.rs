@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::ended::ended_well;
 use super::filter::Wanted;
 use super::joined::{Known, Whole};
+use super::took::took;
 use crate::run::Card;
-use crate::time::{Window, is_time};
+use crate::time::Window;
 
 /// A transaction in a list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,6 +27,8 @@ pub struct Summary {
     pub senders: Vec<String>,
     /// From its first start to its last end, in microseconds.
     pub duration: u64,
+    /// Whether its clocks disagree: then that is about how long it took.
+    pub skewed: bool,
     /// How many runs it has.
     pub runs: u64,
     /// How many of them failed.
@@ -149,12 +152,7 @@ impl Runs {
         wanted: &Wanted<'_>,
         window: Window,
     ) -> Option<Summary> {
-        let took = |card: &Card| card.lasted.unwrap_or(card.duration);
-        let end = |card: &Card| card.start.saturating_mul(1000).saturating_add(took(card));
-        // Whose clock says what can't be took no time.
-        let timed = || self.cards.iter().filter(|card| is_time(card.start.saturating_mul(1_000_000)));
-        let start = timed().map(|card| card.start).min().unwrap_or_default();
-        let duration = timed().map(end).max().unwrap_or_default().saturating_sub(start.saturating_mul(1000));
+        let (duration, skewed) = took(&self.cards, self.first());
         if !wanted.wants_whole(duration) {
             return None;
         }
@@ -170,6 +168,7 @@ impl Runs {
         trace_ids.sort_by_key(|trace| *trace != first.trace_id);
         Some(Summary {
             duration,
+            skewed,
             runs: self.whole().count() as u64,
             failures: self.cards.iter().filter(|card| card.failed()).count() as u64,
             ended_well: self.ended_well(),

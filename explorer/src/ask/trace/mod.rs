@@ -65,7 +65,9 @@ struct Tale {
     transaction: Transaction,
     /// The log lines of the runs that failed, or of all, and of programs that have no run here.
     logs: Vec<LogLine>,
-    /// Functions whose clocks disagree.
+    /// From its first start to its last end, in microseconds, with clocks set right that can't be.
+    duration: u64,
+    /// Functions whose clocks disagree. The spans have the times that these told.
     skews: Vec<Skew>,
     /// Against the last good transaction of the same shape, if there is one.
     good: Option<Comparison>,
@@ -101,6 +103,7 @@ impl Options {
         let story = Story::new(&transaction);
         let tale = Tale {
             logs: logs.found,
+            duration: (story.tree.millis() * 1000.0).round() as u64,
             skews: story.skews.clone(),
             not_compared: good.found.as_ref().err().copied(),
             good: good.found.ok(),
@@ -283,7 +286,9 @@ fn notes(transaction: &Transaction, story: &Story) -> Vec<String> {
         let why = "that can't be, or is longer ago than it is kept: it is told as of when it came in";
         notes.push(format!("{function} says that it began on {start} UTC; {why}"));
     }
-    notes.extend(story.skews.iter().map(|skew| harmless(&skew.told())));
+    notes.extend(
+        story.skews.iter().map(|skew| harmless(&format!("{}; the tree makes up for it", skew.told()))),
+    );
     let orphans = story.tree.orphans().len() as u64;
     if orphans > 0 {
         let spans = counted(orphans, "span names a parent", "spans name a parent");

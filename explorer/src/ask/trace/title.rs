@@ -40,10 +40,12 @@ pub(super) fn outcome(transaction: &Transaction, story: &Story) -> Piece {
     }
 }
 
-/// When it began, in milliseconds since 1970: as lists have it, where a clock says what can't be when it came in.
+/// When it began, in milliseconds since 1970: as lists have it, where a clock says what can't be when it came in; where
+/// clocks disagree, as the tree has it.
 pub(super) fn began(runs: &[Card], story: &Story) -> u64 {
     let start = || story.tree.spans.first().map(|span| span.start / 1_000_000);
-    runs.iter().map(Card::at).min().or_else(start).unwrap_or_default()
+    let runs = runs.iter().map(Card::at).filter(|_| story.skews.is_empty());
+    runs.min().or_else(start).unwrap_or_default()
 }
 
 #[cfg(test)]
