@@ -134,3 +134,32 @@ async fn who_was_called_within_a_service_has_failed_with_it() {
         assert_eq!(impact.failures, u64::from(failed));
     }
 }
+
+/// A consumer of other tools has one span for its batch, with a link to each sender.
+#[tokio::test]
+async fn a_batch_without_records_that_failed_has_failed_for_each_sender() {
+    let table = Table::new().await;
+    for trace in [1, 2] {
+        let sent = span(trace, trace, None).at(THEN, 5).attribute("user.id", &format!("u-{trace}"));
+        table.write(otlp("shop", [sent.attribute("throughline.entry", "http POST /orders")])).await;
+    }
+    let batch = span(9, 9, None).link(1, 1).link(2, 2).at(THEN + 9, 5).failed("Timeout", "no answer");
+    table.write(otlp("worker", [Span { kind: SpanKind::Consumer as i32, ..batch }])).await;
+
+    let (reader, window) = (table.reader(), Window::new(THEN - 1, NOW));
+    let failed = Filter { failed: Some(true), ..Filter::default() };
+    let found = reader.transactions(window, &failed, 9).await.unwrap().found;
+    let listed: BTreeSet<_> =
+        found.iter().map(|one| (one.first.user.clone(), one.run.function.clone())).collect();
+    let of = |user: &str| (Some(user.to_owned()), "worker".to_owned());
+    assert_eq!(listed, BTreeSet::from([of("u-1"), of("u-2")]));
+
+    let impact = reader.impact("worker", window, &Filter::default()).await.unwrap().found;
+    let users: BTreeSet<&str> = impact.top_users.iter().map(|hit| hit.user.as_str()).collect();
+    assert_eq!((impact.failures, users), (2, BTreeSet::from(["u-1", "u-2"])));
+    assert_eq!(
+        impact.entries.iter().map(|hit| hit.entry.as_str()).collect::<Vec<_>>(),
+        ["http POST /orders"]
+    );
+    assert_eq!(reader.errors(window, &Filter::default()).await.unwrap().found[0].count, 2);
+}

@@ -42,11 +42,17 @@ impl Cards {
     }
 }
 
-/// What failed of a run. A failed record says for whom; where none has failed, the run has, if it did.
-pub(super) fn failures(head: &Card, records: &[Card]) -> Vec<Card> {
+/// What failed of a run. A failed record says for whom; where none has failed, the run has, if it did: for all who sent it
+/// something, where it has no records and links to several, as the batches of other tools do.
+pub(super) fn failures(run: &Run, head: &Card, records: &[Card]) -> Vec<Card> {
     let failures: Vec<Card> = records.iter().filter(|record| record.failed()).cloned().collect();
-    let alone = failures.is_empty() && head.failed();
-    if alone { vec![head.clone()] } else { failures }
+    if !failures.is_empty() || !head.failed() {
+        return failures;
+    }
+    let links = run.head().filter(|_| records.is_empty()).map_or(&[][..], |head| &head.links);
+    let senders: BTreeSet<&str> = links.iter().map(|link| link.trace_id.as_str()).collect();
+    let of_sender = |trace: &str| Card { trace_id: bounded(trace).into_owned(), ..head.clone() };
+    if senders.len() > 1 { senders.into_iter().map(of_sender).collect() } else { vec![head.clone()] }
 }
 
 /// The items of a run.
@@ -65,7 +71,7 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
     let Some(Cards { head, records }) = Cards::of(run, now, retention) else {
         return Err(Error::Spans("a run without spans".to_owned()));
     };
-    let failures = failures(&head, &records);
+    let failures = failures(run, &head, &records);
     let at = head.at();
     let place = Placing { run, head: &head, at, expires: at.saturating_add(retention) / 1000 };
 
@@ -101,8 +107,10 @@ pub(super) fn plan(run: &Run, keys: &[String], now: u64, retention: u64) -> Resu
     for failure in failures.iter().take(few(failures.len())) {
         let partition =
             Partition::Failures { day, shard: shard % FAILURE_SHARDS, function: function.clone() };
-        let span = failure.record.as_ref().unwrap_or(&failure.span_id);
-        let place = Place { partition, sort: sort(at, &run.request, span), expires: place.expires };
+        // Of one span that failed for several each has its own trace.
+        let of_sender = Some(&failure.trace_id).filter(|trace| **trace != head.trace_id);
+        let id = failure.record.as_ref().or(of_sender).unwrap_or(&failure.span_id);
+        let place = Place { partition, sort: sort(at, &run.request, id), expires: place.expires };
         index.push(place.item(failure)?);
     }
 

@@ -148,7 +148,7 @@ impl Writer<Store> {
             }
             if window.hours().any(|hour| hour == head.at() / HOUR) {
                 let kept = counted.kept.entry((head.at() / HOUR, head.function.clone())).or_default();
-                kept.totals.count(run, &head, &failures(&head, &records), &called);
+                kept.totals.count(run, &head, &failures(run, &head, &records), &called);
                 kept.totals.count_usage(flow_of(&head), &run.usage());
                 kept.expires = kept.expires.max(expires);
                 rebuilt.runs += 1;
@@ -174,7 +174,7 @@ impl Writer<Store> {
                 let Some(Cards { head, records }) = cards_of(run, expires, now) else { continue };
                 let kept = counted.kept.get_mut(&(head.at() / HOUR, head.function.clone()));
                 let Some(Kept { totals, .. }) = kept else { continue };
-                totals.fail(Totals::default().count(run, &head, &failures(&head, &records), &called));
+                totals.fail(Totals::default().count(run, &head, &failures(run, &head, &records), &called));
             }
         }
         Ok(())
