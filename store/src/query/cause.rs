@@ -1,7 +1,7 @@
 //! Where a failure may come from: the span that failed may be the symptom of another.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -52,11 +52,15 @@ pub struct OpenCall {
 }
 
 /// The cause of a failure in its transaction, if it isn't its own: the first error of another function that was over
-/// before it began; else the innermost call below it that failed.
+/// before it began, unless that called this one, which had failed then too; else the innermost call below it that failed.
 pub(super) fn cause(failure: &Card, spans: &[Span]) -> Option<Cause> {
     let failed = failed(failure, spans)?;
     let erring = || spans.iter().filter_map(|span| Some((span, error(span)?)));
-    let before = erring().filter(|(span, _)| span.function != failed.function && span.end <= failed.start);
+    let own = spans.iter().filter(|span| span.function == failed.function && error(span).is_some());
+    let callers = above(own, spans);
+    let before = erring().filter(|(span, _)| {
+        span.function != failed.function && span.end <= failed.start && !callers.contains(&key(span))
+    });
     if let Some((span, error)) = before.min_by_key(|(span, _)| span.end) {
         return Some(told(Upstream::Before, span, error));
     }
@@ -118,6 +122,23 @@ fn told(way: Upstream, span: &Span, error: Failure) -> Cause {
 /// What a span says of an error: that it failed, or that it dropped one.
 fn error(span: &Span) -> Option<Failure> {
     Failure::of(span).or_else(|| Failure::swallowed(span))
+}
+
+/// The spans above these.
+fn above<'a>(of: impl Iterator<Item = &'a Span>, spans: &'a [Span]) -> BTreeSet<(&'a str, &'a str)> {
+    let parents: BTreeMap<_, _> = spans
+        .iter()
+        .filter_map(|span| Some((key(span), (&*span.trace_id, span.parent_id.as_deref()?))))
+        .collect();
+    let mut above = BTreeSet::new();
+    for span in of {
+        let mut next = parents.get(&key(span));
+        // Each once: parents may go round in a circle.
+        while let Some(parent) = next.filter(|parent| above.insert(**parent)) {
+            next = parents.get(parent);
+        }
+    }
+    above
 }
 
 /// How far below `top` each span is.
@@ -194,6 +215,17 @@ mod tests {
             failed(span("b", Some("a"), "x", 60, 61), "b"),
         ];
         assert_eq!(found(&circle), None);
+    }
+
+    /// A service that is asked once more: who asked it failed because of it, and not it because of that.
+    #[test]
+    fn who_called_it_before_is_no_cause() {
+        let call = |id: &str, from| failed(span(id, Some("api"), "api", from, from + 9), "503");
+        let asked = |id: &str, by: &str, from| failed(span(id, Some(by), "mailer", from, from + 5), "no");
+        let spans = [call("c1", 10), asked("first", "c1", 12), call("c2", 30), asked("mail", "c2", 32)];
+        assert_eq!(found(&spans), None);
+        let fraud = failed(span("fraud", Some("api"), "api", 5, 9), "score unavailable");
+        assert_eq!(found(&[&spans[..], &[fraud]].concat()), Some((Upstream::Before, "fraud".into())));
     }
 
     #[test]
