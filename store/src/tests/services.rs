@@ -62,6 +62,51 @@ async fn and_else_where_the_host_has_its_name_or_all_is_counted_anew() {
     }
 }
 
+/// Each exports by itself, as other SDKs do; who is called has ended first.
+#[tokio::test]
+async fn a_transaction_of_several_services_began_once() {
+    let services = |trace: u64, parent: Option<u64>| {
+        let of = |kind: SpanKind, id: u64, parent: Option<u64>| {
+            let span = span(trace, id, parent).attribute("http.request.method", "GET");
+            Span { kind: kind as i32, ..span.attribute("http.route", &format!("/{id}")) }
+        };
+        [
+            otlp("stock", [of(SpanKind::Server, 4, Some(3))]),
+            otlp("cart", [of(SpanKind::Server, 2, Some(1)), of(SpanKind::Client, 3, Some(2))]),
+            otlp("web", [of(SpanKind::Server, 10, parent), of(SpanKind::Client, 1, Some(10))]),
+        ]
+    };
+    let begun = async |table: &Table| {
+        let reader = table.reader();
+        let rates = reader.rates(LAST_HOUR, &Filter::default()).await.unwrap().found.now;
+        let of_web = Filter { entry: Some("http GET /10".into()), ..Filter::default() };
+        (rates.runs, reader.rates(LAST_HOUR, &of_web).await.unwrap().found.now.runs)
+    };
+    for turned in [false, true] {
+        let table = Table::new().await;
+        let writer = table.writer();
+        for trace in [1, 2] {
+            let mut requests = services(trace, None);
+            if turned {
+                requests.reverse();
+            }
+            for request in requests {
+                write(&writer, request.clone()).await;
+                // Written again, nothing changes.
+                write(&writer, request).await;
+            }
+        }
+        assert_eq!(begun(&table).await, (2, 2), "with the root: {turned}");
+    }
+    // Of a browser that is not traced here.
+    let table = Table::new().await;
+    let writer = table.writer();
+    for request in services(3, Some(99)) {
+        write(&writer, request).await;
+    }
+    assert_eq!(begun(&table).await.0, 1);
+}
+
 /// A second request of the same transaction, a while later: no span is around both.
 #[tokio::test]
 async fn what_a_service_did_in_a_trace_lasts_until_its_last_end() {

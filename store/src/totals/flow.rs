@@ -112,6 +112,18 @@ impl Totals {
         spared
     }
 
+    /// Under which entry point and build runs are counted that say these.
+    pub(super) fn counted_as(&self, flow: (String, String)) -> (String, String) {
+        known(&self.flows, flow, MAX_FLOWS)
+    }
+
+    /// Takes back that a transaction may have begun with one of these runs.
+    pub(super) fn take_back_begin(&mut self, flow: &(String, String)) {
+        if let Some(flow) = self.flows.get_mut(flow) {
+            flow.begun = flow.begun.saturating_sub(1);
+        }
+    }
+
     /// Counts as failed what came by these edges and was counted before.
     pub(crate) fn fail(&mut self, received: Spared) {
         for (edge, count) in received {

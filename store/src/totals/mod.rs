@@ -3,6 +3,7 @@
 //! Each sandbox counts what it did itself and puts its own running totals, so a repeated write changes nothing. An answer
 //! adds up those of all sandboxes.
 
+mod begun;
 mod called;
 mod errors;
 mod flow;

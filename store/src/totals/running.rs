@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use super::begun::Begun;
 use super::flow::Spared;
 use super::report::{Report, Reported, Reports};
 use super::{Called, Totals, flow_of};
@@ -23,6 +24,7 @@ pub(crate) struct Running {
     counted: HashMap<u64, u64>,
     order: VecDeque<u64>,
     reports: Reports,
+    begun: Begun,
     /// How many were let go of. Who comes back then counts in an item of its own.
     generation: u64,
 }
@@ -48,12 +50,25 @@ impl Running {
     pub(crate) fn count(&mut self, run: &Run, head: &Card, failures: &[Card], called: &Called<'_>) {
         let key = (head.at() / HOUR, head.function.clone());
         if self.remember(hash([run.request.as_bytes(), head.span_id.as_bytes()]), hash_of_key(&key)) {
-            let spared = self.totals(key.clone()).count(run, head, failures, called);
+            let totals = self.totals(key.clone());
+            let spared = totals.count(run, head, failures, called);
+            let counted = (key.clone(), totals.counted_as(flow_of(head)));
+            if let Some((key, flow)) = self.begun.not_first(run, counted) {
+                self.take_back_begin(&key, &flow);
+            }
             if !self.count_part(run, head) {
                 self.count_usage(key, run, head, spared);
             }
         } else if let Some(held) = self.held.get_mut(&key) {
             // Who writes it again writes all of it again.
+            held.changes += 1;
+        }
+    }
+
+    /// Takes back that a transaction began with a run, if what was counted of its hour is still held.
+    fn take_back_begin(&mut self, key: &(u64, String), flow: &(String, String)) {
+        if let Some(held) = self.held.get_mut(key) {
+            held.totals.take_back_begin(flow);
             held.changes += 1;
         }
     }
