@@ -20,7 +20,7 @@ const HUNG_UP: u8 = 129;
 const UNANSWERED: u8 = 2;
 
 fn main() -> ExitCode {
-    let Some(command) = Cli::parse().command else {
+    let Some(command) = parsed().command else {
         // A closed stdout is nobody to tell.
         let _ = std::io::stdout()
             .write_all(Cli::overview(|name| std::env::var(name).ok(), dev::running()).as_bytes());
@@ -38,6 +38,18 @@ fn main() -> ExitCode {
         // All others are questions.
         other => other.question().map_or(ExitCode::FAILURE, |question| answered(ask::run(question))),
     }
+}
+
+/// The command line; ends the program where it makes no sense.
+fn parsed() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
+        if error.exit_code() == i32::from(UNANSWERED) {
+            let told = error.render().to_string();
+            let told = told.strip_prefix("error: ").unwrap_or(&told);
+            tell_programs(told.split("\n\n").next().unwrap_or(told).trim());
+        }
+        error.exit()
+    })
 }
 
 fn run_demo(options: &demo::Options) -> ExitCode {
@@ -89,9 +101,18 @@ fn answered(question: impl Future<Output = anyhow::Result<bool>>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
+            tell_programs(&format!("{error:#}"));
             failed(&error);
             ExitCode::from(UNANSWERED)
         }
+    }
+}
+
+/// Tells on stdout why there is no answer, where one of JSON was asked for.
+fn tell_programs(error: &str) {
+    if std::env::args_os().any(|word| word == "--json") {
+        // A closed stdout is nobody to tell.
+        let _ = std::io::stdout().write_all(ask::refusal(error).as_bytes());
     }
 }
 

@@ -29,9 +29,9 @@ pub use item::{Damaged, Item, Pointer, check_item};
 #[cfg(feature = "aws-sdk")]
 pub use query::{
     Answer, BuildRow, By, Cause, Comparison, Difference, EntryHit, ErrorGroup, Figures, Filter, Found,
-    FunctionRow, HourRow, Impact, Incomparable, Join, Killed, MAX_PAGES, Map, MapEdge, MapNode, OpenCall,
-    Path, Rates, Reader, SameItem, Slower, Summary, Suspect, Transaction, Trend, Upstream, Usage, UserHit,
-    bound,
+    FunctionRow, HourRow, Impact, Incomparable, Join, Killed, MAX_PAGES, Map, MapEdge, MapNode, Names,
+    OpenCall, Path, Rates, Reader, SameItem, Slower, Summary, Suspect, Transaction, Trend, Upstream, Usage,
+    UserHit, bound,
 };
 pub use run::{Card, Failure, Name, Open, Way, last_name};
 #[cfg(feature = "aws-sdk")]

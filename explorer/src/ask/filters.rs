@@ -206,7 +206,7 @@ impl Filters {
     fn filter(&self) -> anyhow::Result<Filter> {
         let mut filter = Filter {
             function: self.function.clone(),
-            entry: self.entry.as_deref().map(entry),
+            entry: self.entry.as_deref().map(full_entry),
             user: self.user.clone(),
             account: self.account.clone(),
             test_user: if self.test_users { Some(true) } else { self.no_test_users.then_some(false) },
@@ -259,9 +259,14 @@ impl Filters {
 }
 
 /// Entry points may be said without `http `, as they are told.
-fn entry(said: &str) -> String {
+pub(super) fn full_entry(said: &str) -> String {
     let is_route = said.contains(" /") && !said.starts_with("http ");
     if is_route { format!("http {said}") } else { said.to_owned() }
+}
+
+/// As they are told.
+pub(super) fn short_entry(full: &str) -> &str {
+    full.strip_prefix("http ").filter(|route| route.contains(" /")).unwrap_or(full)
 }
 
 fn length(text: &str) -> Result<u64, String> {

@@ -14,9 +14,9 @@ fn line(words: &[&str]) -> Narrow {
 
 #[test]
 fn a_route_is_an_entry_point() {
-    assert_eq!(entry("POST /orders"), "http POST /orders");
-    assert_eq!(entry("http POST /orders"), "http POST /orders");
-    assert_eq!(entry("schedule lunchbot"), "schedule lunchbot");
+    assert_eq!(full_entry("POST /orders"), "http POST /orders");
+    assert_eq!(full_entry("http POST /orders"), "http POST /orders");
+    assert_eq!(full_entry("schedule lunchbot"), "schedule lunchbot");
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! Which function is meant by a name that none has.
+//! Which function, entry point or error is meant by a name that none has.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
+use throughline_store::{Answer, Names, last_name};
 
-use super::filters::{Narrow, Reads};
+use super::filters::{Filters, Narrow, Reads, full_entry, short_entry};
 use super::words::harmless;
 use super::{Asked, Told};
 use crate::columns::wrapped;
@@ -15,27 +16,53 @@ const MAX_MEANT: usize = 3;
 const SHORTEST: usize = 3;
 
 impl Asked<'_> {
-    /// Adds to an answer that nothing was found for `function`, if none of that name ran, which one may be meant: asked for
-    /// in the next command.
+    /// Adds to an answer that nothing was found, if none is called as the function, the entry point or the error that was
+    /// asked for, which one may be meant: asked for in the next command.
     pub(super) async fn hint(
         &self,
         told: &mut Told,
         question: &str,
-        function: &str,
+        function: Option<&str>,
         narrow: &Narrow,
     ) -> anyhow::Result<()> {
-        let known = self.answered(self.reader.known(narrow.window(self.now)?).await)?;
-        told.json["requests"] = json!(told.json["requests"].as_u64().unwrap_or_default() + known.requests);
-        if known.found.is_empty() || known.found.contains(function) || known.at_least {
+        let Filters { entry, error, .. } = &narrow.filters;
+        if function.is_none() && entry.is_none() && error.is_none() {
             return Ok(());
         }
-        let meant = meant(function, &known.found);
+        let known = self.answered(self.reader.known(narrow.window(self.now)?).await)?;
+        told.json["requests"] = json!(told.json["requests"].as_u64().unwrap_or_default() + known.requests);
+        let Answer { found: Names { functions, entries, errors }, at_least, .. } = known;
+        if functions.is_empty() || at_least {
+            return Ok(());
+        }
+        if let Some(function) = function.filter(|function| !functions.contains(*function)) {
+            self.hint_function(told, question, function, &functions, narrow);
+        } else if let Some(entry) = entry.as_deref().filter(|said| !entries.contains(&full_entry(said))) {
+            let entries = entries.iter().map(|entry| short_entry(entry).to_owned()).collect();
+            self.hint_word(told, (question, function), ("--entry", "entry point", entry), &entries, narrow);
+        } else if let Some(error) = error.as_deref().filter(|said| !errors.contains(*said)) {
+            let errors: BTreeSet<String> = errors.iter().map(|kind| last_name(kind).to_owned()).collect();
+            if !errors.contains(error) {
+                self.hint_word(told, (question, function), ("--error", "error", error), &errors, narrow);
+            }
+        }
+        Ok(())
+    }
+
+    fn hint_function(
+        &self,
+        told: &mut Told,
+        question: &str,
+        function: &str,
+        known: &BTreeSet<String>,
+        narrow: &Narrow,
+    ) {
+        let meant = meant(function, known);
         let (question, hint) = match meant.as_slice() {
             [] => ("functions", "throughline functions tells which did".to_owned()),
             names => (question, format!("did you mean {}?", names.join(" or "))),
         };
-        let hint = harmless(&format!("no function {function} ran in that time; {hint}"));
-        told.text += &(wrapped(&hint, self.style.width).join("\n") + "\n");
+        let hint = format!("no function {function} ran in that time; {hint}");
         let mut next = vec![question.to_owned()];
         let mut but = vec!["--function"];
         match meant.first() {
@@ -44,11 +71,34 @@ impl Asked<'_> {
         }
         let reads = if meant.is_empty() { Reads::Counts } else { Reads::Runs };
         next.extend(narrow.words_but(reads, &but));
+        self.add_hint(told, &hint, &meant, &next);
+    }
+
+    /// The same of what a word asks for that all questions know, in case one is called nearly so.
+    fn hint_word(
+        &self,
+        told: &mut Told,
+        (question, function): (&str, Option<&str>),
+        (word, what, said): (&str, &str, &str),
+        known: &BTreeSet<String>,
+        narrow: &Narrow,
+    ) {
+        let meant = meant(said, known);
+        let Some(first) = meant.first() else { return };
+        let hint = format!("no {what} was called {said} in that time; did you mean {}?", meant.join(" or "));
+        let mut next = vec![question.to_owned()];
+        next.extend(function.into_iter().flat_map(|name| ["--function".to_owned(), name.to_owned()]));
+        next.extend([word.to_owned(), (*first).to_owned()]);
+        next.extend(narrow.words_but(Reads::Runs, &["--function", word]));
+        self.add_hint(told, &hint, &meant, &next);
+    }
+
+    fn add_hint(&self, told: &mut Told, hint: &str, meant: &[&str], next: &[String]) {
+        told.text += &(wrapped(&harmless(hint), self.style.width).join("\n") + "\n");
         let next = self.connection.command(&next.iter().map(String::as_str).collect::<Vec<_>>());
         told.json["meant"] = json!(meant);
         told.json["next"] = json!(next);
         told.next = Some(next);
-        Ok(())
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Common {
     #[command(flatten)]
     connection: connection::Options,
 
-    /// Answer with one JSON object
+    /// Answer with one JSON object; a question that can't be answered with {"error": …}
     #[arg(long, help_heading = ANSWER)]
     json: bool,
 }
@@ -101,6 +101,12 @@ pub async fn run(question: Question<'_>) -> anyhow::Result<bool> {
     Ok(told.is_found)
 }
 
+/// Why there is no answer, as one JSON object on a line.
+#[must_use]
+pub fn refusal(error: &str) -> String {
+    harmless_json(&json!({ "error": error }).to_string()) + "\n"
+}
+
 /// Asks a store that is open; the answer for people.
 ///
 /// # Errors
@@ -128,8 +134,8 @@ impl Question<'_> {
         let now = SystemTime::now();
         let asked = Asked { reader: connection.store.reader(now), connection, now: millis(now), style };
         let mut told = self.ask_one(&asked).await?;
-        if let Some((question, function, narrow)) = self.function().filter(|_| !told.is_found) {
-            asked.hint(&mut told, question, function, narrow).await?;
+        if let Some((question, narrow)) = self.narrow().filter(|_| !told.is_found) {
+            asked.hint(&mut told, question, self.function(), narrow).await?;
         }
         Ok(told)
     }
@@ -147,18 +153,26 @@ impl Question<'_> {
         }
     }
 
-    /// What it is called, of which function it is asked, if it is of one, and of what else.
-    fn function(&self) -> Option<(&'static str, &str, &Narrow)> {
-        let (question, name, narrow) = match self {
+    /// What it is called, and of which runs it is asked.
+    fn narrow(&self) -> Option<(&'static str, &Narrow)> {
+        Some(match self {
             Question::Find(_) | Question::Trace(_) => return None,
-            Question::Traces(options) => ("traces", None, &options.narrow),
-            Question::Logs(options) => ("logs", None, &options.narrow),
-            Question::Impact(options) => ("impact", options.name.as_deref(), &options.narrow),
-            Question::Errors(options) => ("errors", None, &options.narrow),
-            Question::Functions(options) => ("functions", None, &options.narrow),
-            Question::Map(options) => ("map", None, &options.narrow),
+            Question::Traces(options) => ("traces", &options.narrow),
+            Question::Logs(options) => ("logs", &options.narrow),
+            Question::Impact(options) => ("impact", &options.narrow),
+            Question::Errors(options) => ("errors", &options.narrow),
+            Question::Functions(options) => ("functions", &options.narrow),
+            Question::Map(options) => ("map", &options.narrow),
+        })
+    }
+
+    /// Of which function it is asked, if it is of one.
+    fn function(&self) -> Option<&str> {
+        let name = match self {
+            Question::Impact(options) => options.name.as_deref(),
+            _ => None,
         };
-        Some((question, name.or(narrow.filters.function.as_deref())?, narrow))
+        name.or_else(|| self.narrow()?.1.filters.function.as_deref())
     }
 }
 

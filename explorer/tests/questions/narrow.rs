@@ -198,3 +198,60 @@ fn functions_that_failed_and_are_not_listed_are_named() {
         "{errors}"
     );
 }
+
+#[test]
+fn an_entry_point_or_an_error_that_was_mistyped_is_asked_back() {
+    let shop = Shop::new();
+    for (arguments, hint, next) in [
+        (
+            &["traces", "--entry", "POST /order"][..],
+            "no entry point was called POST /order in that time; did you mean POST /orders?",
+            "throughline traces --entry 'POST /orders' --since ",
+        ),
+        (
+            &["errors", "--error", "SmtpRejekted"],
+            "no error was called SmtpRejekted in that time; did you mean SmtpRejected?",
+            "throughline errors --error SmtpRejected --since ",
+        ),
+        (
+            &["impact", "email-sender", "--entry", "post /orders"],
+            "did you mean POST /orders?",
+            "throughline impact --function email-sender --entry 'POST /orders' --since ",
+        ),
+    ] {
+        let answer = shop.ask_then(arguments);
+        assert_eq!(answer.code, 1);
+        assert!(
+            answer.text.contains(hint) && answer.text.contains(&format!("\nnext: {next}")),
+            "{}",
+            answer.text
+        );
+        assert_eq!(shop.json(arguments)["meant"].as_array().unwrap().len(), 1);
+    }
+    for arguments in [
+        &["traces", "--entry", "GET /nothing/like/it"][..],
+        &["traces", "--error", "SmtpRejected", "--entry", "POST /orders", "--user", "u-0007"],
+    ] {
+        let answer = shop.ask_then(arguments);
+        assert_eq!((answer.code, answer.text.contains("did you mean")), (1, false), "{}", answer.text);
+    }
+}
+
+/// A script that asks for JSON reads why there is none, too.
+#[test]
+fn a_refusal_is_json_where_json_was_asked_for() {
+    let shop = Shop::new();
+    for (arguments, why) in [
+        (&["functions", "--user", "u-1042"][..], "functions can't be narrowed by --user: "),
+        (&["logs"], "whose log lines?"),
+        (&["traces", "--limit", "0"], "invalid value '0' for '--limit <NUMBER>'"),
+        (&["traces", "--nothing"], "unexpected argument '--nothing' found"),
+    ] {
+        let answer = shop.ask_then(&[arguments, &["--json"]].concat());
+        assert_eq!(answer.code, 2);
+        let object: serde_json::Value = serde_json::from_str(&answer.text).unwrap();
+        assert!(object["error"].as_str().unwrap().starts_with(why), "{}", answer.text);
+        assert!(answer.errors.contains(why), "{}", answer.errors);
+        assert_eq!(shop.ask_then(arguments).text, "");
+    }
+}

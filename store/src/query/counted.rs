@@ -11,7 +11,7 @@ use crate::hash::SHARDS;
 use crate::item::{Damaged, Item, bytes, text};
 use crate::schema::{Partition, SORT_KEY, bounded, totals_within};
 use crate::time::{HOUR, Window};
-use crate::totals::{self, Histogram, Totals};
+use crate::totals::{self, Histogram, OTHER, Totals};
 
 /// What was counted of one function, by hour since 1970.
 pub(super) type Hours = BTreeMap<u64, Totals>;
@@ -42,6 +42,17 @@ pub struct Rates {
     pub now: Figures,
     /// In as many hours before.
     pub before: Figures,
+}
+
+/// What there is to be asked for by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Names {
+    /// The functions that ran.
+    pub functions: BTreeSet<String>,
+    /// Where transactions came in.
+    pub entries: BTreeSet<String>,
+    /// The types of errors that runs failed with.
+    pub errors: BTreeSet<String>,
 }
 
 impl Rates {
@@ -86,17 +97,25 @@ impl Reader {
         Ok(effort.answer(Rates { now: figures(window), before: figures(window.before()) }))
     }
 
-    /// The functions that ran in the [whole hours](Window::whole_hours) of a window, by name.
+    /// What ran in the [whole hours](Window::whole_hours) of a window, by name.
     ///
     /// At most days × 16 + 50 requests.
     ///
     /// # Errors
     ///
     /// When the table can't be read.
-    pub async fn known(&self, window: Window) -> Result<Answer<BTreeSet<String>>, Error> {
+    pub async fn known(&self, window: Window) -> Result<Answer<Names>, Error> {
         let mut effort = Effort::default();
         let totals = self.totals(window.whole_hours(), None, &mut effort).await?;
-        Ok(effort.answer(totals.into_keys().collect()))
+        let mut names = Names::default();
+        for ((entry, _), flow) in totals.values().flat_map(|totals| &totals.flows) {
+            names.entries.extend(Some(entry.clone()).filter(|entry| !entry.is_empty() && entry != OTHER));
+            names
+                .errors
+                .extend(flow.errors.keys().map(|(kind, _)| kind.clone()).filter(|kind| kind != OTHER));
+        }
+        names.functions = totals.into_keys().collect();
+        Ok(effort.answer(names))
     }
 
     /// What was counted of each function, or of one.

@@ -39,7 +39,7 @@ use crate::item::Damaged;
 pub use cause::{Cause, OpenCall, Upstream};
 pub use compare::{Difference, Slower};
 pub(crate) use counted::read as read_totals;
-pub use counted::{Figures, Rates};
+pub use counted::{Figures, Names, Rates};
 pub(crate) use engine::{Answered, Engine, Query};
 pub use errors::ErrorGroup;
 pub use filter::Filter;

@@ -97,11 +97,14 @@ async fn transactions_by_where_they_began() {
 }
 
 #[tokio::test]
-async fn which_functions_ran() {
+async fn what_there_is_to_be_asked_for() {
     let table = Table::new().await;
-    table.write(otlp("api", [invocation(1, 1, "r-1")])).await;
+    let failed = invocation(1, 1, "r-1").attribute("throughline.entry", "http POST /orders");
+    table.write(otlp("api", [failed.failed("pay::Declined", "no")])).await;
     table.write(otlp("mailer", [invocation(2, 2, "r-2").at(NOW - 3 * 3_600_000, 1)])).await;
     let answer = table.reader().known(LAST_HOUR).await.unwrap();
-    assert_eq!(answer.found.into_iter().collect::<Vec<_>>(), ["api"]);
+    let [functions, entries, errors] = [answer.found.functions, answer.found.entries, answer.found.errors]
+        .map(|names| names.into_iter().collect::<Vec<_>>());
+    assert_eq!([functions, entries, errors], [["api"], ["http POST /orders"], ["pay::Declined"]]);
     assert_eq!(answer.requests, crate::bound::known(LAST_HOUR) - MAX_PAGES);
 }
