@@ -85,7 +85,7 @@ pub(crate) struct Filters {
     #[arg(long)]
     pub(crate) failed: bool,
 
-    /// Only those that answered with this HTTP status
+    /// Only those that answered with this HTTP status; whoever failed without an answer has none (--failed)
     #[arg(long, value_name = "STATUS")]
     pub(crate) http_status: Option<u64>,
 

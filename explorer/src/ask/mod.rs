@@ -19,6 +19,7 @@ mod story;
 mod table;
 mod trace;
 mod traces;
+mod unanswered;
 pub(crate) mod when;
 mod words;
 
@@ -135,6 +136,7 @@ impl Question<'_> {
         let asked = Asked { reader: connection.store.reader(now), connection, now: millis(now), style };
         let mut told = self.ask_one(&asked).await?;
         if let Some((question, narrow)) = self.narrow().filter(|_| !told.is_found) {
+            asked.unanswered(&mut told, self.function(), narrow);
             asked.hint(&mut told, question, self.function(), narrow).await?;
         }
         Ok(told)

@@ -138,6 +138,35 @@ fn the_next_command_asks_of_the_same() {
     }
 }
 
+/// The gateway told the caller of what failed something of its own.
+#[test]
+fn who_asks_for_a_status_of_servers_is_told_that_failures_have_none() {
+    let shop = Shop::new();
+    for (arguments, next) in [
+        (&["traces", "--http-status", "500"][..], "traces --failed --since"),
+        (
+            &["traces", "--http-status", "502", "--failed", "--user", "u-1042"],
+            "traces --failed --user u-1042 --since",
+        ),
+        (
+            &["errors", "--http-status", "500", "--function", "email-sender"],
+            "traces --failed --function email-sender",
+        ),
+        (&["impact", "email-sender", "--http-status", "500"], "traces --failed --function email-sender"),
+        (&["logs", "--http-status", "500"], "traces --failed --since"),
+    ] {
+        let answer = shop.ask_then(arguments);
+        let told =
+            "a function that failed without an answer has no HTTP status, whatever its caller was told";
+        assert!(answer.text.contains(told), "{arguments:?} {}", answer.text);
+        assert!(answer.text.contains(&format!("\nnext: throughline {next}")), "{}", answer.text);
+        assert!(shop.json(arguments)["next"].as_str().unwrap().contains(next));
+        assert_eq!(answer.code, 1);
+    }
+    let client = shop.ask_then(&["traces", "--http-status", "404"]).text;
+    assert!(!client.contains("without an answer"), "{client}");
+}
+
 #[test]
 fn a_mistyped_function_is_answered_with_the_one_that_is_meant() {
     let shop = Shop::new();
