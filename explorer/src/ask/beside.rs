@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use throughline_store::Figures;
-use throughline_store::time::{HOUR, Window};
+use throughline_store::time::{DAY, HOUR, Window};
 
 use super::table::{Cell, Column, dim, plain, red};
 use super::when;
@@ -47,17 +47,38 @@ impl Counted {
 
     /// For people.
     pub(super) fn told(self) -> String {
-        let brief = |at: u64| {
-            let told = when::brief(at, self.now);
-            // Whole hours have no seconds.
-            told.strip_suffix(":00")
-                .filter(|told| told.len() == "14:00".len())
-                .map(str::to_owned)
-                .unwrap_or(told)
-        };
-        let hours = (self.hours.to + 1 - self.hours.from) / HOUR;
-        let (from, before) = (brief(self.hours.from), brief(self.hours.before().from));
-        format!("counted in whole hours: {hours} from {from}, beside as many from {before}")
+        let (from, before) = (self.brief(self.hours.from), self.brief(self.hours.before().from));
+        format!("counted in whole hours: {} from {from}, beside as many from {before}", self.count())
+    }
+
+    /// Which they are: `since 14:00`; of a time that is over `from 14:00 to 16:00`.
+    pub(super) fn named(self) -> String {
+        let (from, end) = (self.hours.from, self.hours.to + 1);
+        if end > self.now {
+            return format!("since {}", self.brief(from));
+        }
+        let is_same_day = from / DAY == end / DAY;
+        let end = if is_same_day { when::clock(end)[..5].to_owned() } else { self.brief(end) };
+        format!("from {} to {end}", self.brief(from))
+    }
+
+    /// Those before: `in the 2 hours before`.
+    pub(super) fn named_before(self) -> String {
+        match self.count() {
+            1 => "in the hour before".to_owned(),
+            hours => format!("in the {hours} hours before"),
+        }
+    }
+
+    fn count(self) -> u64 {
+        (self.hours.to + 1 - self.hours.from) / HOUR
+    }
+
+    /// When an hour begins: whole hours have no seconds.
+    fn brief(self, at: u64) -> String {
+        let told = when::brief(at, self.now);
+        let whole = told.strip_suffix(":00").filter(|told| told.len() == "14:00".len());
+        whole.map(str::to_owned).unwrap_or(told)
     }
 
     /// For programs, in milliseconds since 1970.
@@ -94,5 +115,20 @@ mod tests {
         assert!((counted.a_minute(90) - 1.0).abs() < 0.01);
         assert!((counted.a_minute_before(240) - 2.0).abs() < 0.01);
         assert!(counted.told().starts_with("counted in whole hours: 2 from "), "{}", counted.told());
+    }
+
+    #[test]
+    fn hours_are_named_with_their_end_where_they_are_over() {
+        let day = 20_000 * DAY;
+        for (hours, now, named, before) in [
+            ((13, 14), 14, "since 13:00", "in the 2 hours before"),
+            ((13, 13), 14, "from 13:00 to 14:00", "in the hour before"),
+            ((13, 13), 50, "from 10-04 13:00 to 14:00", "in the hour before"),
+            ((13, 23), 50, "from 10-04 13:00 to 10-05 00:00", "in the 11 hours before"),
+        ] {
+            let window = Window { from: day + hours.0 * HOUR + 1, to: day + hours.1 * HOUR + 1 };
+            let counted = Counted::new(window, day + now * HOUR + 2);
+            assert_eq!((counted.named().as_str(), counted.named_before().as_str()), (named, before));
+        }
     }
 }

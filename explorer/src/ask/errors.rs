@@ -27,7 +27,7 @@ impl Options {
             asked.note_left_out(lines, &answer.left_out, "errors", &self.narrow.words(Reads::Runs));
         };
         let Some(first) = answer.found.first() else {
-            let mut lines = vec![format!("no such failure since {} UTC", when::full(window.from))];
+            let mut lines = vec![format!("no such failure {}", when::within(window, asked.now))];
             left_out(&mut lines);
             if travels(&filter) {
                 let lost = "a run that no context reached does not know entry point, user and correlation id: its \

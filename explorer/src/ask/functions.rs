@@ -37,7 +37,7 @@ impl Options {
             asked.note(&mut note, UNTOLD);
         }
         if answer.found.is_empty() {
-            let mut lines = vec![format!("no such function ran since {} UTC", when::full(window.from))];
+            let mut lines = vec![format!("no such function ran {}", when::within(window, asked.now))];
             lines.extend(note);
             let words = self.narrow.longer(Reads::Counts, asked.now);
             return asked.tell_within(&answer, false, lines, &["functions"], &words);

@@ -47,17 +47,22 @@ impl Options {
         let mut note = vec![];
         if let Some((runs, failures)) = impact.runs.zip(impact.failures_counted) {
             // What is told of the hours alone names its failures, too.
-            let figures =
-                if is_like { String::new() } else { in_runs(count_failures(failures), runs) + "; " };
-            asked.note(&mut note, &(figures + &hours.told()));
+            let what = match is_like {
+                true if impact.failures > 0 => "runs and shares are ".to_owned(),
+                true => String::new(),
+                false => in_runs(count_failures(failures), runs) + "; ",
+            };
+            asked.note(&mut note, &(what + &hours.told()));
         }
         let json = json!({ "window": window, "before": window.before() });
         if impact.failures == 0 {
-            let since = when::full(window.from);
+            let within = when::within(window, asked.now);
+            let is_whole = filter.entry.is_none() && filter.build.is_none();
             let told = match impact.runs.filter(|_| is_like) {
-                Some(0) => format!("{name} did not run since {since} UTC"),
+                Some(0) if is_whole => format!("{name} did not run {within}"),
+                Some(0) => format!("{name} had no such run {within}"),
                 Some(runs) => format!("{name} did not fail: {}", counted(runs, "run", "runs")),
-                None => format!("{name} had no such failure since {since} UTC"),
+                None => format!("{name} had no such failure {within}"),
             };
             let note = note.into_iter().filter(|_| impact.runs != Some(0));
             let lines = [told].into_iter().chain(note).collect();
@@ -69,7 +74,7 @@ impl Options {
         }
         let example = impact.errors.first().map(|group| group.example.trace_id.as_str());
         let next = example.map_or_else(|| vec!["errors"], |trace| vec!["trace", trace]);
-        let lines = lines(&name, impact, asked).into_iter().chain(note).collect();
+        let lines = lines(&name, impact, hours, asked).into_iter().chain(note).collect();
         let mut told = asked.tell(&answer, true, lines, &next)?;
         told.json["exact"] = json;
         told.json["counted"] = hours.json();
@@ -90,21 +95,9 @@ fn in_runs(failures: String, runs: u64) -> String {
     format!("{failures} in {}", counted(runs, "run", "runs"))
 }
 
-fn lines(name: &str, impact: &Impact, asked: &Asked<'_>) -> Vec<String> {
+fn lines(name: &str, impact: &Impact, hours: Counted, asked: &Asked<'_>) -> Vec<String> {
     let style = asked.style;
-    let runs = impact.runs.filter(|_| is_like(impact.failures, impact.failures_counted));
-    let like_before = impact.failures_counted_before == Some(impact.failures_before);
-    let failed = count_failures(impact.failures);
-    let mut failed = runs.map_or(failed.clone(), |runs| in_runs(failed, runs));
-    let since =
-        impact.since.map(|since| format!("since {}{}", when::brief(since, asked.now), build(&impact.builds)));
-    failed += &match impact.runs_before.filter(|_| runs.is_some() && like_before) {
-        Some(0) => " (it did not run before)".to_owned(),
-        Some(runs) => format!(" ({} before)", in_runs(count(impact.failures_before), runs)),
-        None => format!(" ({} before)", count(impact.failures_before)),
-    };
-    let title = [style.bold(name), style.red(&failed)].into_iter().chain(since);
-    let mut lines = wrapped(&title.collect::<Vec<_>>().join("   "), style.width);
+    let mut lines = wrapped(&title(name, impact, hours, asked), style.width);
     lines.push(String::new());
     let within = Style { width: style.width.saturating_sub(2), ..style };
     lines.extend(indented(entries(impact).lines(within)));
@@ -116,6 +109,31 @@ fn lines(name: &str, impact: &Impact, asked: &Asked<'_>) -> Vec<String> {
     let told = told.flat_map(|text| wrapped(&text, within.width));
     lines.extend(indented(told.collect()));
     lines
+}
+
+/// How many failures since when; and in how many runs: of those since when, for they are counted by the hour.
+fn title(name: &str, impact: &Impact, hours: Counted, asked: &Asked<'_>) -> String {
+    let runs = impact.runs.filter(|_| is_like(impact.failures, impact.failures_counted));
+    let like_before = impact.failures_counted_before == Some(impact.failures_before);
+    let runs_before = impact.runs_before.filter(|_| runs.is_some() && like_before);
+    let mut failed = asked.style.red(&count_failures(impact.failures));
+    if runs_before.is_none() {
+        failed += &format!(" ({} before)", count(impact.failures_before));
+    }
+    failed +=
+        &impact.since.map(|since| format!(" since {}", when::brief(since, asked.now))).unwrap_or_default();
+    failed += &build(&impact.builds);
+    let runs = runs.map(|runs| {
+        let before = match runs_before {
+            Some(0) => format!(" (none {})", hours.named_before()),
+            Some(runs) => {
+                format!(" ({} {})", in_runs(count(impact.failures_before), runs), hours.named_before())
+            }
+            None => String::new(),
+        };
+        format!("in {} {}{before}", counted(runs, "run", "runs"), hours.named())
+    });
+    [asked.style.bold(name), failed].into_iter().chain(runs).collect::<Vec<_>>().join("   ")
 }
 
 fn indented(lines: Vec<String>) -> impl Iterator<Item = String> {

@@ -170,6 +170,12 @@ pub(crate) fn said(millis: u64) -> String {
     full(millis).replace(' ', "T")
 }
 
+/// A time that is asked of: `since 2026-11-20 01:47:03 UTC`; of one that ended before `now`, until when too.
+pub(crate) fn within(window: Window, now: u64) -> String {
+    let (from, end) = (full(window.from), window.to.saturating_add(1));
+    if end < now { format!("from {from} to {} UTC", full(end)) } else { format!("since {from} UTC") }
+}
+
 /// `01:47:03` of today, `11-20 01:47` of another day.
 pub(crate) fn brief(millis: u64, now: u64) -> String {
     if millis / DAY == now / DAY {

@@ -113,7 +113,8 @@ next: throughline impact email-sender --since 2026-11-20T14:00:00 --until 2026-1
         &shop,
         &[&["impact", "email-sender"], &THEN[..]].concat(),
         r#"
-email-sender   2 failures in 8 runs (0 in 4 runs before)   since 11-20 14:01, only build 9f3c2e1
+email-sender   2 failures since 11-20 14:01, only build 9f3c2e1   in 8 runs from 11-20 14:00 to 15:00 (0 in 4 runs in
+the hour before)
 
   entry         failures  was  of runs         transactions  users  ended well after retry
   POST /orders         2    0        8  25.0%             2      1                       0
@@ -123,7 +124,7 @@ email-sender   2 failures in 8 runs (0 in 4 runs before)   since 11-20 14:01, on
 
   1 user hit of 1 account, most: u-1042 (2, plan enterprise)
   cause: its own; nothing failed earlier in these transactions
-counted in whole hours: 1 from 11-20 14:00, beside as many from 11-20 13:00
+runs and shares are counted in whole hours: 1 from 11-20 14:00, beside as many from 11-20 13:00
 next: throughline trace 000000000000000000000000000002d8 --store shop.db
 "#,
     );
@@ -162,7 +163,7 @@ fn failures_of_a_part_of_an_hour_are_no_share_of_its_runs() {
         &shop,
         &of_part,
         r#"
-email-sender   1 failure (1 before)   since 11-20 14:01, only build 9f3c2e1
+email-sender   1 failure (1 before) since 11-20 14:01, only build 9f3c2e1
 
   entry         failures  was  transactions  users  ended well after retry
   POST /orders         1    1             1      1                       0
@@ -185,7 +186,13 @@ next: throughline trace 000000000000000000000000000002d8 --store shop.db
 
     let none = shop.ask_then(&["impact", "email-sender", "--since", "T14:20", "--until", "T14:30"]);
     let told: Vec<&str> = none.text.lines().collect();
-    assert!(told[0].starts_with("email-sender had no such failure since 2026-11-20 14:20"), "{}", none.text);
+    assert!(
+        told[0].starts_with(
+            "email-sender had no such failure from 2026-11-20 14:20:00 to 2026-11-20 14:30:00 UTC"
+        ),
+        "{}",
+        none.text
+    );
     assert!(told[1].starts_with("2 failures in 8 runs; counted in whole hours: 1 "), "{}", none.text);
 }
 

@@ -52,7 +52,7 @@ POST /orders  user u-1042  account acme  correlation c-1  1.35 s  failed  2026-1
 ✗ email-sender  build 9f3c2e1  request mail-1
   SmtpRejected: 550 sender unverified
 
-not compared with a good one: of those that came in there in the 24 hours before it none went well
+not compared with a good one: nothing else came in there in the 24 hours before it
 trace 00000000000000000000000000000001
 next: throughline impact email-sender --since 2026-11-20T12:00:00 --store shop.db
 "#;
@@ -83,7 +83,8 @@ fn what_failures_break() {
         &shop,
         &["impact", "email-sender"],
         r#"
-email-sender   1 failure in 2 runs (it did not run before)   since 11-20 12:00, only build 9f3c2e1
+email-sender   1 failure since 11-20 12:00, only build 9f3c2e1   in 2 runs from 11-20 11:00 to 13:00 (none in the 2
+hours before)
 
   entry         failures  was  of runs         transactions  users  ended well after retry
   POST /orders         1    0        2  50.0%             1      1                       0
@@ -93,7 +94,7 @@ email-sender   1 failure in 2 runs (it did not run before)   since 11-20 12:00, 
 
   1 user hit of 1 account, most: u-1042 (1, plan enterprise)
   cause: its own; nothing failed earlier in these transactions
-counted in whole hours: 2 from 11-20 11:00, beside as many from 11-20 09:00
+runs and shares are counted in whole hours: 2 from 11-20 11:00, beside as many from 11-20 09:00
 next: throughline trace 00000000000000000000000000000001 --store shop.db
 "#,
     );

@@ -168,6 +168,44 @@ fn who_asks_for_a_status_of_servers_is_told_that_failures_have_none() {
 }
 
 #[test]
+fn where_a_part_was_asked_for_nothing_is_said_of_the_whole() {
+    let shop = Shop::new();
+    for (arguments, told) in [
+        (
+            &["impact", "undertaker"][..],
+            "undertaker did not run from 2026-11-20 11:59:00 to 2026-11-20 12:30:00 UTC\n",
+        ),
+        (
+            &["impact", "undertaker", "--until", "now"],
+            "undertaker did not run since 2026-11-20 11:59:00 UTC\n",
+        ),
+        (
+            &["impact", "email-sender", "--build", "none"],
+            "email-sender had no such run from 2026-11-20 11:59",
+        ),
+        (
+            &["impact", "email-sender", "--entry", "GET /"],
+            "email-sender had no such run from 2026-11-20 11:59",
+        ),
+        (
+            &["traces", "--user", "nobody"],
+            "no such transaction from 2026-11-20 11:59:00 to 2026-11-20 12:30:00 UTC\n",
+        ),
+        (
+            &["errors", "--user", "nobody"],
+            "no such failure from 2026-11-20 11:59:00 to 2026-11-20 12:30:00 UTC\n",
+        ),
+        (
+            &["functions", "--build", "none"],
+            "no such function ran from 2026-11-20 11:59:00 to 2026-11-20 12:30:00 UTC\n",
+        ),
+    ] {
+        let answer = shop.ask_then(arguments);
+        assert!(answer.text.starts_with(told), "{arguments:?} {}", answer.text);
+    }
+}
+
+#[test]
 fn a_mistyped_function_is_answered_with_the_one_that_is_meant() {
     let shop = Shop::new();
     for arguments in [

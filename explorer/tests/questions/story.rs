@@ -341,11 +341,10 @@ fn what_is_not_compared_is_said_and_why() {
         let lines: Vec<&str> = told.lines().filter(|line| line.contains("compared")).collect();
         lines.join("\n")
     };
-    let none =
-        "not compared with a good one: of those that came in there in the 24 hours before it none went well";
+    let none = "not compared with a good one: nothing else came in there in the 24 hours before it";
     assert_eq!(said("c-1"), none);
     let first = &shop.json(&["trace", "c-1"])["found"];
-    assert_eq!((&first["good"], &first["not_compared"]), (&Value::Null, &json!("none_good")));
+    assert_eq!((&first["good"], &first["not_compared"]), (&Value::Null, &json!("none_before")));
     let few = "how long it took is not compared: that takes 5 good ones of the same path, and 1 good one came before it";
     assert_eq!(said("c-2"), few);
     assert!(said("c-5").contains("and 4 good ones came before it"), "{}", said("c-5"));
@@ -367,7 +366,7 @@ fn a_ticket_is_markdown() {
         "- when: 2026-11-20 12:01:30 UTC, took 3.62 s\n",
         "- user: `u-1042`\n",
         "- build: `9f3c2e1`\n",
-        "- since: 11-20 12:01 UTC, 1 of 9 runs of `email-sender` failed, 1 user hit",
+        "- since: 11-20 12:01 UTC: 1 failure of `email-sender`, 1 user hit; 9 runs in the whole hours from a day before it until now\n",
         "\n## What happened\n\n```text\n└─ checkout-api",
         "\n## `email-sender` failed\n\n```text\n✗ email-sender  build 9f3c2e1  request mail-9\n",
         "  12:01:31.225  INFO   sending a mail\n",

@@ -7,6 +7,7 @@
 //! Good is what is good as a whole, with the traces that it joins.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::try_join_all;
 use serde::Serialize;
@@ -53,7 +54,9 @@ pub struct Comparison {
 pub enum Incomparable {
     /// It is not known where it began.
     BeganNowhere,
-    /// None that came in there in the 24 hours before it is known to have gone well.
+    /// None came in there in the 24 hours before it.
+    NoneBefore,
+    /// Of those that did none is known to have gone well.
     NoneGood,
     /// Those that went well took other paths.
     OtherPaths,
@@ -109,11 +112,11 @@ impl Reader {
         let Some(first) = of.runs.iter().find(|run| run.began).cloned() else {
             return Ok(effort.answer(Err(Incomparable::BeganNowhere)));
         };
-        let (good, others) = self.good(of, &first, &mut effort).await?;
-        let Some(last) = good.first() else {
-            let why = if others { Incomparable::OtherPaths } else { Incomparable::NoneGood };
-            return Ok(effort.answer(Err(why)));
+        let good = match self.good(of, &first, &mut effort).await? {
+            Ok(good) => good,
+            Err(why) => return Ok(effort.answer(Err(why))),
         };
+        let Some(last) = good.first() else { return Ok(effort.answer(Err(Incomparable::NoneGood))) };
         let asked = good.iter().take(MAX_READ).map(|one| self.transaction(&one.first.trace_id));
         let read: Vec<_> = try_join_all(asked).await?.into_iter().map(|one| effort.take(one)).collect();
         let ours: BTreeSet<&str> = of.runs.iter().map(|run| run.function.as_str()).collect();
@@ -132,17 +135,20 @@ impl Reader {
         Ok(effort.answer(Ok(comparison)))
     }
 
-    /// The newest first, all of the path that is most like it; and whether there are good ones of other paths.
+    /// The newest first, all of the path that is most like it; else why there are none.
     async fn good(
         &self,
         of: &Transaction,
         first: &Card,
         effort: &mut Effort,
-    ) -> Result<(Vec<Good>, bool), Error> {
+    ) -> Result<Result<Vec<Good>, Incomparable>, Error> {
         let window = Window::new(first.at().saturating_sub(BEFORE), first.at());
+        let came_before = AtomicBool::new(false);
         let is_like = |card: &Card| {
             let same = (&card.entry, &card.function) == (&first.entry, &first.function);
-            same && !card.failed() && !of.trace_ids.contains(&card.trace_id)
+            let is_other = same && !of.trace_ids.contains(&card.trace_id);
+            came_before.fetch_or(is_other, Ordering::Relaxed);
+            is_other && !card.failed()
         };
         let entry = first.entry.iter().map(|entry| Only::text("entry", entry));
         let all = entry.chain([Only::text("function", &first.function)]).collect();
@@ -166,7 +172,12 @@ impl Reader {
         }
         let best = good.iter().map(|one| one.path).min();
         good.retain(|one| Some(one.path) == best);
-        Ok((good, others))
+        let why = match (others, came_before.into_inner()) {
+            (true, _) => Incomparable::OtherPaths,
+            (false, true) => Incomparable::NoneGood,
+            (false, false) => Incomparable::NoneBefore,
+        };
+        Ok(if good.is_empty() { Err(why) } else { Ok(good) })
     }
 }
 

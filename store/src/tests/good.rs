@@ -98,7 +98,7 @@ async fn where_it_is_compared_with_none_it_says_why() {
     let table = Table::new().await;
     // To the ledger alone, then to the mailer alone, which fails at first.
     order(&table, 1, 60, "1", |place, span| (place != 3).then_some(span)).await;
-    assert_eq!(against(&table, 1).await, Err(Incomparable::NoneGood), "it is the first");
+    assert_eq!(against(&table, 1).await, Err(Incomparable::NoneBefore));
     let mail = |place, span: Span| (place != 4).then_some(span);
     order(&table, 2, 50, "1", |place, span| {
         mail(place, if place == 3 { span.failed("No", "") } else { span })
@@ -107,6 +107,10 @@ async fn where_it_is_compared_with_none_it_says_why() {
     order(&table, 3, 40, "1", mail).await;
     assert_eq!(against(&table, 3).await, Err(Incomparable::OtherPaths));
     assert_eq!(against(&table, 99).await, Err(Incomparable::BeganNowhere));
+    let table = Table::new().await;
+    order(&table, 1, 60, "1", |_, span| Some(span.failed("No", ""))).await;
+    order(&table, 2, 50, "1", whole).await;
+    assert_eq!(against(&table, 2).await, Err(Incomparable::NoneGood));
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ impl Options {
         }
         let map = &answer.found;
         if map.nodes.is_empty() {
-            let lines = vec![format!("nobody called since {} UTC", when::full(window.from))];
+            let lines = vec![format!("nobody called {}", when::within(window, asked.now))];
             let words = self.narrow.longer(Reads::Calls, asked.now);
             return asked.tell_within(&answer, false, lines, &["map"], &words);
         }

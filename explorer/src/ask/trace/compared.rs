@@ -57,6 +57,7 @@ pub(super) fn limits(good: Result<&Comparison, Incomparable>) -> Option<String> 
         }
         Ok(_) => return None,
         Err(Incomparable::BeganNowhere) => "where it began is not known",
+        Err(Incomparable::NoneBefore) => "nothing else came in there in the 24 hours before it",
         Err(Incomparable::NoneGood) => "of those that came in there in the 24 hours before it none went well",
         Err(Incomparable::OtherPaths) => "those that went well in the 24 hours before it took other paths",
     };

@@ -9,7 +9,7 @@ use super::title::{began, outcome};
 use super::{Tale, compared, notes, same_items, swallowed, tree};
 use crate::ask::story::Story;
 use crate::ask::when;
-use crate::ask::words::{count, counted, harmless, micros};
+use crate::ask::words::{counted, harmless, micros};
 use crate::trace::{Style, attempts, trigger};
 
 /// As wide as tickets show it without a scroll bar.
@@ -105,12 +105,13 @@ fn since(run: &Card, impact: &Answer<Impact>, now: u64) -> String {
     let at_least = if impact.at_least { "at least " } else { "" };
     let since =
         found.since.map_or_else(|| "then".to_owned(), |since| format!("{} UTC", when::brief(since, now)));
-    let of = found.runs.map(|runs| format!(" of {}", count(runs))).unwrap_or_default();
+    let failures = counted(found.failures, "failure", "failures");
     let users = counted(found.users, "user", "users");
+    let runs = found.runs.map(|runs| format!("; {} in the whole hours", counted(runs, "run", "runs")));
     format!(
-        "{since}, {at_least}{}{of} runs of {} failed, {users} hit (of the day before it until now)",
-        count(found.failures),
-        code(&run.function)
+        "{since}: {at_least}{failures} of {}, {users} hit{} from a day before it until now",
+        code(&run.function),
+        runs.unwrap_or_default()
     )
 }
 
