@@ -30,6 +30,8 @@ const SAME: [&str; 8] = [
     "correlation.id",
     "user.id",
 ];
+/// Where in the program a line was written, which its logger tells of each: <https://opentelemetry.io/docs/specs/semconv/registry/attributes/code/>.
+const PLACE: &str = "code.";
 /// The columns of most levels.
 const LEVEL: usize = 5;
 /// What a line says is not cut to less to stand beside when it was said.
@@ -74,7 +76,8 @@ pub(super) fn told(
 ) -> Vec<String> {
     let level = padded(&harmless(line.level.as_deref().unwrap_or_default()), LEVEL);
     let mut said = line.message.trim_end().to_owned();
-    for (name, value) in line.attributes.iter().filter(|(name, _)| whole || !SAME.contains(&name.as_str())) {
+    let is_told = |name: &str| whole || !(SAME.contains(&name) || name.starts_with(PLACE));
+    for (name, value) in line.attributes.iter().filter(|(name, _)| is_told(name)) {
         said += &format!("  {name}={value}");
     }
     // A line feed within a line is one of its words.
@@ -129,6 +132,16 @@ mod tests {
         );
         let long = LogLine { message: "x".repeat(99), ..line };
         assert!(told(&long, "", 60, true)[0].len() > 99);
+    }
+
+    #[test]
+    fn where_in_the_program_it_was_written_is_told_if_all_is_asked_for() {
+        let attributes =
+            [("code.lineno", "12"), ("host", "mx1")].map(|(name, value)| (name.into(), value.into()));
+        let line = LogLine { message: "sent".into(), attributes: attributes.into(), ..LogLine::default() };
+        let told = |whole| told(&line, "", &[], Style { width: 60, colour: false }, whole);
+        assert_eq!(told(false), ["00:00:00.000         sent  host=mx1"]);
+        assert_eq!(told(true), ["00:00:00.000         sent  code.lineno=12  host=mx1"]);
     }
 
     #[test]

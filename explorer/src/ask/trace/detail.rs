@@ -148,6 +148,10 @@ fn exceptions<'a>(chapter: &'a Chapter<'_>) -> Vec<&'a Event> {
     events
 }
 
+/// What a stack begins with whose last frame is where it failed
+/// (<https://docs.python.org/3/library/traceback.html>).
+const LAST_FIRST: &str = "most recent call last";
+
 fn of_exception(event: &Event, failed: bool, how: How) -> Vec<String> {
     let said = |name: &str| event.attributes.get(name).map(String::as_str).unwrap_or_default();
     let mut told = Vec::new();
@@ -155,11 +159,19 @@ fn of_exception(event: &Event, failed: bool, how: How) -> Vec<String> {
         let error = format!("swallowed {}", of_kind(said("exception.type"), said("exception.message")));
         told.extend(block("  ", &fit(&error, how, MAX_PAYLOAD), Style::amber, how));
     }
-    let stack: Vec<&str> = said("exception.stacktrace").lines().collect();
-    let shown = if how.full { stack.len() } else { MAX_LINES.min(stack.len()) };
-    let stack = stack.iter().take(shown).map(|line| fit(line.trim(), how, MAX_PAYLOAD / 2));
+    let most = if how.full { usize::MAX } else { MAX_LINES };
+    let stack = frames(said("exception.stacktrace"), most);
+    let stack = stack.into_iter().map(|line| fit(line.trim(), how, MAX_PAYLOAD / 2));
     told.extend(stack.flat_map(|line| block("    ", &line, Style::dim, how)));
     told
+}
+
+/// The lines of a stack nearest to where it failed.
+pub(super) fn frames(stack: &str, most: usize) -> Vec<&str> {
+    let lines: Vec<&str> = stack.lines().collect();
+    let last_first = lines.first().is_some_and(|line| line.contains(LAST_FIRST));
+    let first = if last_first { lines.len().saturating_sub(most) } else { 0 };
+    lines.into_iter().skip(first).take(most).collect()
 }
 
 /// `503`, or `SmtpRejected: 550 sender unverified`.

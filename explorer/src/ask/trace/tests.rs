@@ -124,3 +124,15 @@ proptest! {
         prop_assert!(json.is_ok());
     }
 }
+
+#[test]
+fn of_a_stack_those_lines_are_told_that_are_nearest_to_where_it_failed() {
+    use super::detail::frames;
+
+    let rust = "charge::card\nworker::pay\nmain";
+    assert_eq!(frames(rust, 2), ["charge::card", "worker::pay"]);
+    let python = "Traceback (most recent call last):\n  in main\n  in pay\nTimeoutError: no answer";
+    assert_eq!(frames(python, 2), ["  in pay", "TimeoutError: no answer"]);
+    assert_eq!(frames(python, 9).len(), 4);
+    assert!(frames("", 2).is_empty());
+}
