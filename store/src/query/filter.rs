@@ -152,6 +152,12 @@ impl Filter {
         followed.only().into_iter().map(Only::or_absent).collect()
     }
 
+    /// Whether [`Filter::may_follow`] is all that it asks for.
+    pub(super) fn is_followed(&self) -> bool {
+        let Self { entry, correlation_id, .. } = self.clone();
+        *self == Self { entry, correlation_id, ..Self::default() }
+    }
+
     /// Whether only failures are asked for.
     #[must_use]
     pub fn only_failures(&self) -> bool {

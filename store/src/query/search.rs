@@ -29,6 +29,8 @@ pub(super) const FAILURE_PAGES: u64 = 10 * MAX_PAGES;
 const RUNS_OF_EACH: usize = 2;
 /// The same of its failures: a message is tried again and again.
 const FAILURES_OF_EACH: usize = 6;
+/// And of the runs with which it may have begun: each message of a batch that no context came with.
+const BEGUN_OF_EACH: usize = 4;
 
 /// A transaction that may be wanted.
 #[derive(Debug)]
@@ -110,7 +112,10 @@ impl Reader {
                 let failures = self.failed(window, filter, wanted, most, effort).await?;
                 (failures.into_iter().map(Candidate::of).collect(), most)
             } else {
-                // Several may have begun the same transaction, as far as they knew.
+                // Several may have begun the same transaction, as far as they knew. If nothing is asked of what came
+                // after, hardly one is read in vain.
+                let most =
+                    if filter.is_followed() { most.min(limit.saturating_mul(BEGUN_OF_EACH)) } else { most };
                 let may = |card: &Card| filter.may_follow(card);
                 let begun = self.begun(window, filter.only_followed(), may, most, effort).await?;
                 let of_run = |card: Card| Candidate { trace_id: card.trace_id, run: None };
