@@ -263,7 +263,7 @@ pub(super) const DRILLS: &[Drill] = &[
         name: "backlog",
         broken: "the mail provider has become slow, email-sender sends one mail at a time, and mails wait in the queue",
         fault: Fault {
-            troubles: &[Trouble { path: "/mails", users: &[], what: Does::Take(Duration::from_millis(500)) }],
+            troubles: &[Trouble { path: "/mails", users: &[], what: Does::Take(Duration::from_secs(1)) }],
             ..ALONE
         },
         // Three of each: who comes first waits for nothing, and two of one user may.
