@@ -221,14 +221,16 @@ fn causes(impact: &Impact) -> Vec<String> {
             }
             (cause, open) => {
                 told.extend(open.map(|open| format!("cause{of}: its own, while {open}")));
-                told.extend(
-                    cause.as_ref().map(|cause| format!("perhaps the cause of {}", upstream(group, cause))),
-                );
+                let call = group.failed_call.as_ref();
+                let call = call.map(|call| format!("; or what failed in it: {}", said(call)));
+                let perhaps = |cause| format!("perhaps the cause of {}", upstream(group, cause));
+                told.extend(cause.as_ref().map(|cause| perhaps(cause) + &call.unwrap_or_default()));
             }
         }
     }
     if told.is_empty() {
-        told.push("cause: its own; nothing failed earlier in these transactions".to_owned());
+        let newest = impact.errors.first().map(newest_of).unwrap_or_default();
+        told.push(format!("cause: its own; nothing failed earlier{newest}"));
     }
     told.iter().map(|text| harmless(text)).collect()
 }
@@ -238,16 +240,32 @@ fn upstream(group: &ErrorGroup, cause: &Cause) -> String {
         Upstream::Before => "failed before",
         Upstream::Below => "failed below",
     };
-    let error = &cause.error;
-    let message = error.message.lines().next().unwrap_or_default();
+    let error = last_name(&cause.error.kind);
     let text = format!(
-        "{}: {} {} {how}: {} {message}",
+        "{}{}: {} {} {how}: {error} {}",
         kind(&group.example),
+        newest_of(group),
         cause.function,
         cause.name,
-        last_name(&error.kind)
+        first_line(cause)
     );
     text.trim_end().to_owned()
+}
+
+/// Of which failure a cause is told: of each error one transaction is read.
+fn newest_of(group: &ErrorGroup) -> String {
+    if group.count > 1 { format!(", in the newest of {}", group.count) } else { String::new() }
+}
+
+/// A call, and what it failed with.
+fn said(call: &Cause) -> String {
+    let text =
+        format!("{} {}: {} {}", call.function, call.name, last_name(&call.error.kind), first_line(call));
+    text.trim_end().to_owned()
+}
+
+fn first_line(cause: &Cause) -> &str {
+    cause.error.message.lines().next().unwrap_or_default()
 }
 
 /// What ran out of time, as the tree has it.

@@ -123,7 +123,7 @@ the hour before)
       2  new  SmtpRejected: 550 sender unverified  11-20 14:01  11-20 14:01  000000000000000000000000000002d8
 
   1 user hit of 1 account, most: u-1042 (2, plan enterprise)
-  cause: its own; nothing failed earlier in these transactions
+  cause: its own; nothing failed earlier, in the newest of 2
 runs and shares are counted in whole hours: 1 from 11-20 14:00, beside as many from 11-20 13:00
 next: throughline trace 000000000000000000000000000002d8 --store shop.db
 "#,
@@ -172,7 +172,7 @@ email-sender   1 failure (1 before) since 11-20 14:01, only build 9f3c2e1
       1    1  SmtpRejected: 550 sender unverified  11-20 14:01  11-20 14:01  000000000000000000000000000002d8
 
   1 user hit of 1 account, most: u-1042 (1, plan enterprise)
-  cause: its own; nothing failed earlier in these transactions
+  cause: its own; nothing failed earlier
 2 failures in 8 runs; counted in whole hours: 1 from 11-20 14:00, beside as many from 11-20 13:00
 next: throughline trace 000000000000000000000000000002d8 --store shop.db
 "#,

@@ -93,7 +93,7 @@ hours before)
       1  new  SmtpRejected: 550 sender unverified  11-20 12:00  11-20 12:00  00000000000000000000000000000001
 
   1 user hit of 1 account, most: u-1042 (1, plan enterprise)
-  cause: its own; nothing failed earlier in these transactions
+  cause: its own; nothing failed earlier
 runs and shares are counted in whole hours: 2 from 11-20 11:00, beside as many from 11-20 09:00
 next: throughline trace 00000000000000000000000000000001 --store shop.db
 "#,

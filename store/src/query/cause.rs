@@ -1,10 +1,10 @@
 //! Where a failure may come from: the span that failed may be the symptom of another.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::calls::{above, below, depths, key};
 use super::killed::TIMED_OUT;
 use crate::run::{Card, Failure, Open};
 use crate::span::{Kind, Span};
@@ -52,23 +52,20 @@ pub struct OpenCall {
 }
 
 /// The cause of a failure in its transaction, if it isn't its own: the first error of another function that was over
-/// before it began, unless that called this one, which had failed then too; else the innermost call below it that failed.
-pub(super) fn cause(failure: &Card, spans: &[Span]) -> Option<Cause> {
-    let failed = failed(failure, spans)?;
+/// before it began, unless that called this one, which had failed then too; else the call that failed in it. And that call,
+/// where something failed before: which of both it was nobody can tell.
+pub(super) fn cause(failure: &Card, spans: &[Span]) -> (Option<Cause>, Option<Cause>) {
+    let Some(failed) = failed(failure, spans) else { return (None, None) };
     let erring = || spans.iter().filter_map(|span| Some((span, error(span)?)));
     let own = spans.iter().filter(|span| span.function == failed.function && error(span).is_some());
     let callers = above(own, spans);
     let before = erring().filter(|(span, _)| {
         span.function != failed.function && span.end <= failed.start && !callers.contains(&key(span))
     });
-    if let Some((span, error)) = before.min_by_key(|(span, _)| span.end) {
-        return Some(told(Upstream::Before, span, error));
-    }
-    let depths = depths(failed, spans);
-    let below = erring().filter_map(|(span, error)| Some((depths.get(&key(span))?, span, error)));
-    let (_, span, error) =
-        below.filter(|(depth, ..)| **depth > 0).max_by_key(|(depth, span, _)| (**depth, span.end))?;
-    Some(told(Upstream::Below, span, error))
+    let before = before.min_by_key(|(span, _)| span.end);
+    let before = before.map(|(span, error)| told(Upstream::Before, span, error));
+    let call = below(failed, spans).and_then(|call| Some(told(Upstream::Below, call, Failure::of(call)?)));
+    if before.is_some() { (before, call) } else { (call, None) }
 }
 
 /// Whether it ran out of time while it waited for a call.
@@ -124,50 +121,6 @@ fn error(span: &Span) -> Option<Failure> {
     Failure::of(span).or_else(|| Failure::swallowed(span))
 }
 
-/// The spans above these.
-fn above<'a>(of: impl Iterator<Item = &'a Span>, spans: &'a [Span]) -> BTreeSet<(&'a str, &'a str)> {
-    let parents: BTreeMap<_, _> = spans
-        .iter()
-        .filter_map(|span| Some((key(span), (&*span.trace_id, span.parent_id.as_deref()?))))
-        .collect();
-    let mut above = BTreeSet::new();
-    for span in of {
-        let mut next = parents.get(&key(span));
-        // Each once: parents may go round in a circle.
-        while let Some(parent) = next.filter(|parent| above.insert(**parent)) {
-            next = parents.get(parent);
-        }
-    }
-    above
-}
-
-/// How far below `top` each span is.
-fn depths<'a>(top: &'a Span, spans: &'a [Span]) -> BTreeMap<(&'a str, &'a str), u32> {
-    let mut below: BTreeMap<(&str, &str), Vec<&Span>> = BTreeMap::new();
-    for span in spans {
-        if let Some(parent) = &span.parent_id {
-            below.entry((&span.trace_id, parent)).or_default().push(span);
-        }
-    }
-    let mut depths = BTreeMap::from([(key(top), 0)]);
-    let mut next = vec![top];
-    while let Some(span) = next.pop() {
-        let depth = depths.get(&key(span)).copied().unwrap_or_default();
-        for child in below.get(&key(span)).into_iter().flatten() {
-            // Each once: parents may go round in a circle.
-            if let Entry::Vacant(place) = depths.entry(key(child)) {
-                place.insert(depth + 1);
-                next.push(child);
-            }
-        }
-    }
-    depths
-}
-
-fn key(span: &Span) -> (&str, &str) {
-    (&span.trace_id, &span.span_id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,7 +144,7 @@ mod tests {
 
     fn found(spans: &[Span]) -> Option<(Upstream, String)> {
         let card = Card { trace_id: "t".into(), span_id: "mail".into(), ..Card::default() };
-        cause(&card, spans).map(|cause| (cause.way, cause.span_id))
+        cause(&card, spans).0.map(|cause| (cause.way, cause.span_id))
     }
 
     #[test]
@@ -215,6 +168,47 @@ mod tests {
             failed(span("b", Some("a"), "x", 60, 61), "b"),
         ];
         assert_eq!(found(&circle), None);
+    }
+
+    fn call(id: &str, parent: &str, function: &str, from: u64, to: u64) -> Span {
+        Span {
+            kind: Kind::Client,
+            name: id.trim_end_matches('2').into(),
+            ..span(id, Some(parent), function, from, to)
+        }
+    }
+
+    #[test]
+    fn of_calls_those_are_a_cause_that_failed_all_the_way_down() {
+        let mail = || failed(span("mail", None, "mailer", 50, 90), "500 from b");
+        let answer =
+            |id: &str, by: &str, from, to| Span { kind: Kind::Server, ..span(id, Some(by), "b", from, to) };
+        // Who answers well has mended what failed in it.
+        let spans = [
+            mail(),
+            failed(call("b", "mail", "mailer", 51, 60), "500"),
+            failed(answer("asked", "b", 52, 59), "null"),
+            call("d", "mail", "mailer", 61, 80),
+            answer("well", "d", 62, 79),
+            failed(call("redis", "well", "d", 63, 70), "reset"),
+        ];
+        assert_eq!(found(&spans), Some((Upstream::Below, "asked".into())));
+        // What was done again and went well, what began too late, and whoever reads what was sent.
+        for other in [
+            vec![failed(call("k", "mail", "mailer", 51, 60), "no"), call("k2", "mail", "mailer", 61, 70)],
+            vec![failed(call("late", "mail", "mailer", 95, 99), "no")],
+            vec![Span { kind: Kind::Consumer, ..failed(call("w", "mail", "worker", 55, 99), "no") }],
+        ] {
+            assert_eq!(found(&[vec![mail()], other].concat()), None);
+        }
+        // What a function does within itself need not say that it failed.
+        let within = span("charge", Some("mail"), "mailer", 51, 80);
+        let spans = [mail(), within, failed(call("bank", "charge", "mailer", 52, 70), "refused")];
+        assert_eq!(found(&spans), Some((Upstream::Below, "bank".into())));
+        let reco = failed(span("reco", None, "reco", 1, 2), "no model");
+        let card = Card { trace_id: "t".into(), span_id: "mail".into(), ..Card::default() };
+        let (first, call) = cause(&card, &[&spans[..], &[reco]].concat());
+        assert_eq!((first.unwrap().span_id, call.unwrap().span_id), ("reco".to_owned(), "bank".to_owned()));
     }
 
     /// A service that is asked once more: who asked it failed because of it, and not it because of that.
@@ -266,7 +260,7 @@ mod tests {
             [("exception.type".into(), "FraudCheck".into()), ("exception.message".into(), "timeout".into())];
         api.events.push(Event { name: "exception".into(), time: 9, attributes: attributes.into() });
         let card = Card { trace_id: "t".into(), span_id: "mail".into(), ..Card::default() };
-        let cause = cause(&card, &[mail, api]).unwrap();
+        let cause = cause(&card, &[mail, api]).0.unwrap();
         assert_eq!((cause.error.kind.as_str(), cause.error.message.as_str()), ("FraudCheck", "timeout"));
     }
 }

@@ -31,10 +31,13 @@ pub(super) fn ended_well<'a>(cards: impl IntoIterator<Item = &'a Card>) -> bool 
 /// Whether a run did again what failed: it was given the same message, or another attempt is told of what nobody names;
 /// where neither is told, only an asynchronous retry is known, which has the same request id.
 fn is_again(run: &Card, failure: &Card) -> bool {
-    if run.function != failure.function || run.source != failure.source {
+    if run.function != failure.function || run.source != failure.source || run.reader != failure.reader {
         return false;
     }
     let is_later = run.start > failure.start;
+    // Two that ran at once are none that came again.
+    let is_after =
+        run.start.saturating_mul(1000) >= failure.start.saturating_mul(1000).saturating_add(failure.duration);
     // A dead letter that is sent back is counted anew.
     if is_later && run.redriven && !failure.redriven {
         return true;
@@ -44,7 +47,7 @@ fn is_again(run: &Card, failure: &Card) -> bool {
         (Some(false), ..) => false,
         // The clocks of two sandboxes may differ; what counts the attempts does not.
         (Some(true), Some(attempt), Some(failed)) => attempt > failed,
-        (Some(true), ..) => is_later,
+        (Some(true), ..) => is_later && is_after,
         (None, Some(attempt), failed) => is_later && attempt > failed.unwrap_or(1),
         (None, None, Some(_)) => false,
         (None, None, None) => {
@@ -143,5 +146,23 @@ mod tests {
         ] {
             assert_eq!(ended_well(&cards(told)), is_well, "{why}: {told:?}");
         }
+    }
+
+    /// A message is for each consumer group: what one of them did is no retry of what another did.
+    #[test]
+    fn two_that_ran_at_once_or_for_others_are_no_retries() {
+        let run = |start, reader: &str| Card {
+            span_id: format!("{start:016x}"),
+            function: "mail".to_owned(),
+            message: Some("m-1".to_owned()),
+            reader: Some(reader.to_owned()),
+            duration: 500_000,
+            start,
+            ..Card::default()
+        };
+        let failed = || Card { error: Some(Failure::default()), ..run(1_000, "billing") };
+        assert!(ended_well(&[failed(), run(1_500, "billing")]));
+        assert!(!ended_well(&[failed(), run(1_499, "billing")]), "it began before");
+        assert!(!ended_well(&[failed(), run(2_000, "audit")]));
     }
 }

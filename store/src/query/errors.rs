@@ -49,6 +49,8 @@ pub struct ErrorGroup {
     pub example: Card,
     /// What failed before it in that transaction, or below it, if something did; of the five most frequent errors.
     pub cause: Option<Cause>,
+    /// The call that failed in it, where [`ErrorGroup::cause`] is what failed before; of the same.
+    pub failed_call: Option<Cause>,
     /// What it waited for when it ran out of time: likely the cause; of the same.
     pub open_call: Option<OpenCall>,
 }

@@ -144,7 +144,7 @@ impl Reader {
         let transactions = try_join_all(transactions).await?;
         for ((group, failure), transaction) in impact.errors.iter_mut().zip(&failures).zip(transactions) {
             effort.requests += transaction.requests;
-            group.cause = cause(failure, &transaction.found.spans);
+            (group.cause, group.failed_call) = cause(failure, &transaction.found.spans);
             group.open_call = open_call(failure, &transaction.found.spans);
         }
         Ok(effort.answer(impact))

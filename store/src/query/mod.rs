@@ -5,6 +5,7 @@
 
 mod ask;
 pub mod bound;
+mod calls;
 mod cause;
 mod compare;
 mod counted;

@@ -96,6 +96,9 @@ pub struct Card {
     /// The id of the message that it was given: the same when that comes again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// For whom it was received, where several read the same: a consumer group, a subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader: Option<String>,
     /// How often the message was received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u64>,
@@ -109,6 +112,14 @@ pub struct Card {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filed: Option<u64>,
 }
+
+/// What tells for whom a message was received
+/// (<https://opentelemetry.io/docs/specs/semconv/registry/attributes/messaging/>).
+const READER: [&str; 3] = [
+    "messaging.consumer.group.name",
+    "messaging.destination.subscription.name",
+    "messaging.kafka.consumer.group",
+];
 
 /// Why something failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -161,6 +172,7 @@ impl Card {
             http_status: number("http.response.status_code").or_else(|| number("http.status_code")),
             queued: number("throughline.queue_time_ms"),
             message: span.attribute("messaging.message.id").map(cut),
+            reader: READER.iter().find_map(|name| span.attribute(name)).map(cut),
             attempt: number("throughline.receive_count"),
             redriven: span.attribute("throughline.redriven") == Some("true"),
             open: None,

@@ -113,6 +113,7 @@ impl Group {
             example: self.card.unwrap_or_else(counted),
             error,
             cause: None,
+            failed_call: None,
             open_call: None,
         }
     }
