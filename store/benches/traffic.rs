@@ -173,11 +173,13 @@ async fn ask(arguments: &Arguments, reader: &Reader, all: Window) -> anyhow::Res
                 in_hand = known(reader, all, round * 5).await?;
             }
             let Some(known) = in_hand else { bail!("nothing failed") };
-            for (row, asked) in ask_all(reader, window, &known).await?.into_iter().enumerate() {
+            for (row, asked) in
+                ask_all(reader, window, &known, &arguments.only).await?.into_iter().enumerate()
+            {
                 rows.entry(row).or_default().push(asked);
             }
         }
-        for asked in rows.values().filter(|asked| asked[0].question.contains(&arguments.only)) {
+        for asked in rows.values() {
             let mut took: Vec<f64> = asked.iter().map(|one| one.took.as_secs_f64() * 1000.0).collect();
             took.sort_by(f64::total_cmp);
             let requests = asked.iter().map(|one| one.requests).max().unwrap_or_default();

@@ -11,10 +11,11 @@ use tokio::sync::Semaphore;
 
 use super::item::{from_embedded, to_embedded};
 use crate::Error;
-use crate::query::{Answered, Query};
+use crate::query::{Answered, Query, Read};
 
-/// In how many databases a file is read at most: one for each core, up to these.
-const MAX_READERS: usize = 8;
+/// In how many databases a file is read at most: two for each core, so that none is idle while an answer is handed over,
+/// up to these.
+const MAX_READERS: usize = 16;
 
 /// A database, and others of the same file.
 #[derive(Clone)]
@@ -38,27 +39,31 @@ impl Databases {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let readers = path.map(|path| Readers {
             path,
-            free: Semaphore::new(cores.min(MAX_READERS)),
+            free: Semaphore::new(cores.saturating_mul(2).min(MAX_READERS)),
             idle: Mutex::default(),
         });
         Self { database, readers: readers.map(Arc::new) }
     }
 
     /// Asks, to be awaited on a Tokio runtime: the database blocks its thread.
-    pub(crate) async fn query(&self, query: Query) -> Result<Answered, Error> {
+    pub(crate) async fn query<T: Send + 'static>(
+        &self,
+        query: Query,
+        read: impl Read<T>,
+    ) -> Result<Answered<T>, Error> {
         let database = self.database.clone();
         let answer = match &self.readers {
-            None => tokio::task::spawn_blocking(move || answer(&database, query)).await,
+            None => tokio::task::spawn_blocking(move || answer(&database, query, read)).await,
             Some(readers) => {
                 let _free = readers.free.acquire().await;
                 let readers = Arc::clone(readers);
-                let read = move || {
+                let ask = move || {
                     let reader = readers.take().unwrap_or(database);
-                    let answer = answer(&reader, query);
+                    let answer = answer(&reader, query, read);
                     readers.give_back(reader);
                     answer
                 };
-                tokio::task::spawn_blocking(read).await
+                tokio::task::spawn_blocking(ask).await
             }
         };
         answer.map_err(|error| Error::NoAnswer(error.to_string()))?
@@ -72,7 +77,9 @@ impl Readers {
         idle.or_else(|| {
             let reader = Database::new(&self.path).ok()?;
             // It writes nothing: this lets it keep more of the file in memory.
-            reader.enable_bulk_loading().ok()?;
+            if std::env::var("NOBULK").is_err() {
+                reader.enable_bulk_loading().ok()?;
+            }
             Some(reader)
         })
     }
@@ -88,7 +95,7 @@ impl std::fmt::Debug for Databases {
     }
 }
 
-fn answer(database: &Database, query: Query) -> Result<Answered, Error> {
+fn answer<T>(database: &Database, query: Query, read: impl Read<T>) -> Result<Answered<T>, Error> {
     let text = |(name, value)| (name, dynoxide::AttributeValue::S(value));
     let request = QueryRequest {
         table_name: query.table,
@@ -102,7 +109,7 @@ fn answer(database: &Database, query: Query) -> Result<Answered, Error> {
         ..QueryRequest::default()
     };
     let answer = database.query(request).map_err(|error| refused(&error))?;
-    let items = answer.items.unwrap_or_default().into_iter().map(from_embedded);
+    let items = answer.items.unwrap_or_default().into_iter().map(from_embedded).filter_map(read);
     Ok(Answered { items: items.collect(), last: answer.last_evaluated_key.map(from_embedded) })
 }
 

@@ -1,7 +1,6 @@
 //! Partitions, page by page.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::time::timeout;
@@ -12,8 +11,6 @@ use crate::item::{Item, expired, text};
 use crate::schema::{PARTITION_KEY, Partition, SORT_KEY, until};
 use crate::time::Window;
 
-/// How long a page is waited for, with the client's own retries.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How many requests are under way at once.
 const AT_ONCE: usize = 32;
 /// How many items a page has at most, of such as are about as large as a card: DynamoDB's pages of 1 MB have no more.
@@ -50,10 +47,10 @@ enum Sorted {
     Between(String, String),
 }
 
-/// A page of a partition.
+/// A page of a partition, and what was read in its items.
 #[derive(Debug)]
-pub(super) struct Page {
-    pub(super) items: Vec<Item>,
+pub(super) struct Page<T = Item> {
+    pub(super) items: Vec<T>,
     /// How to go on, if there is more.
     pub(super) next: Option<Ask>,
 }
@@ -148,27 +145,38 @@ impl Only {
 
 impl Reader {
     /// A page of each partition, in no order.
-    pub(super) async fn pages(&self, asks: Vec<Ask>, effort: &mut Effort) -> Result<Vec<Page>, Error> {
+    pub(super) async fn pages<T: Send + 'static>(
+        &self,
+        asks: Vec<Ask>,
+        read: fn(Item) -> T,
+        effort: &mut Effort,
+    ) -> Result<Vec<Page<T>>, Error> {
         let asks = asks.into_iter().map(|ask| ((), ask)).collect();
-        Ok(self.pages_for(asks, effort).await?.into_iter().map(|((), page)| page).collect())
+        Ok(self.pages_for(asks, read, effort).await?.into_iter().map(|((), page)| page).collect())
     }
 
     /// The same, each with what it is for.
-    pub(super) async fn pages_for<T>(
+    pub(super) async fn pages_for<K, T: Send + 'static>(
         &self,
-        asks: Vec<(T, Ask)>,
+        asks: Vec<(K, Ask)>,
+        read: fn(Item) -> T,
         effort: &mut Effort,
-    ) -> Result<Vec<(T, Page)>, Error> {
+    ) -> Result<Vec<(K, Page<T>)>, Error> {
         effort.requests += asks.len() as u64;
-        let pages = stream::iter(asks).map(async |(what, ask)| Ok((what, self.page(ask).await?)));
+        let pages = stream::iter(asks).map(async |(what, ask)| Ok((what, self.page(ask, read).await?)));
         pages.buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    /// All items of some partitions, as far as the bound allows.
-    pub(super) async fn all(&self, mut asks: Vec<Ask>, effort: &mut Effort) -> Result<Vec<Item>, Error> {
+    /// What is read in all items of some partitions, as far as the bound allows.
+    pub(super) async fn all<T: Send + 'static>(
+        &self,
+        mut asks: Vec<Ask>,
+        read: fn(Item) -> T,
+        effort: &mut Effort,
+    ) -> Result<Vec<T>, Error> {
         let mut items = Vec::new();
         while !asks.is_empty() {
-            let pages = self.pages(asks, effort).await?;
+            let pages = self.pages(asks, read, effort).await?;
             asks = Vec::new();
             for page in pages {
                 items.extend(page.items);
@@ -178,10 +186,12 @@ impl Reader {
         Ok(items)
     }
 
-    async fn page(&self, ask: Ask) -> Result<Page, Error> {
-        let asked = self.engine.query(ask.query(&self.table));
-        let Answered { items, last } = timeout(PATIENCE, asked).await.map_err(|_| Error::Deadline)??;
+    async fn page<T: Send + 'static>(&self, ask: Ask, read: fn(Item) -> T) -> Result<Page<T>, Error> {
+        let now = self.now;
+        let lasting = move |item: Item| Some(item).filter(|item| !expired(item, now)).map(read);
+        let asked = self.engine.query(ask.query(&self.table), lasting);
+        let Answered { items, last } = timeout(self.patience, asked).await.map_err(|_| Error::Deadline)??;
         let next = last.map(|last| Ask { after: Some(last), ..ask });
-        Ok(Page { items: items.into_iter().filter(|item| !expired(item, self.now)).collect(), next })
+        Ok(Page { items, next })
     }
 }

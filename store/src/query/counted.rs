@@ -1,6 +1,7 @@
 //! What the sandboxes have counted, by function and hour.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use serde::Serialize;
 
@@ -146,14 +147,12 @@ impl Reader {
                 None => ask,
             }
         });
-        let items = self.all(asks.collect(), effort).await?;
+        let read = self.all(asks.collect(), |item| read(&item), effort).await?;
         let mut counted: BTreeMap<String, Hours> = BTreeMap::new();
-        for item in items {
-            match read(&item) {
-                Ok((name, hour, totals)) => {
-                    counted.entry(name).or_default().entry(hour).or_default().merge(&totals);
-                }
-                Err(damaged) => effort.damaged.push(damaged),
+        for (name, hour, totals) in effort.sound(read) {
+            match counted.entry(name).or_default().entry(hour) {
+                Entry::Occupied(mut of_others) => of_others.get_mut().merge(&totals),
+                Entry::Vacant(first) => drop(first.insert(totals)),
             }
         }
         Ok(counted)

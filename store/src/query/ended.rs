@@ -36,8 +36,8 @@ fn is_again(run: &Card, failure: &Card) -> bool {
     }
     let is_later = run.start > failure.start;
     // Two that ran at once are none that came again.
-    let is_after =
-        run.start.saturating_mul(1000) >= failure.start.saturating_mul(1000).saturating_add(failure.duration);
+    let ends = failure.start.saturating_mul(1000).saturating_add(failure.duration);
+    let is_after = is_later && run.start.saturating_mul(1000) >= ends;
     // A dead letter that is sent back is counted anew.
     if is_later && run.redriven && !failure.redriven {
         return true;
@@ -47,7 +47,7 @@ fn is_again(run: &Card, failure: &Card) -> bool {
         (Some(false), ..) => false,
         // The clocks of two sandboxes may differ; what counts the attempts does not.
         (Some(true), Some(attempt), Some(failed)) => attempt > failed,
-        (Some(true), ..) => is_later && is_after,
+        (Some(true), ..) => is_after,
         (None, Some(attempt), failed) => is_later && attempt > failed.unwrap_or(1),
         (None, None, Some(_)) => false,
         (None, None, None) => {

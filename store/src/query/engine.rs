@@ -37,25 +37,35 @@ pub(crate) struct Query {
     pub(crate) after: Option<Item>,
 }
 
-/// The page.
+/// The page, and what was read in its items.
 #[derive(Debug)]
-pub(crate) struct Answered {
-    pub(crate) items: Vec<Item>,
+pub(crate) struct Answered<T> {
+    pub(crate) items: Vec<T>,
     /// The key of the last one that was read, if there may be more.
     pub(crate) last: Option<Item>,
 }
 
+/// How an item is read; nothing of one that is not told.
+pub(crate) trait Read<T>: Fn(Item) -> Option<T> + Send + 'static {}
+
+impl<T, F: Fn(Item) -> Option<T> + Send + 'static> Read<T> for F {}
+
 impl Engine {
-    pub(crate) async fn query(&self, query: Query) -> Result<Answered, Error> {
+    /// Items are read where they come from: beside one another, as far as they come in several threads.
+    pub(crate) async fn query<T: Send + 'static>(
+        &self,
+        query: Query,
+        read: impl Read<T>,
+    ) -> Result<Answered<T>, Error> {
         match self {
-            Self::Service(client) => from_service(client, query).await,
+            Self::Service(client) => from_service(client, query, read).await,
             #[cfg(any(test, feature = "embedded"))]
-            Self::Embedded(databases) => databases.query(query).await,
+            Self::Embedded(databases) => databases.query(query, read).await,
         }
     }
 }
 
-async fn from_service(client: &Client, query: Query) -> Result<Answered, Error> {
+async fn from_service<T>(client: &Client, query: Query, read: impl Read<T>) -> Result<Answered<T>, Error> {
     let text = |(name, value)| (name, AttributeValue::S(value));
     let answer = client
         .query()
@@ -70,6 +80,6 @@ async fn from_service(client: &Client, query: Query) -> Result<Answered, Error> 
         .send()
         .await
         .map_err(Error::aws)?;
-    let items = answer.items.unwrap_or_default().into_iter().map(from_sdk);
+    let items = answer.items.unwrap_or_default().into_iter().map(from_sdk).filter_map(read);
     Ok(Answered { items: items.collect(), last: answer.last_evaluated_key.map(from_sdk) })
 }

@@ -14,7 +14,7 @@ use super::lists::daily;
 use super::{Answer, Cause, Effort, Filter, OpenCall, Reader};
 use crate::Error;
 use crate::hash::FAILURE_SHARDS;
-use crate::item::Item;
+use crate::item;
 use crate::run::{Card, Failure};
 use crate::schema::{Partition, bounded};
 use crate::time::{HOUR, Window};
@@ -104,8 +104,8 @@ impl Reader {
         let parts = failing.iter().flat_map(|function| read.iter().map(move |part| (function, *part)));
         let asks = parts.flat_map(|(function, part)| ask_failures(function, part));
         let asks = asks.map(|ask| ask.only(filter.only())).collect();
-        let items = self.all(asks, &mut effort).await?;
-        failures(items, &mut effort)
+        let read = self.all(asks, item::read, &mut effort).await?;
+        by_time(effort.sound(read))
             .into_iter()
             .filter(|failure| wanted.wants(failure))
             .for_each(|failure| groups.add(failure));
@@ -117,8 +117,8 @@ impl Reader {
     /// batch had too many, is told as it was counted.
     async fn with_examples(&self, groups: Vec<Group>, effort: &mut Effort) -> Result<Vec<ErrorGroup>, Error> {
         let asks = groups.iter().filter(|group| group.card.is_none()).map(example).collect();
-        let items = self.all(asks, effort).await?;
-        let mut found: Vec<Card> = effort.read(items);
+        let read = self.all(asks, item::read, effort).await?;
+        let mut found: Vec<Card> = effort.sound(read);
         let told = groups.into_iter().map(|mut group| {
             if let Some(at) = found.iter().position(|card| group.is_newest(card)) {
                 group.card = Some(found.swap_remove(at));
@@ -135,8 +135,8 @@ impl Reader {
         window: Window,
         effort: &mut Effort,
     ) -> Result<Vec<Card>, Error> {
-        let items = self.all(ask_failures(function, window).collect(), effort).await?;
-        Ok(failures(items, effort))
+        let read = self.all(ask_failures(function, window).collect(), item::read, effort).await?;
+        Ok(by_time(effort.sound(read)))
     }
 }
 
@@ -200,8 +200,7 @@ fn ask_failures(function: &str, window: Window) -> impl Iterator<Item = Ask> + u
 }
 
 /// Failures, by time.
-fn failures(items: Vec<Item>, effort: &mut Effort) -> Vec<Card> {
-    let mut failures: Vec<Card> = effort.read(items);
+fn by_time(mut failures: Vec<Card>) -> Vec<Card> {
     failures.sort_by(|a, b| (a.at(), &a.span_id).cmp(&(b.at(), &b.span_id)));
     failures
 }

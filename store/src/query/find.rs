@@ -1,5 +1,7 @@
 //! A text that somebody has: which transaction does it name?
 
+use std::convert::identity;
+
 use serde::Serialize;
 
 use super::ask::Ask;
@@ -78,7 +80,8 @@ impl Reader {
     }
 
     pub(super) async fn by_request(&self, text: &str, effort: &mut Effort) -> Result<Vec<Found>, Error> {
-        let items = self.all(vec![Ask::all(Partition::Spans(bounded(text).into_owned()))], effort).await?;
+        let asks = vec![Ask::all(Partition::Spans(bounded(text).into_owned()))];
+        let items = self.all(asks, identity, effort).await?;
         let (resource_spans, damaged) = unpack(&items);
         effort.damaged.extend(damaged);
         let runs = group(ExportTraceServiceRequest { resource_spans });

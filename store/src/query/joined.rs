@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::ask::Ask;
 use super::joins::{Join, Lookup, joined};
-use super::traces::{Part, by_trace};
+use super::traces::{Part, Read, by_trace};
 use super::{Effort, Reader};
 use crate::Error;
-use crate::item::Pointer;
+use crate::item::{self, Pointer};
 use crate::run::Way;
 use crate::schema::{Partition, bounded};
 
@@ -159,8 +159,8 @@ impl Reader {
                 }
             }
             self.read_traces(traces, known, effort).await?;
-            for (lookup, page) in self.pages_for(lookups, effort).await? {
-                let pointers = lookup.read(page, effort);
+            for (lookup, page) in self.pages_for(lookups, item::read, effort).await? {
+                let pointers = lookup.pointers(page, effort);
                 known.ids.insert(lookup, pointers);
             }
         }
@@ -174,7 +174,8 @@ impl Reader {
         effort: &mut Effort,
     ) -> Result<(), Error> {
         let asks = traces.iter().map(|trace| Ask::all(Partition::Trace(trace.clone())));
-        let mut read = by_trace(self.all(asks.collect(), effort).await?, effort);
+        let read = self.all(asks.collect(), Read::of, effort).await?;
+        let mut read = by_trace(read, effort);
         for trace in traces {
             let parts = read.remove(&trace).unwrap_or_default();
             known.traces.insert(trace, parts);

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Effort;
 use super::ask::{Ask, Page};
-use crate::item::Pointer;
+use crate::item::{Damaged, Pointer};
 use crate::run::{JoinId, Way};
 use crate::schema::Partition;
 use crate::time::{LAST, Window};
@@ -46,9 +46,9 @@ impl Lookup {
     }
 
     /// Who has the id: one page, for it may be that of an item that everybody writes.
-    pub(super) fn read(&self, page: Page, effort: &mut Effort) -> Vec<Pointer> {
+    pub(super) fn pointers(&self, page: Page<Result<Pointer, Damaged>>, effort: &mut Effort) -> Vec<Pointer> {
         // A write before was found, or the next one: what lies beyond has nothing to do with it.
-        let pointers: Vec<Pointer> = effort.read(page.items);
+        let pointers = effort.sound(page.items);
         let is_write = |pointer: &Pointer| has(pointer, Way::Out, &self.id.name);
         effort.at_least |= page.next.is_some() && !(self.id.is_weak() && pointers.iter().any(is_write));
         pointers

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::ask::Ask;
 use super::{Effort, Reader};
 use crate::Error;
-use crate::item::{Item, text};
+use crate::item::{self, Damaged, Item, text};
 use crate::schema::SORT_KEY;
 
 impl Reader {
@@ -13,7 +13,7 @@ impl Reader {
     /// first; the next is asked only where those before had too few.
     ///
     /// At most a request for each shard of each wave, and [`MAX_PAGES`](super::MAX_PAGES).
-    pub(super) async fn latest<T: DeserializeOwned>(
+    pub(super) async fn latest<T: DeserializeOwned + Send + 'static>(
         &self,
         waves: impl IntoIterator<Item = Vec<Ask>>,
         limit: usize,
@@ -30,10 +30,8 @@ impl Reader {
             // Shards that have more: nothing newer is missing than what they have reached.
             let mut waiting: Vec<Ask> = Vec::new();
             while !asks.is_empty() {
-                for page in self.pages(asks, effort).await? {
-                    for item in page.items {
-                        found.extend(read(item, effort).filter(|(_, value)| wanted(value)));
-                    }
+                for page in self.pages(asks, read, effort).await? {
+                    found.extend(effort.sound(page.items).into_iter().filter(|(_, value)| wanted(value)));
                     waiting.extend(page.next);
                 }
                 found.sort_by(|(a, _), (b, _)| b.cmp(a));
@@ -69,7 +67,7 @@ fn share(limit: usize, shards: usize) -> usize {
 }
 
 /// An item's value with its sort key.
-fn read<T: DeserializeOwned>(item: Item, effort: &mut Effort) -> impl Iterator<Item = (String, T)> + use<T> {
+fn read<T: DeserializeOwned>(item: Item) -> Result<(String, T), Damaged> {
     let sort = text(&item, SORT_KEY).unwrap_or_default().to_owned();
-    effort.read(vec![item]).into_iter().map(move |value| (sort.clone(), value))
+    Ok((sort, item::read(item)?))
 }

@@ -1,6 +1,7 @@
 //! What runs wrote into their logs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::identity;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
@@ -222,7 +223,7 @@ impl Reader {
         for some in names.chunks(AT_ONCE) {
             let partition = |name: &str| Partition::Logs(bounded(name).into_owned());
             let asks = some.iter().map(|(name, _)| Ask::all(partition(name)));
-            let mut items = by_partition(self.all(asks.collect(), effort).await?);
+            let mut items = by_partition(self.all(asks.collect(), identity, effort).await?);
             for (name, run) in some {
                 let items = items.remove(&partition(name).to_string()).unwrap_or_default();
                 bytes = bytes.saturating_add(unpacked_bytes(&items));

@@ -33,6 +33,8 @@ mod traces;
 mod transaction;
 mod verdicts;
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::item::Damaged;
@@ -41,7 +43,7 @@ pub use cause::{Cause, OpenCall, Upstream};
 pub use compare::{Difference, Slower};
 pub(crate) use counted::read as read_totals;
 pub use counted::{Figures, Names, Rates};
-pub(crate) use engine::{Answered, Engine, Query};
+pub(crate) use engine::{Answered, Engine, Query, Read};
 pub use errors::ErrorGroup;
 pub use filter::Filter;
 pub use find::{By, Found};
@@ -81,13 +83,22 @@ pub struct Reader {
     table: String,
     /// In milliseconds since 1970.
     now: u64,
+    patience: Duration,
 }
 
 impl Reader {
     pub(crate) fn new(engine: Engine, table: String, now: u64) -> Self {
-        Self { engine, table, now }
+        Self { engine, table, now, patience: PATIENCE }
+    }
+
+    /// Waits so long for each page, with the client's own retries, and not ten seconds: an emulator may be slow.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 }
+
+/// How long a page is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a question has cost so far, and what it may still.
 #[derive(Debug)]
@@ -137,15 +148,8 @@ impl Effort {
         may
     }
 
-    /// What of these items can be read.
-    fn read<T: serde::de::DeserializeOwned>(&mut self, items: Vec<crate::item::Item>) -> Vec<T> {
-        let mut read = Vec::with_capacity(items.len());
-        for item in items {
-            match crate::item::read(item) {
-                Ok(value) => read.push(value),
-                Err(damaged) => self.damaged.push(damaged),
-            }
-        }
-        read
+    /// What could be read.
+    fn sound<T>(&mut self, read: impl IntoIterator<Item = Result<T, Damaged>>) -> Vec<T> {
+        read.into_iter().filter_map(|one| one.map_err(|damaged| self.damaged.push(damaged)).ok()).collect()
     }
 }

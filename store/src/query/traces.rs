@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use super::Effort;
-use crate::item::{Item, text};
+use crate::item::{self, Damaged, Item, text};
 use crate::run::{Card, Joins};
 use crate::schema::{PARTITION_KEY, Partition};
 
@@ -21,23 +19,35 @@ pub(super) struct Part {
     pub(super) joins: Joins,
 }
 
-#[derive(Deserialize)]
-struct Joined {
-    joins: Joins,
+/// What an item under a trace says.
+pub(super) struct Read {
+    trace: String,
+    part: Part,
+    /// What leads to others may be torn by itself.
+    torn: Option<Damaged>,
+}
+
+impl Read {
+    /// Nothing of what is no trace's.
+    pub(super) fn of(item: Item) -> Result<Option<Self>, Damaged> {
+        let partition = text(&item, PARTITION_KEY).and_then(|key| key.parse().ok());
+        let Some(Partition::Trace(trace)) = partition else { return Ok(None) };
+        let joins = item.get(JOINS).cloned().map(serde_dynamo::from_attribute_value).transpose();
+        let torn = joins.as_ref().err().map(|error| Damaged::new(&item, error));
+        let card = item::read(item)?;
+        Ok(Some(Self { trace, part: Part { card, joins: joins.ok().flatten().unwrap_or_default() }, torn }))
+    }
 }
 
 /// The runs of each trace, by start.
-pub(super) fn by_trace(items: Vec<Item>, effort: &mut Effort) -> BTreeMap<String, Vec<Part>> {
+pub(super) fn by_trace(
+    read: Vec<Result<Option<Read>, Damaged>>,
+    effort: &mut Effort,
+) -> BTreeMap<String, Vec<Part>> {
     let mut traces: BTreeMap<String, Vec<Part>> = BTreeMap::new();
-    for item in items {
-        let partition = text(&item, PARTITION_KEY).and_then(|key| key.parse().ok());
-        if let Some(Partition::Trace(trace)) = partition {
-            let joined = item.get(JOINS).map(|_| effort.read::<Joined>(vec![item.clone()]));
-            let joins = joined.and_then(|mut joined| joined.pop()).map(|joined| joined.joins);
-            let joins = joins.unwrap_or_default();
-            let cards = effort.read::<Card>(vec![item]).into_iter();
-            traces.entry(trace).or_default().extend(cards.map(|card| Part { card, joins: joins.clone() }));
-        }
+    for Read { trace, part, torn } in effort.sound(read).into_iter().flatten() {
+        effort.damaged.extend(torn);
+        traces.entry(trace).or_default().push(part);
     }
     for parts in traces.values_mut() {
         parts.sort_by(|a, b| (a.card.start, &a.card.span_id).cmp(&(b.card.start, &b.card.span_id)));

@@ -5,6 +5,7 @@
 //! transaction of each, but none of these is part of another's.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::convert::identity;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
@@ -106,7 +107,7 @@ impl Reader {
         let requests: Vec<String> = requests.into_iter().collect();
         for some in requests.chunks(RUNS_AT_ONCE) {
             let asks = some.iter().map(|request| Ask::all(Partition::Spans(bounded(request).into_owned())));
-            let items = self.all(asks.collect(), effort).await?;
+            let items = self.all(asks.collect(), identity, effort).await?;
             for partition in by_partition(items).into_values() {
                 gathering.bytes = gathering.bytes.saturating_add(unpacked_bytes(&partition));
                 if gathering.bytes > MAX_BYTES {

@@ -81,7 +81,9 @@ fn hand_down<'a>(
     owners: &mut [Option<Owner<'a>>],
 ) {
     for (at, owner) in &next {
-        owners.get_mut(*at).map(|place| place.replace(*owner));
+        if let Some(place) = owners.get_mut(*at) {
+            *place = Some(*owner);
+        }
     }
     while let Some((at, owner)) = next.pop() {
         let children = spans.get(at).and_then(|span| below.get(&key(span)));

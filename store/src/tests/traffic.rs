@@ -11,6 +11,8 @@ use crate::{Filter, bound};
 
 /// As many as a test waits for: moto looks at each item of the table for each request.
 const FEW: usize = 400;
+/// moto answers one request at a time, and other tests ask it too.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Two days of traffic, written as its sandboxes would.
 async fn write_traffic(table: &Table, invocations: usize) {
@@ -29,9 +31,9 @@ async fn write_traffic(table: &Table, invocations: usize) {
 }
 
 async fn ask(table: &Table, window: Window) -> Vec<Asked> {
-    let reader = table.reader();
+    let reader = table.reader().with_patience(PATIENCE);
     let known = known(&reader, window, 1).await.unwrap().unwrap();
-    ask_all(&reader, window, &known).await.unwrap()
+    ask_all(&reader, window, &known, "").await.unwrap()
 }
 
 /// Asked of moto where that is named, and of the embedded engine, with and without the SDK.

@@ -90,7 +90,10 @@ pub(super) fn count(errors: &mut ErrorsByKind, failure: &Card, run_at: u64, know
 /// Adds those of others.
 pub(super) fn merge(errors: &mut ErrorsByKind, others: &ErrorsByKind) {
     for (key, other) in others {
-        errors.entry(key.clone()).or_default().merge(other);
+        match errors.get_mut(key) {
+            Some(ours) => ours.merge(other),
+            None => drop(errors.insert(key.clone(), other.clone())),
+        }
     }
 }
 

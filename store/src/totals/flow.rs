@@ -195,10 +195,16 @@ impl Totals {
     /// Adds what others have counted.
     pub fn merge(&mut self, other: &Self) {
         for (key, flow) in &other.flows {
-            self.flows.entry(key.clone()).or_default().merge(flow);
+            match self.flows.get_mut(key) {
+                Some(ours) => ours.merge(flow),
+                None => drop(self.flows.insert(key.clone(), flow.clone())),
+            }
         }
         for (key, edge) in &other.edges {
-            self.edges.entry(key.clone()).or_default().merge(edge);
+            match self.edges.get_mut(key) {
+                Some(ours) => ours.merge(edge),
+                None => drop(self.edges.insert(key.clone(), edge.clone())),
+            }
         }
     }
 

@@ -2,8 +2,6 @@
 //! (<https://opentelemetry.io/docs/specs/otel/metrics/data-model/#exponentialhistogram>), at a fixed scale. It adds up, and a
 //! quantile is at most 4.5 % off.
 
-use std::collections::BTreeMap;
-
 /// Buckets for each doubling.
 const SCALE: f64 = 8.0;
 /// Where the second and the following of them begin, from 2^63 on: 2^(63 + k/8), rounded up.
@@ -20,28 +18,57 @@ const BEGINS: [u64; 7] = [
 /// Durations in microseconds, by buckets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
-    /// How many there are in each bucket that is not empty.
-    pub(crate) buckets: BTreeMap<u32, u64>,
+    /// How many there are in each bucket that is not empty, the shortest first.
+    buckets: Vec<(u32, u64)>,
 }
 
 impl Histogram {
     /// Adds a duration.
     pub fn record(&mut self, micros: u64) {
-        *self.buckets.entry(bucket(micros)).or_default() += 1;
+        self.add(bucket(micros), 1);
     }
 
     /// Adds those of another.
     pub fn merge(&mut self, other: &Self) {
-        for (bucket, count) in &other.buckets {
-            let ours = self.buckets.entry(*bucket).or_default();
-            *ours = ours.saturating_add(*count);
+        if self.buckets.is_empty() {
+            self.buckets.clone_from(&other.buckets);
+        } else {
+            other.buckets.iter().for_each(|(bucket, count)| self.add(*bucket, *count));
+        }
+    }
+
+    /// So many of these buckets; of one that is named again, all of them.
+    pub(crate) fn of(buckets: impl IntoIterator<Item = (u32, u64)>) -> Self {
+        let mut histogram = Self::default();
+        buckets.into_iter().for_each(|(bucket, count)| histogram.add(bucket, count));
+        histogram
+    }
+
+    /// How many there are in each bucket that is not empty, the shortest first.
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.buckets.iter().copied()
+    }
+
+    fn add(&mut self, bucket: u32, count: u64) {
+        // They come in order when they are read.
+        if self.buckets.last().is_none_or(|(last, _)| *last < bucket) {
+            self.buckets.push((bucket, count));
+            return;
+        }
+        match self.buckets.binary_search_by_key(&bucket, |(bucket, _)| *bucket) {
+            Ok(at) => {
+                if let Some((_, ours)) = self.buckets.get_mut(at) {
+                    *ours = ours.saturating_add(count);
+                }
+            }
+            Err(at) => self.buckets.insert(at, (bucket, count)),
         }
     }
 
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.buckets.values().fold(0, |sum, count| sum.saturating_add(*count))
+        self.buckets.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     /// The duration that a share of all stays within: the median is `quantile(0.5)`. `None` if there are none.
@@ -57,7 +84,7 @@ impl Histogram {
         let wanted = (self.count() as f64 * share.clamp(0.0, 1.0)).ceil().max(1.0) as u64;
         let mut seen = 0_u64;
         let (bucket, _) = self.buckets.iter().find(|(_, count)| {
-            seen = seen.saturating_add(**count);
+            seen = seen.saturating_add(*count);
             seen >= wanted
         })?;
         Some(middle(*bucket))

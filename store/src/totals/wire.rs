@@ -201,8 +201,8 @@ fn errors(messages: Vec<ErrorsMessage>) -> ErrorsByKind {
 
 fn histogram(histogram: &Histogram) -> HistogramMessage {
     let mut last = 0;
-    let steps = histogram.buckets.keys().map(|bucket| bucket - std::mem::replace(&mut last, *bucket));
-    HistogramMessage { steps: steps.collect(), counts: histogram.buckets.values().copied().collect() }
+    let steps = histogram.buckets().map(|(bucket, _)| bucket - std::mem::replace(&mut last, bucket));
+    HistogramMessage { steps: steps.collect(), counts: histogram.buckets().map(|(_, count)| count).collect() }
 }
 
 fn buckets(message: HistogramMessage) -> Histogram {
@@ -211,7 +211,7 @@ fn buckets(message: HistogramMessage) -> Histogram {
         bucket = bucket.saturating_add(step);
         (bucket, count)
     });
-    Histogram { buckets: buckets.collect() }
+    Histogram::of(buckets)
 }
 
 fn sketch(sketch: &Sketch) -> Vec<u8> {
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn the_largest_totals_fit_an_item() {
         let long = |n: usize| format!("{n:x>200}");
-        let histogram = Histogram { buckets: (0..300).map(|bucket| (bucket, 9_999)).collect() };
+        let histogram = Histogram::of((0..300).map(|bucket| (bucket, 9_999)));
         let failure = |n: usize| Card {
             error: Some(Failure { kind: long(n), message: "m".repeat(240) }),
             trace_id: "f".repeat(32),

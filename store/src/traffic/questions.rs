@@ -54,12 +54,17 @@ pub async fn known(reader: &Reader, window: Window, nth: usize) -> Result<Option
     Ok(Some(Known { user: failure.user.clone().unwrap_or_default(), failure, message, transaction }))
 }
 
-/// Asks everything.
+/// Asks everything that has `only` in its name.
 ///
 /// # Errors
 ///
 /// When the table can't be read.
-pub async fn ask_all(reader: &Reader, window: Window, known: &Known) -> Result<Vec<Asked>, Error> {
+pub async fn ask_all(
+    reader: &Reader,
+    window: Window,
+    known: &Known,
+    only: &str,
+) -> Result<Vec<Asked>, Error> {
     let Known { failure, user, message, transaction } = known;
     let (function, trace) = (failure.function.as_str(), failure.trace_id.as_str());
     let correlation = failure.correlation_id.as_deref().unwrap_or_default();
@@ -73,51 +78,74 @@ pub async fn ask_all(reader: &Reader, window: Window, known: &Known) -> Result<V
     let (transactions, of) = (bound::transactions(window), bound::TRANSACTIONS_OF);
     let failed = Filter { failed: Some(true), ..any.clone() };
     let find = |text| reader.find(text, &["user.id"]);
-    Ok(vec![
-        time("transactions", transactions, reader.transactions(window, &any, PAGE)).await?,
-        time("transactions of an entry", transactions, reader.transactions(window, &by_entry, PAGE)).await?,
-        time("transactions of a user", of, reader.transactions(window, &by_user, PAGE)).await?,
-        time(
+    let mut questions = Questions { only, asked: Vec::new() };
+    questions.time("transactions", transactions, reader.transactions(window, &any, PAGE)).await?;
+    questions
+        .time("transactions of an entry", transactions, reader.transactions(window, &by_entry, PAGE))
+        .await?;
+    questions.time("transactions of a user", of, reader.transactions(window, &by_user, PAGE)).await?;
+    questions
+        .time(
             "transactions that failed",
             bound::transactions_that_failed(window),
             reader.transactions(window, &failed, PAGE),
         )
-        .await?,
-        time("runs", list, reader.runs(function, window, &any, PAGE)).await?,
-        time("runs of a build that went well", list, reader.runs(function, window, &by_build, PAGE)).await?,
-        time("runs of a user", list, reader.runs(function, window, &by_user, PAGE)).await?,
-        time("failures", bound::failures(window), reader.failures(function, window, &any, PAGE)).await?,
-        time("failures by type", bound::failures(window), reader.failures(function, window, &by_error, PAGE))
-            .await?,
-        time("with_baggage", bound::WITH_BAGGAGE, reader.with_baggage("user.id", user, window, PAGE)).await?,
-        time("find a trace", found, find(trace)).await?,
-        time("find a request", found, find(&failure.request_id)).await?,
-        time("find a correlation id", found, find(correlation)).await?,
-        time("find a message", found, find(message)).await?,
-        time("find a user", found, find(user)).await?,
-        time("transaction", bound::TRANSACTION, reader.transaction(trace)).await?,
-        time("export", bound::TRANSACTION, reader.export(trace)).await?,
-        time("logs", bound::LOGS, reader.logs(&transaction.runs)).await?,
-        time("last_good", bound::LAST_GOOD, reader.last_good(transaction)).await?,
-        time("same_items", bound::SAME_ITEMS, reader.same_items(transaction)).await?,
-        time("impact", bound::impact(window), reader.impact(function, window, &any)).await?,
-        time("errors", bound::errors(window), reader.errors(window, &any)).await?,
-        time("errors of an entry", bound::errors(window), reader.errors(window, &by_entry)).await?,
-        time("functions", counted, reader.functions(window, &any)).await?,
-        time("rates", counted, reader.rates(window, &any)).await?,
-        time("map", counted, reader.map(window)).await?,
-    ])
+        .await?;
+    questions.time("runs", list, reader.runs(function, window, &any, PAGE)).await?;
+    questions
+        .time("runs of a build that went well", list, reader.runs(function, window, &by_build, PAGE))
+        .await?;
+    questions.time("runs of a user", list, reader.runs(function, window, &by_user, PAGE)).await?;
+    questions
+        .time("failures", bound::failures(window), reader.failures(function, window, &any, PAGE))
+        .await?;
+    questions
+        .time("failures by type", bound::failures(window), reader.failures(function, window, &by_error, PAGE))
+        .await?;
+    questions
+        .time("with_baggage", bound::WITH_BAGGAGE, reader.with_baggage("user.id", user, window, PAGE))
+        .await?;
+    questions.time("find a trace", found, find(trace)).await?;
+    questions.time("find a request", found, find(&failure.request_id)).await?;
+    questions.time("find a correlation id", found, find(correlation)).await?;
+    questions.time("find a message", found, find(message)).await?;
+    questions.time("find a user", found, find(user)).await?;
+    questions.time("transaction", bound::TRANSACTION, reader.transaction(trace)).await?;
+    questions.time("export", bound::TRANSACTION, reader.export(trace)).await?;
+    questions.time("logs", bound::LOGS, reader.logs(&transaction.runs)).await?;
+    questions.time("last_good", bound::LAST_GOOD, reader.last_good(transaction)).await?;
+    questions.time("same_items", bound::SAME_ITEMS, reader.same_items(transaction)).await?;
+    questions.time("impact", bound::impact(window), reader.impact(function, window, &any)).await?;
+    questions.time("errors", bound::errors(window), reader.errors(window, &any)).await?;
+    questions.time("errors of an entry", bound::errors(window), reader.errors(window, &by_entry)).await?;
+    questions.time("functions", counted, reader.functions(window, &any)).await?;
+    questions.time("rates", counted, reader.rates(window, &any)).await?;
+    questions.time("map", counted, reader.map(window)).await?;
+    Ok(questions.asked)
 }
 
-async fn time<T: Serialize>(
-    question: &'static str,
-    bound: u64,
-    answer: impl Future<Output = Result<Answer<T>, Error>>,
-) -> Result<Asked, Error> {
-    let begun = Instant::now();
-    let answer = answer.await?;
-    let took = begun.elapsed();
-    let requests = answer.requests;
-    let answer = serde_json::to_value(&answer).map_err(|error| Error::Spans(error.to_string()))?;
-    Ok(Asked { question, requests, bound, took, answer })
+/// Those that were asked so far.
+struct Questions<'a> {
+    only: &'a str,
+    asked: Vec<Asked>,
+}
+
+impl Questions<'_> {
+    async fn time<T: Serialize>(
+        &mut self,
+        question: &'static str,
+        bound: u64,
+        answer: impl Future<Output = Result<Answer<T>, Error>>,
+    ) -> Result<(), Error> {
+        if !question.contains(self.only) {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let answer = answer.await?;
+        let took = begun.elapsed();
+        let requests = answer.requests;
+        let answer = serde_json::to_value(&answer).map_err(|error| Error::Spans(error.to_string()))?;
+        self.asked.push(Asked { question, requests, bound, took, answer });
+        Ok(())
+    }
 }
