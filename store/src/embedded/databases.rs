@@ -74,14 +74,7 @@ impl Readers {
     /// One that is not in use, or one more; none if it can't be opened.
     fn take(&self) -> Option<Database> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.or_else(|| {
-            let reader = Database::new(&self.path).ok()?;
-            // It writes nothing: this lets it keep more of the file in memory.
-            if std::env::var("NOBULK").is_err() {
-                reader.enable_bulk_loading().ok()?;
-            }
-            Some(reader)
-        })
+        idle.or_else(|| Database::new(&self.path).ok())
     }
 
     fn give_back(&self, database: Database) {
