@@ -83,7 +83,7 @@ pub enum Command {
 
     /// Tell the log lines of a transaction, or of the newest runs that are asked for
     ///
-    /// In the order of time, each with its function and the beginning of its trace's id. Without an ID those of the
+    /// In the order of time, each with its function and the end of its trace's id. Without an ID those of the
     /// newest 100 runs of --function, or of what other filters ask for.
     #[command(after_help = ANSWERS)]
     Logs(ask::LogsOptions),

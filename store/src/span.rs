@@ -141,6 +141,13 @@ impl Span {
         self.attributes.get(name).map(String::as_str)
     }
 
+    /// What a member of the baggage says, as it stands on spans. Others call the user's id `enduser.id`
+    /// (<https://opentelemetry.io/docs/specs/semconv/registry/attributes/enduser/>).
+    pub fn member(&self, key: &str) -> Option<&str> {
+        let of_others = || self.attribute("enduser.id").filter(|_| key == "user.id");
+        self.attribute(key).or_else(of_others)
+    }
+
     /// What the function was triggered by, if this span is the run of a function or of a record.
     pub fn source(&self) -> Option<&str> {
         self.attribute("throughline.source")
@@ -172,6 +179,15 @@ impl Span {
             Status::Ok => None,
             Status::Error(message) => Some(message),
         }
+    }
+
+    /// How many errors it had that it did not fail with: as many as it says, else the exceptions of one that did not fail.
+    pub fn swallowed(&self) -> u64 {
+        let said = self.attribute("throughline.swallowed_errors").and_then(|count| count.parse().ok());
+        said.unwrap_or_else(|| {
+            let exceptions = self.events.iter().filter(|event| event.name == "exception");
+            if self.error().is_none() { exceptions.count() as u64 } else { 0 }
+        })
     }
 
     /// Milliseconds from start to end, as they are told.

@@ -226,6 +226,12 @@ impl Filters {
                 bail!("--flag {flag} asks for another than the other words do: nothing is both");
             }
         }
+        if let (Some(longer), Some(shorter)) = (self.longer_than, self.shorter_than)
+            && longer >= shorter
+        {
+            let [longer, shorter] = [longer, shorter].map(when::length_said);
+            bail!("--longer-than {longer} --shorter-than {shorter}: nothing is both");
+        }
         Ok(filter)
     }
 

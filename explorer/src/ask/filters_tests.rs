@@ -37,8 +37,10 @@ fn two_users_are_nobody() {
 
 #[test]
 fn durations_become_microseconds() {
-    let filter = line(&["--longer-than", "2s", "--shorter-than", "1500ms"]).filters.filter().unwrap();
-    assert_eq!((filter.longer_than, filter.shorter_than), (Some(2_000_000), Some(1_500_000)));
+    let filter = line(&["--longer-than", "1500ms", "--shorter-than", "2s"]).filters.filter().unwrap();
+    assert_eq!((filter.longer_than, filter.shorter_than), (Some(1_500_000), Some(2_000_000)));
+    let refused = line(&["--longer-than", "2s", "--shorter-than", "1500ms"]).filters.filter().unwrap_err();
+    assert_eq!(refused.to_string(), "--longer-than 2s --shorter-than 1500ms: nothing is both");
 }
 
 /// Every word that there is: asked of the store, and said again in the next command.

@@ -186,7 +186,11 @@ fn entries(impact: &Impact) -> Table {
 
 fn users(impact: &Impact) -> String {
     let about = if impact.users_estimated { "about " } else { "" };
-    let mut text = format!("{about}{} hit", counted(impact.users, "user", "users"));
+    let mut text = match impact.users {
+        0 if impact.test_failures >= impact.failures => "no users hit".to_owned(),
+        0 => "users not known: what failed has no user.id".to_owned(),
+        users => format!("{about}{} hit", counted(users, "user", "users")),
+    };
     if impact.accounts > 0 {
         text += &format!(" of {}", counted(impact.accounts, "account", "accounts"));
     }
@@ -279,4 +283,21 @@ fn not_ended(call: &OpenCall) -> String {
 
 fn kind(card: &Card) -> &str {
     card.error.as_ref().map_or("the failure", |error| last_name(&error.kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_known_is_not_nobody() {
+        for (hit, failures, test_failures, told) in [
+            (0, 2, 0, "users not known: what failed has no user.id"),
+            (0, 2, 2, "no users hit; and 2 failures of test users"),
+            (2, 2, 0, "2 users hit"),
+        ] {
+            let impact = Impact { users: hit, failures, test_failures, ..Impact::default() };
+            assert_eq!(users(&impact), told);
+        }
+    }
 }

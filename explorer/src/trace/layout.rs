@@ -235,8 +235,7 @@ impl<'a> Layout<'a> {
             None if begins && span.name != span.function => span.name.clone(),
             None => String::new(),
         };
-        let swallowed = span.attribute("throughline.swallowed_errors").filter(|count| *count != "0");
-        let swallowed = swallowed.filter(|_| span.error().is_none()).map(|_| match last_error(span) {
+        let swallowed = (span.swallowed() > 0 && span.error().is_none()).then(|| match last_error(span) {
             Some(error) => format!("swallowed {error}"),
             None => "swallowed an error".to_owned(),
         });

@@ -212,10 +212,17 @@ fn a_cold_start_says_how_long_and_a_dropped_error_which() {
     let error = [("exception.type", "FraudCheck"), ("exception.message", "no score")];
     let attributes = error.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     api.events.push(Event { name: "exception".into(), time: 0, attributes });
+    // Other tools tell of the exception alone.
+    let mut call = span("t", "3", Some("1"), "api").named("score").at(1, 2);
+    call.events = api.events.clone();
     let init = span("t", "2", Some("1"), "api").named("init").with("faas.coldstart", "true").at(0, 212);
     assert_eq!(
-        told(vec![api, init], vec![]),
-        ["└─ api [cold start 212 ms, swallowed FraudCheck: no score]", "   └─ init"]
+        told(vec![api, init, call], vec![]),
+        [
+            "└─ api [cold start 212 ms, swallowed FraudCheck: no score]",
+            "   ├─ init",
+            "   └─ score [swallowed FraudCheck: no score]",
+        ]
     );
 }
 

@@ -158,11 +158,11 @@ impl Card {
             part_of,
             error: own.or_else(|| (span.span_id == head.span_id).then(|| run.failed_within()).flatten()),
             memory: head.attribute("faas.mem_usage").and_then(|bytes| bytes.parse().ok()),
-            swallowed: number("throughline.swallowed_errors"),
+            swallowed: Some(span.swallowed()).filter(|errors| *errors > 0),
             source: span.source().map(cut).or_else(|| entry(span)),
             entry: of_run("throughline.entry").or_else(|| began.then(|| entry(head)).flatten()),
             correlation_id: of_run("correlation.id"),
-            user: of_run("user.id"),
+            user: span.member("user.id").or_else(|| head.member("user.id")).map(cut),
             test_user: is_marked("user.test"),
             account: of_run("account.id"),
             plan: of_run("account.plan"),
@@ -214,8 +214,7 @@ impl Failure {
 
     /// The last error that a span had and does not say itself, if it had one.
     pub(crate) fn swallowed(span: &Span) -> Option<Self> {
-        let had = span.attribute("throughline.swallowed_errors").is_some_and(|count| count != "0");
-        had.then(|| Self::told(span, ""))
+        (span.swallowed() > 0).then(|| Self::told(span, ""))
     }
 
     fn told(span: &Span, message: &str) -> Self {

@@ -71,11 +71,7 @@ pub(crate) fn baggage(run: &Run, keys: &[String]) -> BTreeSet<(String, String, S
     let subjects = run.head().into_iter().chain(run.records());
     let members = subjects.flat_map(|span| {
         let member = |key: &String| {
-            Some((
-                key.clone(),
-                bounded(span.attribute(key)?).into_owned(),
-                bounded(&span.trace_id).into_owned(),
-            ))
+            Some((key.clone(), bounded(span.member(key)?).into_owned(), bounded(&span.trace_id).into_owned()))
         };
         keys.iter().filter_map(member)
     });

@@ -208,3 +208,16 @@ async fn a_batch_without_records_that_failed_has_failed_for_each_sender() {
     );
     assert_eq!(reader.errors(window, &Filter::default()).await.unwrap().found[0].count, 2);
 }
+
+/// As other SDKs name it.
+#[tokio::test]
+async fn a_user_is_known_by_any_name() {
+    let table = Table::new().await;
+    let came_in = of(SpanKind::Server, 1, None).attribute("http.route", "/").failed("Broken", "no");
+    table.write(otlp("web", [came_in.attribute("enduser.id", "u-1042")])).await;
+    let (reader, all) = (table.reader(), Window::new(THEN - 3_600_000, NOW));
+    assert_eq!(reader.with_baggage("user.id", "u-1042", all, 10).await.unwrap().found.len(), 1);
+    let impact = reader.impact("web", all, &Filter::default()).await.unwrap().found;
+    let top: Vec<&str> = impact.top_users.iter().map(|hit| hit.user.as_str()).collect();
+    assert_eq!((impact.users, top), (1, vec!["u-1042"]));
+}

@@ -106,10 +106,13 @@ fn since(run: &Card, impact: &Answer<Impact>, now: u64) -> String {
     let since =
         found.since.map_or_else(|| "then".to_owned(), |since| format!("{} UTC", when::brief(since, now)));
     let failures = counted(found.failures, "failure", "failures");
-    let users = counted(found.users, "user", "users");
+    let users = match found.users {
+        0 if found.test_failures < found.failures => "users not known".to_owned(),
+        users => format!("{} hit", counted(users, "user", "users")),
+    };
     let runs = found.runs.map(|runs| format!("; {} in the whole hours", counted(runs, "run", "runs")));
     format!(
-        "{since}: {at_least}{failures} of {}, {users} hit{} from a day before it until now",
+        "{since}: {at_least}{failures} of {}, {users}{} from a day before it until now",
         code(&run.function),
         runs.unwrap_or_default()
     )
