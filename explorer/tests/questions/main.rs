@@ -1,5 +1,6 @@
 //! What the store is asked in the terminal: through the program itself, of a store in a file.
 
+mod compared;
 mod figures;
 mod kept;
 mod killed;

@@ -2,8 +2,9 @@
 
 use console::measure_text_width;
 
+use super::compared::after_a_deploy;
 use super::shop::{hostile, log_lines, order, trace};
-use super::story::{add, after_a_deploy, spans};
+use super::story::{add, spans};
 
 /// What is to be copied may be wider: the next command.
 #[test]

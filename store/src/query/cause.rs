@@ -201,6 +201,13 @@ mod tests {
         ] {
             assert_eq!(found(&[vec![mail()], other].concat()), None);
         }
+        // The same service, but asked for something else.
+        let asked = |id: &str, path: &str, from| {
+            let attributes = [("url.full".to_owned(), format!("http://stock/{path}"))].into();
+            Span { name: "GET".into(), attributes, ..call(id, "mail", "mailer", from, from + 5) }
+        };
+        let spans = [mail(), failed(asked("one", "1", 51), "503"), asked("two", "2", 60)];
+        assert_eq!(found(&spans), Some((Upstream::Below, "one".into())));
         // What a function does within itself need not say that it failed.
         let within = span("charge", Some("mail"), "mailer", 51, 80);
         let spans = [mail(), within, failed(call("bank", "charge", "mailer", 52, 70), "refused")];

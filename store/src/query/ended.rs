@@ -31,7 +31,7 @@ pub(super) fn ended_well<'a>(cards: impl IntoIterator<Item = &'a Card>) -> bool 
 /// Whether a run did again what failed: it was given the same message, or another attempt is told of what nobody names;
 /// where neither is told, only an asynchronous retry is known, which has the same request id.
 fn is_again(run: &Card, failure: &Card) -> bool {
-    if run.function != failure.function || run.source != failure.source || run.reader != failure.reader {
+    if run.function != failure.function || run.source != failure.source || run.consumer != failure.consumer {
         return false;
     }
     let is_later = run.start > failure.start;
@@ -151,11 +151,11 @@ mod tests {
     /// A message is for each consumer group: what one of them did is no retry of what another did.
     #[test]
     fn two_that_ran_at_once_or_for_others_are_no_retries() {
-        let run = |start, reader: &str| Card {
+        let run = |start, consumer: &str| Card {
             span_id: format!("{start:016x}"),
             function: "mail".to_owned(),
             message: Some("m-1".to_owned()),
-            reader: Some(reader.to_owned()),
+            consumer: Some(consumer.to_owned()),
             duration: 500_000,
             start,
             ..Card::default()

@@ -99,7 +99,11 @@ impl Filter {
 
     /// Whether errors of this type are wanted.
     pub(super) fn is_of(&self, kind: &str) -> bool {
-        self.error.as_deref().is_none_or(|error| kept(error) == kind || error == last_name(kind))
+        // The last name of a path, of whichever language: `payment::Declined`, `app.HttpError`.
+        let ends = |error: &str| kind.strip_suffix(error).is_some_and(|path| path.ends_with('.'));
+        self.error
+            .as_deref()
+            .is_none_or(|error| kept(error) == kind || error == last_name(kind) || ends(error))
     }
 
     /// Whether a transaction that began with this run may have a wanted one: what travels with it from its begin is the same
@@ -109,6 +113,12 @@ impl Filter {
             wanted.is_none() || is.is_none() || same(wanted, is)
         };
         may(&self.entry, &begun.entry) && may(&self.correlation_id, &begun.correlation_id)
+    }
+
+    /// Whether it is known to.
+    pub(super) fn is_followed_by(&self, begun: &Card) -> bool {
+        let is = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || same(wanted, is);
+        is(&self.entry, &begun.entry) && is(&self.correlation_id, &begun.correlation_id)
     }
 
     /// Whether it asks for what travels with a transaction, which not all of its runs know themselves.
@@ -150,12 +160,6 @@ impl Filter {
         let Self { entry, correlation_id, .. } = self.clone();
         let followed = Self { entry, correlation_id, ..Self::default() };
         followed.only().into_iter().map(Only::or_absent).collect()
-    }
-
-    /// Whether [`Filter::may_follow`] is all that it asks for.
-    pub(super) fn is_followed(&self) -> bool {
-        let Self { entry, correlation_id, .. } = self.clone();
-        *self == Self { entry, correlation_id, ..Self::default() }
     }
 
     /// Whether only failures are asked for.

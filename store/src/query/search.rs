@@ -29,8 +29,6 @@ pub(super) const FAILURE_PAGES: u64 = 10 * MAX_PAGES;
 const RUNS_OF_EACH: usize = 2;
 /// The same of its failures: a message is tried again and again.
 const FAILURES_OF_EACH: usize = 6;
-/// And of the runs with which it may have begun: each message of a batch that no context came with.
-const BEGUN_OF_EACH: usize = 4;
 
 /// A transaction that may be wanted.
 #[derive(Debug)]
@@ -112,12 +110,11 @@ impl Reader {
                 let failures = self.failed(window, filter, wanted, most, effort).await?;
                 (failures.into_iter().map(Candidate::of).collect(), most)
             } else {
-                // Several may have begun the same transaction, as far as they knew. If nothing is asked of what came
-                // after, hardly one is read in vain.
-                let most =
-                    if filter.is_followed() { most.min(limit.saturating_mul(BEGUN_OF_EACH)) } else { most };
+                // Many may have begun the same transaction, as far as they knew: each of its services.
                 let may = |card: &Card| filter.may_follow(card);
-                let begun = self.begun(window, filter.only_followed(), may, most, effort).await?;
+                let mut begun = self.begun(window, filter.only_followed(), may, most, effort).await?;
+                // What no context reached is mostly found with who sent it: it is looked at last, if it must be.
+                begun.sort_by_key(|card| !filter.is_followed_by(card));
                 let of_run = |card: Card| Candidate { trace_id: card.trace_id, run: None };
                 (begun.into_iter().map(of_run).collect(), most)
             };

@@ -98,7 +98,7 @@ pub struct Card {
     pub message: Option<String>,
     /// For whom it was received, where several read the same: a consumer group, a subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reader: Option<String>,
+    pub consumer: Option<String>,
     /// How often the message was received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u64>,
@@ -115,7 +115,7 @@ pub struct Card {
 
 /// What tells for whom a message was received
 /// (<https://opentelemetry.io/docs/specs/semconv/registry/attributes/messaging/>).
-const READER: [&str; 3] = [
+const CONSUMER: [&str; 3] = [
     "messaging.consumer.group.name",
     "messaging.destination.subscription.name",
     "messaging.kafka.consumer.group",
@@ -172,7 +172,7 @@ impl Card {
             http_status: number("http.response.status_code").or_else(|| number("http.status_code")),
             queued: number("throughline.queue_time_ms"),
             message: span.attribute("messaging.message.id").map(cut),
-            reader: READER.iter().find_map(|name| span.attribute(name)).map(cut),
+            consumer: CONSUMER.iter().find_map(|name| span.attribute(name)).map(cut),
             attempt: number("throughline.receive_count"),
             redriven: span.attribute("throughline.redriven") == Some("true"),
             open: None,

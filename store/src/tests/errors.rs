@@ -140,11 +140,13 @@ async fn too_many_ways_to_fail_are_told_together() {
 #[tokio::test]
 async fn an_error_is_asked_for_by_its_last_name() {
     let table = Table::new().await;
-    let runs = [(1, NOW - 3 * HOUR, "shop::PaymentError"), (2, NOW, "PaymentErrors")]
-        .map(|(n, at, kind)| invocation(n, n, &format!("r-{n}")).failed(kind, "no credit").at(at, 1));
+    let runs =
+        [(1, NOW - 3 * HOUR, "shop::PaymentError"), (2, NOW, "PaymentErrors"), (3, NOW, "app.HttpError")];
+    let runs =
+        runs.map(|(n, at, kind)| invocation(n, n, &format!("r-{n}")).failed(kind, "no credit").at(at, 1));
     table.write(otlp("f", runs)).await;
     let (reader, window) = (table.reader(), Window::new(NOW - DAY, NOW + 1));
-    for (error, found) in [("PaymentError", 1), ("shop::PaymentError", 1), ("Error", 0)] {
+    for (error, found) in [("PaymentError", 1), ("shop::PaymentError", 1), ("Error", 0), ("HttpError", 1)] {
         let filter = Filter { error: Some(error.to_owned()), ..Filter::default() };
         assert_eq!(reader.errors(window, &filter).await.unwrap().found.len(), found, "{error}");
         let transactions = reader.transactions(window, &filter, 9).await.unwrap().found;

@@ -1,7 +1,10 @@
 //! Transactions by what one of their runs is.
 
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+
 use super::*;
-use crate::testing::{Told as _, invocation, otlp};
+use crate::testing::{Told as _, invocation, otlp, span};
 use crate::{Filter, MAX_PAGES, Summary};
 
 const ENTRY: &str = "http POST /orders";
@@ -273,4 +276,21 @@ async fn what_is_long_is_found_by_all_of_it() {
     let mut map = reader.map(LAST_HOUR).await.unwrap().found;
     map.narrow(&said(&function));
     assert!(map.nodes.iter().any(|node| node.function), "{map:?}");
+}
+
+/// Of services that export by themselves, each may have begun it.
+#[tokio::test]
+async fn a_page_is_full_however_many_services_a_transaction_has() {
+    let table = Table::new().await;
+    for n in 1..=20 {
+        for service in 1..=8 {
+            let parent = Some(service - 1).filter(|parent| *parent > 0);
+            let span = span(n, service, parent).at(NOW - 600_000 + 1000 * n + service, 5);
+            let span = Span { kind: SpanKind::Server as i32, ..span };
+            table.write(otlp(&format!("s-{service}"), [span])).await;
+        }
+    }
+    let answer = table.reader().transactions(LAST_HOUR, &Filter::default(), 20).await.unwrap();
+    assert_eq!(traces(&answer.found), (1..=20).rev().collect::<Vec<_>>());
+    assert!(!answer.at_least);
 }
