@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use throughline_store::{BuildRow, Card, Cause, ErrorGroup, Impact, OpenCall, Upstream, last_name};
+use throughline_store::{BuildRow, Card, Cause, ErrorGroup, Figures, Impact, OpenCall, Upstream, last_name};
 
 use super::beside::Counted;
 use super::filters::{Narrow, Reads};
@@ -122,7 +122,7 @@ fn title(name: &str, impact: &Impact, hours: Counted, asked: &Asked<'_>) -> Stri
     }
     failed +=
         &impact.since.map(|since| format!(" since {}", when::brief(since, asked.now))).unwrap_or_default();
-    failed += &build(&impact.builds);
+    failed += &build(&impact.builds, runs.is_some());
     let runs = runs.map(|runs| {
         let before = match runs_before {
             Some(0) => format!(" (none {})", hours.named_before()),
@@ -140,12 +140,24 @@ fn indented(lines: Vec<String>) -> impl Iterator<Item = String> {
     lines.into_iter().map(|line| format!("  {line}"))
 }
 
-/// The build that failed, if only one did and another did not.
-fn build(builds: &[BuildRow]) -> String {
-    let failing: Vec<&BuildRow> = builds.iter().filter(|build| build.now.figures.failures > 0).collect();
+/// The build that failed, if only one did and another did not; of several how often each, the one with the greatest share
+/// first; how often only where that was counted of the same failures.
+fn build(builds: &[BuildRow], is_counted: bool) -> String {
+    let mut failing: Vec<&BuildRow> = builds.iter().filter(|build| build.now.figures.failures > 0).collect();
     match failing.as_slice() {
         [only] if builds.len() > 1 && !only.build.is_empty() => {
             format!(", only build {}", harmless(&only.build))
+        }
+        [_, _, ..] => {
+            let rate = |row: &BuildRow| row.now.figures.failures as f64 / row.now.figures.runs.max(1) as f64;
+            failing.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
+            let told = failing.iter().take(MAX_NAMED).map(|row| {
+                let name = if row.build.is_empty() { "unknown".to_owned() } else { harmless(&row.build) };
+                let Figures { failures, runs, .. } = row.now.figures;
+                let figures = format!(" ({} of {})", count(failures), counted(runs, "run", "runs"));
+                if is_counted { name + &figures } else { name }
+            });
+            format!(", build {}", told.collect::<Vec<_>>().join(", "))
         }
         _ => String::new(),
     }
@@ -286,18 +298,5 @@ fn kind(card: &Card) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_known_is_not_nobody() {
-        for (hit, failures, test_failures, told) in [
-            (0, 2, 0, "users not known: what failed has no user.id"),
-            (0, 2, 2, "no users hit; and 2 failures of test users"),
-            (2, 2, 0, "2 users hit"),
-        ] {
-            let impact = Impact { users: hit, failures, test_failures, ..Impact::default() };
-            assert_eq!(users(&impact), told);
-        }
-    }
-}
+#[path = "impact_tests.rs"]
+mod tests;

@@ -1,0 +1,33 @@
+use throughline_store::Usage;
+
+use super::*;
+
+#[test]
+fn of_several_builds_the_worse_comes_first() {
+    let of = |build: &str, failures, runs| {
+        let figures = Figures { failures, runs, ..Figures::default() };
+        let now = Usage { figures, ..Usage::default() };
+        BuildRow { build: build.into(), now, first: 0, last: 0 }
+    };
+    let [old, new, good] = [of("1.0", 1, 45), of("2.0", 3, 12), of("1.1", 0, 9)];
+    assert_eq!(
+        build(&[old.clone(), new.clone(), good.clone()], true),
+        ", build 2.0 (3 of 12 runs), 1.0 (1 of 45 runs)"
+    );
+    assert_eq!(build(&[old, new.clone()], false), ", build 2.0, 1.0");
+    assert_eq!(build(&[new.clone(), good], true), ", only build 2.0");
+    assert_eq!(build(&[new], true), "");
+    assert_eq!(build(&[], true), "");
+}
+
+#[test]
+fn nobody_known_is_not_nobody() {
+    for (hit, failures, test_failures, told) in [
+        (0, 2, 0, "users not known: what failed has no user.id"),
+        (0, 2, 2, "no users hit; and 2 failures of test users"),
+        (2, 2, 0, "2 users hit"),
+    ] {
+        let impact = Impact { users: hit, failures, test_failures, ..Impact::default() };
+        assert_eq!(users(&impact), told);
+    }
+}
