@@ -102,7 +102,7 @@ async fn a_failing_function_shows_with_all_its_attempts() {
         assert_eq!(hops(order), BTreeSet::from(HOPS), "{order}");
     }
     let trees = command(&["--orders", "3", "--fail", "email-sender"]).await.output().await.unwrap();
-    assert!(trees.status.success());
+    assert!(trees.status.success(), "{}\n{}", trees.status, String::from_utf8_lossy(&trees.stderr));
     let trees = String::from_utf8(trees.stdout).unwrap();
     // Three orders and lunchbot's round; the queue gives each message three times.
     for (part, times) in [("attempt 2", 4), ("attempt 3", 4), ("attempt 4", 0), ("3 of 3 orders whole", 1)] {
@@ -131,7 +131,7 @@ async fn the_orders_that_are_debugged_have_debug_lines_everywhere_and_no_others_
     });
     let lines: Vec<_> = lines.filter(|(_, line)| line["level"] == "DEBUG").collect();
     let found: BTreeSet<_> = lines.iter().map(|(name, line)| (text(line, "correlation_id"), *name)).collect();
-    assert_eq!(found, expected);
+    assert_eq!(found, expected, "{said}");
     for (function, line) in &lines {
         assert!(ids("trace_id").contains(text(line, "trace_id")), "{line}");
         // The line that was kept until the user was known says what was known then.
