@@ -115,7 +115,8 @@ impl Filter {
         may(&self.entry, &begun.entry) && may(&self.correlation_id, &begun.correlation_id)
     }
 
-    /// Whether it is known to.
+    /// Whether this run says that a transaction that began with it has a wanted one; [`Filter::may_follow`] has those too
+    /// that say nothing.
     pub(super) fn is_followed_by(&self, begun: &Card) -> bool {
         let is = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || same(wanted, is);
         is(&self.entry, &begun.entry) && is(&self.correlation_id, &begun.correlation_id)

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::ask::Ask;
 use super::joins::{Join, Lookup, joined};
-use super::traces::{Part, Read, by_trace};
+use super::traces::{Kept, Part, by_trace};
 use super::{Effort, Reader};
 use crate::Error;
 use crate::item::{self, Pointer};
@@ -174,7 +174,7 @@ impl Reader {
         effort: &mut Effort,
     ) -> Result<(), Error> {
         let asks = traces.iter().map(|trace| Ask::all(Partition::Trace(trace.clone())));
-        let read = self.all(asks.collect(), Read::of, effort).await?;
+        let read = self.all(asks.collect(), Kept::of, effort).await?;
         let mut read = by_trace(read, effort);
         for trace in traces {
             let parts = read.remove(&trace).unwrap_or_default();

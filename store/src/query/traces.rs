@@ -20,14 +20,14 @@ pub(super) struct Part {
 }
 
 /// What an item under a trace says.
-pub(super) struct Read {
+pub(super) struct Kept {
     trace: String,
     part: Part,
     /// What leads to others may be torn by itself.
     torn: Option<Damaged>,
 }
 
-impl Read {
+impl Kept {
     /// Nothing of what is no trace's.
     pub(super) fn of(item: Item) -> Result<Option<Self>, Damaged> {
         let partition = text(&item, PARTITION_KEY).and_then(|key| key.parse().ok());
@@ -41,11 +41,11 @@ impl Read {
 
 /// The runs of each trace, by start.
 pub(super) fn by_trace(
-    read: Vec<Result<Option<Read>, Damaged>>,
+    read: Vec<Result<Option<Kept>, Damaged>>,
     effort: &mut Effort,
 ) -> BTreeMap<String, Vec<Part>> {
     let mut traces: BTreeMap<String, Vec<Part>> = BTreeMap::new();
-    for Read { trace, part, torn } in effort.sound(read).into_iter().flatten() {
+    for Kept { trace, part, torn } in effort.sound(read).into_iter().flatten() {
         effort.damaged.extend(torn);
         traces.entry(trace).or_default().push(part);
     }
