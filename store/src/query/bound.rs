@@ -2,7 +2,7 @@
 
 use super::joined::{MAX_JOINING, MAX_LOOKUPS, MAX_TRACES};
 use super::transaction::MAX_RUNS;
-use super::{MAX_PAGES, errors, find, good, impact, logs, same_items, search};
+use super::{MAX_PAGES, candidates, errors, find, good, impact, logs, same_items, search};
 use crate::hash::{FAILURE_SHARDS, SHARDS};
 use crate::time::Window;
 
@@ -44,7 +44,7 @@ pub fn known(window: Window) -> u64 {
 /// Of [`transactions`](super::Reader::transactions), of which at most 500 are asked for, and what joins them.
 #[must_use]
 pub fn transactions(window: Window) -> u64 {
-    list(window) + (search::MAX_LOOKED_AT + MAX_JOINING) as u64
+    2 * list(window) + (search::MAX_LOOKED_AT + MAX_JOINING) as u64
 }
 
 /// Of those that a user has, or an id.
@@ -53,7 +53,8 @@ pub const TRANSACTIONS_OF: u64 = WITH_BAGGAGE + (search::MAX_LOOKED_AT + MAX_JOI
 /// Of those that failed, of no certain function.
 #[must_use]
 pub fn transactions_that_failed(window: Window) -> u64 {
-    transactions(window) + search::MAX_FUNCTIONS as u64 * failure_shards(window) + search::FAILURE_PAGES
+    let failures = candidates::MAX_FUNCTIONS as u64 * failure_shards(window) + candidates::FAILURE_PAGES;
+    list(window) + (search::MAX_LOOKED_AT + MAX_JOINING) as u64 + 2 * failures
 }
 
 /// Of [`with_baggage`](super::Reader::with_baggage).

@@ -6,6 +6,7 @@
 mod ask;
 pub mod bound;
 mod calls;
+mod candidates;
 mod cause;
 mod compare;
 mod counted;

@@ -1,0 +1,208 @@
+//! Transactions that may be wanted: found the shortest way that what is asked for allows.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::filter::Wanted;
+use super::lists::MAX_LISTED;
+use super::search::MAX_LOOKED_AT;
+use super::{Answer, By, Effort, Filter, MAX_PAGES, Reader};
+use crate::Error;
+use crate::item::Pointer;
+use crate::run::Card;
+use crate::time::Window;
+use crate::totals::{Flow, OTHER, Totals};
+
+/// Of how many functions the failures are read where none is named, those that fail most.
+pub(super) const MAX_FUNCTIONS: usize = 40;
+/// How many pages of their failures are read beyond the first of each partition.
+pub(super) const FAILURE_PAGES: u64 = 10 * MAX_PAGES;
+/// How many runs of a function are read first for each transaction that is asked for: it may have several of them, a batch
+/// too.
+const RUNS_OF_EACH: usize = 2;
+/// The same of failures: a message is tried again and again.
+const FAILURES_OF_EACH: usize = 6;
+/// The same of runs that may have begun one: each of its services may have, as far as it knew.
+const BEGUN_OF_EACH: usize = 4;
+
+/// Where transactions are found.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// These runs are of them.
+    Named(Vec<Pointer>),
+    Runs(String),
+    Failures(String),
+    FailuresOfAny(Vec<String>),
+    Begun,
+}
+
+/// A transaction that may be wanted.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) trace_id: String,
+    /// What was read of it already, and is wanted.
+    pub(super) run: Option<Card>,
+}
+
+impl Reader {
+    /// Where the transactions are to be found.
+    pub(super) async fn source(
+        &self,
+        window: Window,
+        filter: &Filter,
+        wanted: &Wanted<'_>,
+        effort: &mut Effort,
+    ) -> Result<Source, Error> {
+        if let Some(runs) = self.looked_up(window, filter, wanted, effort).await? {
+            return Ok(Source::Named(runs));
+        }
+        Ok(match &filter.function {
+            Some(function) if filter.only_failures() => Source::Failures(function.clone()),
+            Some(function) => Source::Runs(function.clone()),
+            None if filter.only_failures() => {
+                Source::FailuresOfAny(self.failing(window, filter, effort).await?)
+            }
+            None => Source::Begun,
+        })
+    }
+
+    /// Those of the newest `most` runs, as they are to be looked at.
+    pub(super) async fn candidates(
+        &self,
+        source: &Source,
+        window: Window,
+        filter: &Filter,
+        wanted: &Wanted<'_>,
+        most: usize,
+    ) -> Result<Answer<Vec<Candidate>>, Error> {
+        let mut effort = Effort::default();
+        let candidates = match source {
+            Source::Named(runs) => runs.iter().map(Candidate::named).collect(),
+            Source::Runs(function) => {
+                let runs = effort.take(self.runs(function, window, filter, most).await?);
+                runs.into_iter().map(Candidate::of).collect()
+            }
+            Source::Failures(function) => {
+                let failures = effort.take(self.failures(function, window, filter, most).await?);
+                failures.into_iter().map(Candidate::of).collect()
+            }
+            Source::FailuresOfAny(functions) => {
+                let failures = self.failed(functions, window, filter, wanted, most, &mut effort).await?;
+                failures.into_iter().map(Candidate::of).collect()
+            }
+            Source::Begun => {
+                // Many may have begun the same transaction, as far as they knew: each of its services.
+                let may = |card: &Card| filter.may_follow(card);
+                let mut begun = self.begun(window, filter.only_followed(), may, most, &mut effort).await?;
+                // What no context reached is mostly found with who sent it: it is looked at last, if it must be.
+                begun.sort_by_key(|card| !filter.is_followed_by(card));
+                begun.into_iter().map(|card| Candidate { trace_id: card.trace_id, run: None }).collect()
+            }
+        };
+        Ok(effort.answer(candidates))
+    }
+
+    /// The runs that are known by an id, or by the user; `None` where none is asked for, or users are not indexed.
+    async fn looked_up(
+        &self,
+        window: Window,
+        filter: &Filter,
+        wanted: &Wanted<'_>,
+        effort: &mut Effort,
+    ) -> Result<Option<Vec<Pointer>>, Error> {
+        if let Some(runs) = &wanted.named {
+            return Ok(Some(runs.clone()));
+        }
+        if let Some(id) = &filter.request_id {
+            let found = self.by_request(id, effort).await?;
+            return Ok(Some(found.into_iter().map(|found| found.run).collect()));
+        }
+        if let Some(id) = &filter.correlation_id {
+            let found = self.by_id(id, effort).await?;
+            let found = found.into_iter().filter(|found| found.by == By::CorrelationId);
+            return Ok(Some(found.map(|found| found.run).collect()));
+        }
+        let Some(user) = &filter.user else { return Ok(None) };
+        let runs = effort.take(self.with_baggage("user.id", user, window, MAX_LOOKED_AT).await?);
+        Ok(Some(runs).filter(|runs| !runs.is_empty()))
+    }
+
+    /// The functions that fail most with what is asked for.
+    ///
+    /// A run that no context reached knows nothing of entry point and user: where these are asked for, the functions of such
+    /// failures are among them.
+    async fn failing(
+        &self,
+        window: Window,
+        filter: &Filter,
+        effort: &mut Effort,
+    ) -> Result<Vec<String>, Error> {
+        let totals = self.totals(window.whole_hours(), None, effort).await?;
+        let mut failing = most_failing(&totals, filter);
+        let lost = filter.without_carried();
+        if lost != *filter {
+            failing.extend(most_failing(&totals, &lost));
+            let mut seen = HashSet::new();
+            failing.retain(|function| seen.insert(function.clone()));
+        }
+        Ok(effort.follow(failing, MAX_FUNCTIONS))
+    }
+
+    /// The newest failures of these functions; those too of which what they join may be wanted.
+    async fn failed(
+        &self,
+        functions: &[String],
+        window: Window,
+        filter: &Filter,
+        wanted: &Wanted<'_>,
+        most: usize,
+        effort: &mut Effort,
+    ) -> Result<Vec<Card>, Error> {
+        // How long it took is asked of the whole.
+        let own = Filter { longer_than: None, shorter_than: None, ..filter.clone() };
+        let lost = own.without_carried();
+        let wants = |card: &Card| {
+            let is_lost = || card.began || card.entry.is_none();
+            wanted.is_named(card) && (own.wants(card) || is_lost() && lost.wants(card))
+        };
+        let mut further = Effort { pages: FAILURE_PAGES, ..Effort::default() };
+        let failures = self.failures_that(functions, window, lost.only(), wants, most, &mut further).await?;
+        Ok(effort.take(further.answer(failures)))
+    }
+}
+
+impl Source {
+    /// How many of its runs are read for so many transactions: first, and where these were not enough.
+    pub(super) fn reads(&self, limit: usize) -> (usize, usize) {
+        let of_each = match self {
+            Self::Named(_) => return (MAX_LOOKED_AT, MAX_LOOKED_AT),
+            Self::Runs(_) => RUNS_OF_EACH,
+            Self::Failures(_) | Self::FailuresOfAny(_) => FAILURES_OF_EACH,
+            Self::Begun => BEGUN_OF_EACH,
+        };
+        (limit.saturating_mul(of_each).min(MAX_LISTED), MAX_LISTED)
+    }
+}
+
+impl Candidate {
+    fn named(run: &Pointer) -> Self {
+        Self { trace_id: run.trace_id.clone(), run: None }
+    }
+
+    fn of(card: Card) -> Self {
+        Self { trace_id: card.trace_id.clone(), run: Some(card) }
+    }
+}
+
+/// The functions that have failures such as are wanted, the one with the most first.
+fn most_failing(totals: &BTreeMap<String, Totals>, filter: &Filter) -> Vec<String> {
+    let mut failing: Vec<(u64, &String)> = Vec::new();
+    for (function, totals) in totals {
+        let flows = || filter.flows(totals);
+        let is_told = |flow: &Flow| flow.errors.keys().any(|(kind, _)| kind == OTHER || filter.is_of(kind));
+        let has = filter.error.is_none() || flows().any(is_told);
+        let failures = flows().map(|flow| flow.failures).sum();
+        failing.extend(Some((failures, function)).filter(|_| has && failures > 0));
+    }
+    failing.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    failing.into_iter().map(|(_, function)| function.clone()).collect()
+}
