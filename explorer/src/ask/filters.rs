@@ -28,7 +28,7 @@ pub(crate) struct Narrow {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "When")]
 struct Within {
-    /// From when: so long ago (15m, 2h, 7d) or a time in UTC (2026-11-20T01:47); 31 days are read at most, the newest
+    /// From when: so long ago (15m, 2h, 7d), a time in UTC (2026-11-20T01:47) or of the last day (01:47); 31 days are read at most, the newest
     #[arg(long, value_name = "WHEN", default_value = SINCE)]
     since: When,
 
@@ -84,6 +84,10 @@ pub(crate) struct Filters {
     /// Only those that failed, whether or not a retry ended well
     #[arg(long)]
     pub(crate) failed: bool,
+
+    /// Only those that dropped an error and did not fail
+    #[arg(long, conflicts_with_all = ["failed", "error"])]
+    pub(crate) swallowed: bool,
 
     /// Only those that answered with this HTTP status; whoever failed without an answer has none (--failed)
     #[arg(long, value_name = "STATUS")]
@@ -215,6 +219,7 @@ impl Filters {
             message_id: self.message_id.clone(),
             error: self.error.clone(),
             failed: self.failed.then_some(true),
+            swallowed: self.swallowed.then_some(true),
             http_status: self.http_status,
             build: self.build.clone(),
             longer_than: self.longer_than.map(|millis| millis.saturating_mul(1000)),
@@ -257,6 +262,7 @@ impl Filters {
             ("--test-users", self.test_users),
             ("--no-test-users", self.no_test_users),
             ("--failed", self.failed),
+            ("--swallowed", self.swallowed),
         ];
         let texts = texts.into_iter().filter(|(_, text)| text.is_some());
         let marks = marks.into_iter().filter(|(_, is_said)| *is_said).map(|(word, _)| (word, None));

@@ -105,8 +105,16 @@ fn what_is_said_is_asked_and_said_again() {
         longer_than: Some(2_000_000),
         shorter_than: Some(60_000_000),
         failed: Some(true),
+        swallowed: None,
     };
     assert_eq!(narrow.filters.filter().unwrap(), asked);
+    // Nothing is both that and failed.
+    let dropped = line(&["--swallowed"]);
+    let asked = Filter { swallowed: Some(true), ..Filter::default() };
+    assert_eq!(
+        (dropped.words(Reads::Runs), dropped.filters.filter().unwrap()),
+        (vec!["--swallowed".to_owned()], asked)
+    );
     assert_eq!(line(&[]).words(Reads::Runs), [""; 0]);
     let now = 1_795_139_220_000;
     assert_eq!(line(&[]).longer(Reads::Runs, now), ["--since", "24h"]);

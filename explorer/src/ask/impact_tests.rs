@@ -22,12 +22,13 @@ fn of_several_builds_the_worse_comes_first() {
 
 #[test]
 fn nobody_known_is_not_nobody() {
-    for (hit, failures, test_failures, told) in [
-        (0, 2, 0, "users not known: what failed has no user.id"),
-        (0, 2, 2, "no users hit; and 2 failures of test users"),
-        (2, 2, 0, "2 users hit"),
+    for (hit, failures, test_failures, failures_of_unknown, told) in [
+        (0, 2, 0, 2, "users not known: what failed has no user.id"),
+        (0, 2, 2, 0, "no users hit; and 2 failures of test users"),
+        (2, 2, 0, 0, "2 users hit"),
+        (2, 3, 0, 1, "2 users hit; of 1 failure the user is not known"),
     ] {
-        let impact = Impact { users: hit, failures, test_failures, ..Impact::default() };
+        let impact = Impact { users: hit, failures, test_failures, failures_of_unknown, ..Impact::default() };
         assert_eq!(users(&impact), told);
     }
 }

@@ -2,6 +2,7 @@
 //! terminal and ends with the next useful command, and programs with one JSON object.
 
 mod beside;
+mod causes;
 mod clocks;
 mod errors;
 mod filters;

@@ -53,6 +53,8 @@ struct Row {
     functions: BTreeSet<String>,
     runs: u64,
     failures: u64,
+    /// How many errors were dropped in runs that did not fail.
+    swallowed: u64,
     /// Whether all that failed was done again and did not fail.
     ended_well: bool,
     /// Traces of others, whose messages came in one batch with this one's.
@@ -89,7 +91,7 @@ impl Options {
             return asked.tell_within(&answer, false, lines, &["traces"], &words);
         };
         // What failed for good comes before what a retry has mended.
-        let worst = |row: &&Row| (row.failures > 0, !row.ended_well);
+        let worst = |row: &&Row| (row.failures > 0, !row.ended_well, row.swallowed > 0);
         let shown = answer.found.iter().rev().max_by_key(worst).unwrap_or(first);
         let mut lines = table(&answer.found, &filter, asked);
         if more {
@@ -127,6 +129,7 @@ impl Row {
             skewed,
             runs,
             failures,
+            swallowed,
             ended_well,
             functions,
             users,
@@ -154,6 +157,7 @@ impl Row {
             functions,
             runs,
             failures,
+            swallowed,
             ended_well,
             senders,
             error: run.error,
@@ -171,8 +175,13 @@ impl Row {
     fn outcome(&self, filter: &Filter) -> (String, super::table::Look) {
         let what = match (&self.error, self.failures) {
             (Some(error), _) => format!("{} in {}", last_name(&error.kind), self.function),
-            (None, _) if filter.function.is_some() => return dim(self.function.clone()),
+            (None, _) if filter.function.is_some() && filter.swallowed.is_none() => {
+                return dim(self.function.clone());
+            }
             (None, failures @ 1..) => counted(failures, "failure", "failures"),
+            (None, 0) if self.swallowed > 0 => {
+                return amber(format!("ok, {} swallowed", counted(self.swallowed, "error", "errors")));
+            }
             (None, 0) => return dim(counted(self.runs, "run", "runs")),
         };
         if self.ended_well {

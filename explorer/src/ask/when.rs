@@ -17,6 +17,8 @@ pub(crate) enum When {
     Ago(u64),
     /// In milliseconds since 1970.
     At(u64),
+    /// So many milliseconds after midnight, the last time that it was.
+    Clock(u64),
 }
 
 impl When {
@@ -24,6 +26,10 @@ impl When {
         match self {
             Self::Ago(millis) => now.saturating_sub(millis),
             Self::At(at) => at,
+            Self::Clock(clock) => {
+                let today = now / DAY * DAY + clock;
+                if today > now { today.saturating_sub(DAY) } else { today }
+            }
         }
     }
 }
@@ -35,11 +41,14 @@ impl FromStr for When {
         if text == "now" {
             return Ok(Self::Ago(0));
         }
-        let neither = "is neither a duration (15m, 2h, 7d) nor a time in UTC (2026-11-20T01:47)";
+        let neither = "is neither a duration (15m, 2h, 7d) nor a time in UTC (01:47, 2026-11-20T01:47)";
         match length(text) {
             Ok(length) => Ok(Self::Ago(length)),
             Err(Unread::TooLong) => Err(Unread::TooLong.to_string()),
-            Err(Unread::NoDuration) => time(text).map(Self::At).ok_or_else(|| neither.to_owned()),
+            Err(Unread::NoDuration) => {
+                let of_day = || text.contains(':').then(|| of_day(text)).flatten().map(Self::Clock);
+                time(text).map(Self::At).or_else(of_day).ok_or_else(|| neither.to_owned())
+            }
         }
     }
 }
@@ -51,13 +60,18 @@ impl fmt::Display for When {
             Self::Ago(0) => f.write_str("now"),
             Self::Ago(millis) => f.write_str(&length_said(*millis)),
             Self::At(at) => f.write_str(&said(*at)),
+            Self::Clock(at) => f.write_str(&clock(*at)),
         }
     }
 }
 
 /// From when up to when: what begins at its end, such as an hour, is no more of it. `None` if it ends before it begins.
 pub(crate) fn window(since: When, until: When, now: u64) -> Option<Window> {
-    let (from, end) = (since.at(now), until.at(now));
+    let (from, mut end) = (since.at(now), until.at(now));
+    // The last time that it was the one, and the next time that it is the other.
+    if end < from && matches!((since, until), (When::Clock(_), When::Clock(_))) {
+        end += DAY;
+    }
     (from <= end).then(|| Window::new(from, end.saturating_sub(1).max(from)))
 }
 
@@ -119,6 +133,11 @@ fn time(text: &str) -> Option<u64> {
     if civil(days) != (year, month, day) {
         return None;
     }
+    Some(days * DAY + of_day(clock)?)
+}
+
+/// `01:47`, `01:47:03.112`, in milliseconds after midnight.
+fn of_day(clock: &str) -> Option<u64> {
     let mut clock = clock.splitn(3, ':');
     let (hour, minute) = (number(clock.next()?)?, number(clock.next()?)?);
     let (second, millis) = match clock.next() {
@@ -130,8 +149,7 @@ fn time(text: &str) -> Option<u64> {
             }
         },
     };
-    (hour < 24 && minute < 60 && second < 60)
-        .then_some(days * DAY + ((hour * 60 + minute) * 60 + second) * 1000 + millis)
+    (hour < 24 && minute < 60 && second < 60).then_some(((hour * 60 + minute) * 60 + second) * 1000 + millis)
 }
 
 fn number(text: &str) -> Option<u64> {
@@ -192,94 +210,5 @@ pub(crate) fn clock(millis: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn durations_and_times() {
-        assert_eq!("15m".parse(), Ok(When::Ago(900_000)));
-        assert_eq!("1.5h".parse(), Ok(When::Ago(5_400_000)));
-        assert_eq!("500ms".parse(), Ok(When::Ago(500)));
-        assert_eq!("now".parse(), Ok(When::Ago(0)));
-        let at = 1_795_139_220_000;
-        for text in ["2026-11-20T01:47", "2026-11-20 01:47:00", "2026-11-20T01:47:00.000Z"] {
-            assert_eq!(text.parse(), Ok(When::At(at)), "{text}");
-        }
-        assert_eq!("2026-11-20T01:47:03.1Z".parse(), Ok(When::At(at + 3_100)));
-        assert_eq!("2026-11-20".parse(), Ok(When::At(at - 107 * 60_000)));
-        for wrong in [
-            "",
-            "h",
-            "15",
-            "15y",
-            "-1h",
-            "1e3h",
-            "2026-02-30",
-            "2026-13-01",
-            "2026-11-20T24:00",
-            "é",
-            "2026-11-20T01:47:03.é",
-            "2026-11-20T01:47:03.11é",
-        ] {
-            let error = wrong.parse::<When>().unwrap_err();
-            assert!(error.starts_with("is neither a duration"), "{wrong} {error}");
-        }
-    }
-
-    #[test]
-    fn what_is_too_long_is_refused_with_the_longest_that_is_taken() {
-        assert_eq!("36500d".parse(), Ok(When::Ago(36_500 * DAY)));
-        for wrong in ["36501d", "876001h", "99999999999999999999999w"] {
-            let error = wrong.parse::<When>().unwrap_err();
-            assert_eq!(error, "is too long: 36500d is the longest that is taken", "{wrong}");
-            assert_eq!(length(wrong), Err(Unread::TooLong));
-        }
-    }
-
-    #[test]
-    fn a_window_ends_after_it_begins() {
-        assert_eq!(window(When::Ago(10), When::Ago(0), 100), Some(Window::new(90, 99)));
-        assert_eq!(window(When::Ago(0), When::Ago(10), 100), None);
-        assert_eq!(window(When::At(90), When::At(90), 100), Some(Window::new(90, 90)));
-    }
-
-    #[test]
-    fn an_hour_that_begins_at_its_end_is_no_more_of_it() {
-        let hours = |until: &str| {
-            let window = window("2026-11-20T13:00".parse().unwrap(), until.parse().unwrap(), 0).unwrap();
-            (window.whole_hours().hours().count(), window.with_before().whole_hours().hours().count())
-        };
-        assert_eq!(hours("2026-11-20T14:00"), (1, 2));
-        assert_eq!(hours("2026-11-20T14:01"), (2, 4));
-    }
-
-    #[test]
-    fn times_are_told_as_they_are_read() {
-        let at = 1_795_139_223_112;
-        assert_eq!(full(at), "2026-11-20 01:47:03");
-        assert_eq!(brief(at, at + 1000), "01:47:03");
-        assert_eq!(brief(at, at + DAY), "11-20 01:47");
-        assert!(full(u64::MAX / 4).len() > 10);
-    }
-
-    proptest! {
-        #[test]
-        fn any_second_is_read_as_it_is_told(seconds in 0..6_000_000_000_u64) {
-            prop_assert_eq!(full(seconds * 1000).parse(), Ok(When::At(seconds * 1000)));
-        }
-
-        #[test]
-        fn what_is_said_is_read_again(number in 0..36_500_u64, unit in "ms|s|m|h|d") {
-            let when: When = format!("{number}{unit}").parse().unwrap();
-            prop_assert_eq!(when.to_string().parse(), Ok(when));
-            prop_assert_eq!(length(&length_said(number)), Ok(number));
-        }
-
-        #[test]
-        fn any_text_is_read_or_refused(text in "\\PC{0,30}|[0-9TZ:. -]{0,30}") {
-            let _ = text.parse::<When>();
-        }
-    }
-}
+#[path = "when_tests.rs"]
+mod tests;

@@ -10,6 +10,7 @@ mod rebuilt;
 mod retried;
 mod shop;
 mod story;
+mod swallowed;
 mod widths;
 
 use std::os::unix::fs::PermissionsExt as _;

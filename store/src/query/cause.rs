@@ -51,11 +51,21 @@ pub struct OpenCall {
     pub others: u64,
 }
 
-/// The cause of a failure in its transaction, if it isn't its own: the first error of another function that was over
-/// before it began, unless that called this one, which had failed then too; else the call that failed in it. And that call,
-/// where something failed before: which of both it was nobody can tell.
-pub(super) fn cause(failure: &Card, spans: &[Span]) -> (Option<Cause>, Option<Cause>) {
-    let Some(failed) = failed(failure, spans) else { return (None, None) };
+/// What a failure may come from, if it isn't its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The first error of another function that was over before it began, unless that called this one, which had failed then
+    /// too; else the call that failed in it.
+    pub(super) cause: Option<Cause>,
+    /// That call, where something failed before: which of both it was nobody can tell.
+    pub(super) failed_call: Option<Cause>,
+    /// What it waited for when it ran out of time.
+    pub(super) open_call: Option<OpenCall>,
+}
+
+/// What a failure comes from, in its transaction; `None` if its span is not there.
+pub(super) fn origin(failure: &Card, spans: &[Span]) -> Option<Origin> {
+    let failed = failed(failure, spans)?;
     let erring = || spans.iter().filter_map(|span| Some((span, error(span)?)));
     let own = spans.iter().filter(|span| span.function == failed.function && error(span).is_some());
     let callers = above(own, spans);
@@ -65,7 +75,9 @@ pub(super) fn cause(failure: &Card, spans: &[Span]) -> (Option<Cause>, Option<Ca
     let before = before.min_by_key(|(span, _)| span.end);
     let before = before.map(|(span, error)| told(Upstream::Before, span, error));
     let call = below(failed, spans).and_then(|call| Some(told(Upstream::Below, call, Failure::of(call)?)));
-    if before.is_some() { (before, call) } else { (call, None) }
+    let (cause, failed_call) = if before.is_some() { (before, call) } else { (call, None) };
+    let open_call = timed_out(failure).then(|| open_call(failed, spans)).flatten();
+    Some(Origin { cause, failed_call, open_call })
 }
 
 /// Whether it ran out of time while it waited for a call.
@@ -77,9 +89,8 @@ pub(super) fn timed_out(failure: &Card) -> bool {
     failure.error.as_ref().is_some_and(|error| error.kind == TIMED_OUT)
 }
 
-/// What a failure that ran out of time waited for, the longest; of calls within each other the outermost.
-pub(super) fn open_call(failure: &Card, spans: &[Span]) -> Option<OpenCall> {
-    let failed = failed(failure, spans).filter(|_| timed_out(failure))?;
+/// What had not ended when time ran out for a span, the longest; of calls within each other the outermost.
+fn open_call(failed: &Span, spans: &[Span]) -> Option<OpenCall> {
     let depths = depths(failed, spans);
     let is_open_call = |span: &Span| span.is_open() && matches!(span.kind, Kind::Client | Kind::Producer);
     let open = spans.iter().filter(|span| is_open_call(span) && depths.contains_key(&key(span)));
@@ -144,7 +155,7 @@ mod tests {
 
     fn found(spans: &[Span]) -> Option<(Upstream, String)> {
         let card = Card { trace_id: "t".into(), span_id: "mail".into(), ..Card::default() };
-        cause(&card, spans).0.map(|cause| (cause.way, cause.span_id))
+        origin(&card, spans)?.cause.map(|cause| (cause.way, cause.span_id))
     }
 
     #[test]
@@ -214,8 +225,9 @@ mod tests {
         assert_eq!(found(&spans), Some((Upstream::Below, "bank".into())));
         let reco = failed(span("reco", None, "reco", 1, 2), "no model");
         let card = Card { trace_id: "t".into(), span_id: "mail".into(), ..Card::default() };
-        let (first, call) = cause(&card, &[&spans[..], &[reco]].concat());
-        assert_eq!((first.unwrap().span_id, call.unwrap().span_id), ("reco".to_owned(), "bank".to_owned()));
+        let origin = origin(&card, &[&spans[..], &[reco]].concat()).unwrap();
+        let ids = [origin.cause, origin.failed_call].map(|call| call.unwrap().span_id);
+        assert_eq!(ids, ["reco", "bank"]);
     }
 
     /// A service that is asked once more: who asked it failed because of it, and not it because of that.
@@ -251,7 +263,7 @@ mod tests {
         let of = |kind: &str, spans: &[Span]| {
             let error = Some(Failure { kind: kind.into(), ..Failure::default() });
             let card = Card { trace_id: "t".into(), span_id: "mail".into(), error, ..Card::default() };
-            open_call(&card, spans).map(|call| (call.name, call.others))
+            origin(&card, spans).unwrap().open_call.map(|call| (call.name, call.others))
         };
         assert_eq!(of(TIMED_OUT, &spans), Some(("SMTP DATA".to_owned(), 1)));
         assert_eq!(of("Runtime.OutOfMemory", &spans), None, "who waits takes no memory");
@@ -267,7 +279,7 @@ mod tests {
             [("exception.type".into(), "FraudCheck".into()), ("exception.message".into(), "timeout".into())];
         api.events.push(Event { name: "exception".into(), time: 9, attributes: attributes.into() });
         let card = Card { trace_id: "t".into(), span_id: "mail".into(), ..Card::default() };
-        let cause = cause(&card, &[mail, api]).0.unwrap();
+        let cause = origin(&card, &[mail, api]).unwrap().cause.unwrap();
         assert_eq!((cause.error.kind.as_str(), cause.error.message.as_str()), ("FraudCheck", "timeout"));
     }
 }

@@ -53,6 +53,8 @@ pub struct ErrorGroup {
     pub failed_call: Option<Cause>,
     /// What it waited for when it ran out of time: likely the cause; of the same.
     pub open_call: Option<OpenCall>,
+    /// Whether the spans of the example could not be read, so that nothing is known of its cause; of the same.
+    pub unread: bool,
 }
 
 impl Reader {

@@ -57,6 +57,8 @@ pub struct Filter {
     pub shorter_than: Option<u64>,
     /// Whether it failed.
     pub failed: Option<bool>,
+    /// Whether it dropped an error, and did not fail.
+    pub swallowed: Option<bool>,
 }
 
 /// A filter, and the runs that it names by what their cards do not say.
@@ -94,6 +96,7 @@ impl Filter {
             && self.debug.is_none_or(|debug| debug == card.debug)
             && self.dry_run.is_none_or(|dry_run| dry_run == card.dry_run)
             && self.failed.is_none_or(|failed| failed == card.failed())
+            && self.swallowed.is_none_or(|swallowed| swallowed == card.has_swallowed())
             && (self.http_status.is_none() || self.http_status == card.http_status)
     }
 

@@ -25,7 +25,8 @@ pub struct EntryHit {
     /// In how many transactions.
     pub transactions: u64,
     /// How many runs of the function said the same as these failures of where they came in, in the hours asked for; `None`
-    /// where it is not known: of a batch of several messages or entry points, and as in [`Impact::runs`](super::Impact::runs).
+    /// where it is not known: of a batch of several messages or entry points, of runs that say nothing of it and did not all
+    /// fail, and as in [`Impact::runs`](super::Impact::runs).
     pub runs: Option<u64>,
     /// How many users.
     pub users: u64,
@@ -126,8 +127,11 @@ fn runs(hits: &[&Hit], told: &BTreeSet<&str>, totals: &Totals) -> Option<u64> {
     // A batch of several does not say for which entry points it ran, and counts once.
     let of_batches =
         hits.iter().any(|hit| hit.card.record.is_some()) && flows_of("").any(|flow| flow.runs > 0);
+    // Runs that tell nothing may have come in anywhere, but for those that failed.
+    let is_told = hits.iter().all(|hit| !hit.told.is_empty() || hit.card.entry.is_none());
     let hits = hits.len() as u64;
-    Some(runs).filter(|runs| failures >= hits && *runs >= hits && !of_batches)
+    let is_like = failures >= hits && if is_told { runs >= hits } else { runs == hits };
+    Some(runs).filter(|_| is_like && !of_batches)
 }
 
 /// The users that were hit most.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::try_join_all;
 use serde::Serialize;
 
-use super::cause::{cause, open_call, timed_out, waited};
+use super::cause::{Origin, origin, timed_out, waited};
 use super::counted::within;
 use super::ended::ended_well;
 use super::errors::grouped;
@@ -52,6 +52,8 @@ pub struct Impact {
     pub users: u64,
     /// Whether that is an estimate: not all failures were read.
     pub users_estimated: bool,
+    /// How many of the failures do not say whom they hit.
+    pub failures_of_unknown: u64,
     /// How many of the failures hit test users.
     pub test_failures: u64,
     /// The users hit most.
@@ -144,8 +146,10 @@ impl Reader {
         let transactions = try_join_all(transactions).await?;
         for ((group, failure), transaction) in impact.errors.iter_mut().zip(&failures).zip(transactions) {
             effort.requests += transaction.requests;
-            (group.cause, group.failed_call) = cause(failure, &transaction.found.spans);
-            group.open_call = open_call(failure, &transaction.found.spans);
+            let origin = origin(failure, &transaction.found.spans);
+            group.unread = origin.is_none();
+            let Origin { cause, failed_call, open_call } = origin.unwrap_or_default();
+            (group.cause, group.failed_call, group.open_call) = (cause, failed_call, open_call);
         }
         Ok(effort.answer(impact))
     }
@@ -224,6 +228,7 @@ fn of(hits: &[Hit], totals: Option<&Totals>, incomplete: bool) -> Impact {
         since: cards().next().map(Card::at),
         users: if incomplete { estimate.max(users.len() as u64) } else { users.len() as u64 },
         users_estimated: incomplete,
+        failures_of_unknown: cards().filter(|card| card.user.is_none() && !card.test_user).count() as u64,
         test_failures: cards().filter(|card| card.test_user).count() as u64,
         top_users: top_users(hits),
         accounts: accounts.len() as u64,

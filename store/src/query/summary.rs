@@ -1,6 +1,6 @@
 //! A transaction by the cards of its runs: what is told of it in a list, and what was lost on the way to some of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -33,6 +33,8 @@ pub struct Summary {
     pub runs: u64,
     /// How many of them failed.
     pub failures: u64,
+    /// How many errors were dropped in runs that did not fail.
+    pub swallowed: u64,
     /// Whether all that failed was done again and did not fail.
     pub ended_well: bool,
     /// The functions that took part.
@@ -64,11 +66,11 @@ impl Runs {
         let whole = known.whole(trace);
         let complete = whole.is_complete();
         let Whole { traces, joins, senders, .. } = whole;
-        let mut cards: BTreeMap<(u64, &str, &str), &Card> = BTreeMap::new();
+        let mut cards: Vec<&Card> = Vec::new();
         let mut seen = BTreeSet::new();
         for card in traces.iter().flat_map(|trace| known.parts(trace)).map(|part| &part.card) {
             if seen.insert((&card.request_id, &card.span_id)) {
-                cards.insert((card.start, &card.span_id, &card.request_id), card);
+                cards.push(card);
             }
         }
         let mut continued: BTreeSet<String> = joins.into_iter().map(|join| join.to).collect();
@@ -76,7 +78,8 @@ impl Runs {
             // A circle.
             continued.clear();
         }
-        let cards: Vec<Card> = cards.into_values().cloned().collect();
+        cards.sort_by(|a, b| a.order().cmp(&b.order()));
+        let cards: Vec<Card> = cards.into_iter().cloned().collect();
         let senders = senders.into_iter().collect();
         let (first, told_of_it) = (0, Card::default());
         let mut runs =
@@ -171,6 +174,7 @@ impl Runs {
             skewed,
             runs: self.whole().count() as u64,
             failures: self.cards.iter().filter(|card| card.failed()).count() as u64,
+            swallowed: self.whole().filter(|card| !card.failed()).filter_map(|card| card.swallowed).sum(),
             ended_well: self.ended_well(),
             functions: self.cards.iter().map(|card| card.function.clone()).collect(),
             users: self.cards.iter().filter_map(|card| card.user.clone()).collect(),

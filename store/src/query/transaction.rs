@@ -163,7 +163,7 @@ impl Gathering {
         // What is not known may have failed.
         let ended_well = self.is_complete() && ended_well(self.cards.values());
         let mut runs: Vec<Card> = self.cards.into_values().filter(|card| card.part_of.is_none()).collect();
-        runs.sort_by(|a, b| (a.start, &a.span_id).cmp(&(b.start, &b.span_id)));
+        runs.sort_by(|a, b| a.order().cmp(&b.order()));
         let Whole { traces: trace_ids, joins, senders, .. } = self.whole;
         let (joins, senders) = (joins.into_iter().collect(), senders.into_iter().collect());
         Transaction { trace_ids, runs, spans, joins, senders, ended_well, killed }

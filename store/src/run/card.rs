@@ -1,15 +1,15 @@
 //! What is told of a run, or of one record in it, where its spans are not read: in lists, counts and answers.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Open, Run};
+use super::{Failure, Open, Run};
 use crate::schema::bounded;
 use crate::span::{Kind, Span};
 use crate::time::believable;
 
-/// The longest message of an error that is kept beside the spans, in bytes.
-const MAX_MESSAGE: usize = 240;
-/// The longest of the other texts. What was cut stands whole in the spans.
+/// The longest text that is in no key. What was cut stands whole in the spans.
 const MAX_TEXT: usize = 200;
 
 /// A run, or one record of it, in short.
@@ -121,15 +121,6 @@ const CONSUMER: [&str; 3] = [
     "messaging.kafka.consumer.group",
 ];
 
-/// Why something failed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Failure {
-    /// A name that one can count by: `error.type`.
-    pub kind: String,
-    /// What it says, cut.
-    pub message: String,
-}
-
 impl Card {
     /// The card of `span`, which stands for `run` or for a record of it; `began` is what the run says of it. `now` and
     /// `retention` in milliseconds.
@@ -191,42 +182,17 @@ impl Card {
     pub fn failed(&self) -> bool {
         self.error.is_some()
     }
-}
 
-/// What type of error it is, without its path: `PaymentError` of `payment_worker::PaymentError`, as Rust tells them.
-///
-/// ```
-/// use throughline_store::last_name;
-/// assert_eq!(last_name("payment_worker::PaymentError"), "PaymentError");
-/// assert_eq!(last_name("Sandbox.Timedout"), "Sandbox.Timedout");
-/// assert_eq!(last_name("tokio::Wrapped<std::io::Error>"), "tokio::Wrapped<std::io::Error>", "a path has no brackets");
-/// ```
-#[must_use]
-pub fn last_name(kind: &str) -> &str {
-    kind.rsplit("::").next().filter(|name| !name.is_empty() && !kind.contains('<')).unwrap_or(kind)
-}
-
-impl Failure {
-    /// Why a span failed, if it did.
-    pub(crate) fn of(span: &Span) -> Option<Self> {
-        Some(Self::told(span, span.error()?))
+    /// Whether it dropped an error, and did not fail.
+    #[must_use]
+    pub fn has_swallowed(&self) -> bool {
+        !self.failed() && self.swallowed.is_some_and(|errors| errors > 0)
     }
 
-    /// The last error that a span had and does not say itself, if it had one.
-    pub(crate) fn swallowed(span: &Span) -> Option<Self> {
-        (span.swallowed() > 0).then(|| Self::told(span, ""))
-    }
-
-    fn told(span: &Span, message: &str) -> Self {
-        let exceptions = || span.events.iter().rev().filter(|event| event.name == "exception");
-        let told = |name| exceptions().find_map(|event| event.attributes.get(name));
-        let kind = span.attribute("error.type").or_else(|| told("exception.type").map(String::as_str));
-        // Conventions before `error.type` have the status alone.
-        let status = ["http.response.status_code", "http.status_code"];
-        let kind = kind.or_else(|| status.iter().find_map(|name| span.attribute(name)));
-        let message =
-            if message.is_empty() { told("exception.message").map_or("", String::as_str) } else { message };
-        Self { kind: cut(kind.unwrap_or("_OTHER")), message: cut_to(message, MAX_MESSAGE).to_owned() }
+    /// By which runs are told by start: of those of the same millisecond one that is around others before them.
+    pub(crate) fn order(&self) -> (u64, Reverse<u64>, &str, &str) {
+        let lasted = self.lasted.unwrap_or(self.duration);
+        (self.start, Reverse(lasted), &self.span_id, &self.request_id)
     }
 }
 
@@ -290,7 +256,7 @@ fn cut(text: &str) -> String {
     kept(text).to_owned()
 }
 
-fn cut_to(text: &str, most: usize) -> &str {
+pub(super) fn cut_to(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 

@@ -4,6 +4,7 @@
 //! that is no function it is what one service did in one trace.
 
 mod card;
+mod failure;
 mod group;
 mod joins;
 mod names;
@@ -13,8 +14,9 @@ mod usage;
 
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
+pub use card::Card;
 pub(crate) use card::kept;
-pub use card::{Card, Failure, last_name};
+pub use failure::{Failure, last_name};
 pub(crate) use group::group;
 pub(crate) use joins::{JoinId, Joins, joins};
 pub use names::{Name, Way};

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 
 use super::*;
 use crate::Filter;
-use crate::testing::{invocation, otlp};
+use crate::testing::{Told as _, invocation, otlp};
 
 async fn put(table: &Table, item: Row) {
     table.client.put_item().table_name(&table.name).set_item(Some(item)).send().await.unwrap();
@@ -49,6 +49,26 @@ async fn are_told_beside_what_can_be_read() {
     assert_eq!((functions.found.len(), functions.damaged.len()), (1, 3), "{:?}", functions.damaged);
     reader.find("r-1", &["user.id"]).await.unwrap();
     reader.impact("f", LAST_HOUR, &Filter::default()).await.unwrap();
+}
+
+/// That nothing else failed is known only where the spans were read.
+#[tokio::test]
+async fn what_can_not_be_read_may_have_any_cause() {
+    let table = Table::new().await;
+    table.write(otlp("f", [invocation(1, 1, "r-1").failed("Broken", "no")])).await;
+    let is_unread = async || {
+        let impact = table.reader().impact("f", LAST_HOUR, &Filter::default()).await.unwrap().found;
+        assert_eq!(impact.errors[0].cause, None);
+        impact.errors[0].unread
+    };
+    assert!(!is_unread().await);
+    for item in
+        table.items().await.into_iter().filter(|item| item["pk"].as_s().unwrap().starts_with("spans#"))
+    {
+        let delete = table.client.delete_item().table_name(&table.name);
+        delete.key("pk", item["pk"].clone()).key("sk", item["sk"].clone()).send().await.unwrap();
+    }
+    assert!(is_unread().await);
 }
 
 #[tokio::test]

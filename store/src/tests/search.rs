@@ -35,6 +35,7 @@ async fn shop() -> Table {
             .attribute("account.plan", if n == 4 { "gold" } else { "free" })
             .attribute("tenant", if n < 3 { "acme" } else { "other" })
             .attribute("throughline.build_id", if n > 2 { "new" } else { "old" })
+            .attribute("throughline.swallowed_errors", if n > 2 && n < 5 { "2" } else { "0" })
             .attribute("throughline.dry_run", if n == 1 { "true" } else { "false" })
             .list("throughline.join.in", &format!("sqs:m-{n}"))
             .at(at + 1000 * n, 100);
@@ -71,6 +72,8 @@ async fn one_run_has_all_that_is_asked_for() {
         (Filter { baggage: [("tenant".into(), "acme".into())].into(), ..any() }, &[2, 1]),
         (Filter { baggage: [("tenant".into(), "acme".into())].into(), user: text("u-1"), ..any() }, &[1]),
         (Filter { failed: Some(true), ..any() }, &[3]),
+        (Filter { swallowed: Some(true), ..any() }, &[4]),
+        (Filter { swallowed: Some(true), function: text("worker"), ..any() }, &[4]),
         (Filter { error: text("Declined"), entry: text(ENTRY), ..any() }, &[3]),
         (Filter { error: text("Timeout"), ..any() }, &[]),
         // Of the whole, and of a function's runs.

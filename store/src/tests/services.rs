@@ -221,3 +221,47 @@ async fn a_user_is_known_by_any_name() {
     let top: Vec<&str> = impact.top_users.iter().map(|hit| hit.user.as_str()).collect();
     assert_eq!((impact.users, top), (1, vec!["u-1042"]));
 }
+
+/// Who is called knows nothing of where it came in: with what else it ran for is not told of one entry point.
+#[tokio::test]
+async fn runs_that_tell_no_entry_point_are_of_any() {
+    let table = Table::new().await;
+    let writer = table.writer();
+    for (trace, path) in [(1, "/a"), (2, "/a"), (3, "/b")] {
+        let of = |kind: SpanKind, id: u64, parent: Option<u64>| Span {
+            kind: kind as i32,
+            ..span(trace, id, parent).at(THEN, 5)
+        };
+        let came_in = of(SpanKind::Server, 1, None).attribute("http.request.method", "GET");
+        let web = [came_in.attribute("http.route", path), of(SpanKind::Client, 2, Some(1))];
+        write(&writer, otlp("web", web)).await;
+        let answer = of(SpanKind::Server, 3, Some(2));
+        let answer = if trace == 3 { answer.failed("Gone", "no") } else { answer };
+        write(&writer, otlp("stock", [answer])).await;
+    }
+    let window = Window::new(THEN - 3_600_000, NOW);
+    let impact = table.reader().impact("stock", window, &Filter::default()).await.unwrap().found;
+    let entries: Vec<_> =
+        impact.entries.iter().map(|hit| (hit.entry.as_str(), hit.failures, hit.runs)).collect();
+    assert_eq!((impact.runs, entries), (Some(3), vec![("http GET /b", 1, None)]));
+    assert_eq!((impact.users, impact.failures_of_unknown), (0, 1));
+}
+
+/// Its root was never sent: who called whom is not known to a list, but who was around the other is.
+#[tokio::test]
+async fn of_those_that_began_at_once_the_outer_one_was_first() {
+    for (outer, inner) in [(7, 3), (3, 7)] {
+        let table = Table::new().await;
+        let answer = |id: u64, millis: u64| Span {
+            kind: SpanKind::Server as i32,
+            ..span(1, id, Some(99)).at(THEN, millis)
+        };
+        table.write(otlp("stock", [answer(inner, 3)])).await;
+        table.write(otlp("web", [answer(outer, 9)])).await;
+        let window = Window::new(THEN - 3_600_000, NOW);
+        let listed = table.reader().transactions(window, &Filter::default(), 9).await.unwrap().found;
+        assert_eq!((listed.len(), listed[0].first.function.as_str()), (1, "web"));
+        let transaction = table.reader().transaction(&trace(1)).await.unwrap().found;
+        assert_eq!(transaction.runs[0].function, "web");
+    }
+}

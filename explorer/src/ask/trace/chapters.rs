@@ -38,7 +38,7 @@ impl Chapter<'_> {
     fn trouble(&self) -> String {
         let exception = || self.heads().flat_map(|span| &span.events).find(|event| event.name == "exception");
         let text = match &self.run.error {
-            Some(error) => format!("{}: {}", error.kind, error.message),
+            Some(error) => error.said(),
             None => exception().map(|event| format!("{:?}", event.attributes)).unwrap_or_default(),
         };
         text.chars().filter(|c| !c.is_ascii_digit()).collect()

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use throughline_store::Failure;
 use throughline_store::log::LogLine;
 use throughline_store::span::Event;
 
@@ -98,9 +99,9 @@ pub(super) fn detail(chapter: &Chapter<'_>, how: How) -> Vec<String> {
     title.push((format!("request {}", harmless(&run.request_id)), Style::dim));
     let mut told = flowed(&title, "  ", style);
     if let Some(error) = &run.error {
-        let said = whole_message(chapter, &error.message);
+        let whole = Failure { message: whole_message(chapter, &error.message).to_owned(), ..error.clone() };
         // A kind that says nothing, as a boxed error has.
-        let said = if error.kind == OTHER { said.to_owned() } else { format!("{}: {said}", error.kind) };
+        let said = if error.kind == OTHER { whole.message } else { whole.said() };
         told.extend(message(&said, how));
     }
     for exception in exceptions(chapter) {

@@ -35,7 +35,7 @@ pub(super) fn markdown(tale: &Tale, story: &Story, how: How, beside: &Beside<'_>
     let entry = entry.or_else(|| Some(runs.first()?.function.clone())).unwrap_or_default();
     let mut text = match failed.and_then(|run| Some((run, run.error.as_ref()?))) {
         Some((run, error)) => {
-            let error = format!("{}: {}", error.kind, error.message);
+            let error = error.said();
             format!("# {} failed in {}: {}\n\n", code(&entry), code(&run.function), code(first_line(&error)))
         }
         None => format!("# {}\n\n", code(&entry)),
@@ -44,7 +44,7 @@ pub(super) fn markdown(tale: &Tale, story: &Story, how: How, beside: &Beside<'_>
         text += &format!("- {name}: {value}\n");
     }
     if transaction.ended_well {
-        text += &format!("- outcome: {}\n", outcome(transaction, story).0);
+        text += &format!("- outcome: {}\n", outcome(transaction, story, tale.is_whole).0);
     }
     text += &format!("- trace: {}\n", code(&transaction.trace_ids.join(", ")));
     if let (Some(run), Some(impact)) = (failed, beside.impact) {

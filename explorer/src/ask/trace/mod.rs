@@ -73,6 +73,9 @@ struct Tale {
     good: Option<Comparison>,
     /// Why there is none.
     not_compared: Option<Incomparable>,
+    /// Whether all of its runs and spans were read.
+    #[serde(skip)]
+    is_whole: bool,
     /// Of one that failed: the items of DynamoDB that it and others wrote.
     same_items: Vec<SameItem>,
 }
@@ -87,6 +90,7 @@ impl Options {
             let answer = Answer { found: Tale::default(), at_least, left_out, damaged, requests };
             return asked.tell(&answer, false, lines, &["traces", "--since", "24h"]);
         }
+        let is_whole = !at_least && damaged.is_empty();
         let is_wanted = |run: &&Card| self.logs || run.failed() || swallowed(run) > 0;
         let wanted: Vec<Card> = transaction.runs.iter().filter(is_wanted).cloned().collect();
         let logs = asked.answered(asked.reader.logs_within(&transaction, &wanted).await)?;
@@ -107,6 +111,7 @@ impl Options {
             skews: story.skews.clone(),
             not_compared: good.found.as_ref().err().copied(),
             good: good.found.ok(),
+            is_whole,
             same_items: same_items.found,
             transaction,
         };
@@ -177,7 +182,7 @@ fn swallowed(run: &Card) -> u64 {
 impl Tale {
     fn lines(&self, story: &Story, how: How, now: u64) -> Vec<String> {
         let style = how.style;
-        let mut lines = flowed(&title(&self.transaction, story), "  ", style);
+        let mut lines = flowed(&title(&self.transaction, story, self.is_whole), "  ", style);
         lines.extend(tree(story, how));
         let notes = notes(&self.transaction, story);
         lines.extend(notes.iter().flat_map(|note| told(note, Style::amber, style)));

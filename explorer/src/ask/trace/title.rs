@@ -9,7 +9,7 @@ use crate::columns::{Look, Piece};
 use crate::trace::{Style, duration, trigger};
 
 /// What it was, for whom, how long it took, and how it ended.
-pub(super) fn title(transaction: &Transaction, story: &Story) -> Vec<Piece> {
+pub(super) fn title(transaction: &Transaction, story: &Story, is_whole: bool) -> Vec<Piece> {
     let runs = &transaction.runs;
     let said = |of: fn(&Card) -> Option<&String>| runs.iter().find_map(of).map(|text| harmless(text));
     let plain = |text: String| (text, Style::plain as Look);
@@ -20,13 +20,13 @@ pub(super) fn title(transaction: &Transaction, story: &Story) -> Vec<Piece> {
     title.extend(said(|run| run.account.as_ref()).map(|account| plain(format!("account {account}"))));
     title.extend(said(|run| run.correlation_id.as_ref()).map(|id| plain(format!("correlation {id}"))));
     title.push(plain(duration(story.tree.millis())));
-    title.push(outcome(transaction, story));
+    title.push(outcome(transaction, story, is_whole));
     title.push((format!("{} UTC", when::full(began(runs, story))), Style::dim));
     title
 }
 
-/// How it ended.
-pub(super) fn outcome(transaction: &Transaction, story: &Story) -> Piece {
+/// How it ended, as far as is known: `is_whole` if all of it was read.
+pub(super) fn outcome(transaction: &Transaction, story: &Story, is_whole: bool) -> Piece {
     let failures = transaction.runs.iter().filter(|run| run.failed()).count() as u64;
     if transaction.ended_well {
         (format!("ended well after {}", counted(failures, "failure", "failures")), Style::amber)
@@ -35,6 +35,8 @@ pub(super) fn outcome(transaction: &Transaction, story: &Story) -> Piece {
     } else if story.tree.failed() {
         // A swallowed error, or a call that was made again: its function did not fail.
         ("ok, with errors in it".to_owned(), Style::amber)
+    } else if !is_whole {
+        ("ok as far as it was read".to_owned(), Style::amber)
     } else {
         ("ok".to_owned(), Style::green)
     }
@@ -57,17 +59,20 @@ mod tests {
 
     #[test]
     fn an_error_within_is_no_failure_of_the_whole() {
-        let ended = |is_error: bool, has_failed: bool, ended_well: bool| {
+        let ended = |is_error: bool, has_failed: bool, ended_well: bool, is_whole: bool| {
             let status = if is_error { Status::Error("503".to_owned()) } else { Status::Ok };
             let span = Span { trace_id: "t".into(), span_id: "1".into(), status, ..Span::default() };
             let run = Card { error: has_failed.then(Failure::default), ..Card::default() };
             let transaction =
                 Transaction { runs: vec![run], spans: vec![span], ended_well, ..Transaction::default() };
-            outcome(&transaction, &Story::new(&transaction)).0
+            outcome(&transaction, &Story::new(&transaction), is_whole).0
         };
-        assert_eq!(ended(false, false, false), "ok");
-        assert_eq!(ended(true, false, false), "ok, with errors in it");
-        assert_eq!(ended(true, true, false), "failed");
-        assert_eq!(ended(true, true, true), "ended well after 1 failure");
+        let (whole, part) =
+            (|one, two, three| ended(one, two, three, true), ended(false, false, false, false));
+        assert_eq!(part, "ok as far as it was read");
+        assert_eq!(whole(false, false, false), "ok");
+        assert_eq!(whole(true, false, false), "ok, with errors in it");
+        assert_eq!(whole(true, true, false), "failed");
+        assert_eq!(whole(true, true, true), "ended well after 1 failure");
     }
 }

@@ -115,6 +115,7 @@ impl Group {
             cause: None,
             failed_call: None,
             open_call: None,
+            unread: false,
         }
     }
 }
