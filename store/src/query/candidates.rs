@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::counted::sum;
 use super::filter::Wanted;
 use super::lists::MAX_LISTED;
 use super::search::MAX_LOOKED_AT;
@@ -136,7 +137,8 @@ impl Reader {
         filter: &Filter,
         effort: &mut Effort,
     ) -> Result<Vec<String>, Error> {
-        let totals = self.totals(window.whole_hours(), None, effort).await?;
+        let hours = self.failures_by_hour(window.whole_hours(), effort).await?;
+        let totals = hours.into_iter().map(|(function, hours)| (function, sum(hours.values()))).collect();
         let mut failing = most_failing(&totals, filter);
         let lost = filter.without_carried();
         if lost != *filter {

@@ -82,6 +82,8 @@ impl Reader {
                 failing.insert(function.clone(), Failing { now: 1, before: 0 });
                 BTreeMap::new()
             }
+            // Whose failures are to be read, in the window and before: of those who failed in it.
+            None if !is_counted => self.failures_by_hour(window, &mut effort).await?,
             function => self.totals_by_hour(both, function.as_deref(), &mut effort).await?,
         };
         for (function, hours) in counted {

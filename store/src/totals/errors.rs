@@ -87,16 +87,6 @@ pub(super) fn count(errors: &mut ErrorsByKind, failure: &Card, run_at: u64, know
     errors.entry(key).or_default().merge(&counted);
 }
 
-/// Adds those of others.
-pub(super) fn merge(errors: &mut ErrorsByKind, others: &ErrorsByKind) {
-    for (key, other) in others {
-        match errors.get_mut(key) {
-            Some(ours) => ours.merge(other),
-            None => drop(errors.insert(key.clone(), other.clone())),
-        }
-    }
-}
-
 /// What failed of a run: of what was killed its own span says nothing.
 pub(super) struct Failed<'a> {
     /// Whether the run itself failed: with it what had not ended, a call as well.

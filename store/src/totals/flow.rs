@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::called::{Called, received_from};
-use super::errors::{self, ErrorsByKind, Failed};
+use super::errors::{self, Errors, ErrorsByKind, Failed};
 use super::{Histogram, Sketch};
 use crate::run::{Card, Run, Usage};
 use crate::span::{Kind, Span};
@@ -194,18 +194,8 @@ impl Totals {
 
     /// Adds what others have counted.
     pub fn merge(&mut self, other: &Self) {
-        for (key, flow) in &other.flows {
-            match self.flows.get_mut(key) {
-                Some(ours) => ours.merge(flow),
-                None => drop(self.flows.insert(key.clone(), flow.clone())),
-            }
-        }
-        for (key, edge) in &other.edges {
-            match self.edges.get_mut(key) {
-                Some(ours) => ours.merge(edge),
-                None => drop(self.edges.insert(key.clone(), edge.clone())),
-            }
-        }
+        merge(&mut self.flows, &other.flows, Flow::merge);
+        merge(&mut self.edges, &other.edges, Edge::merge);
     }
 
     /// All flows together.
@@ -270,7 +260,7 @@ impl Flow {
         self.memory = self.memory.max(other.memory);
         self.durations.merge(&other.durations);
         self.users_hit.merge(&other.users_hit);
-        errors::merge(&mut self.errors, &other.errors);
+        merge(&mut self.errors, &other.errors, Errors::merge);
     }
 
     /// How often they failed, by type.
@@ -315,4 +305,14 @@ fn known<T>(map: &BTreeMap<(String, String), T>, key: (String, String), most: us
 /// As it is counted.
 pub(crate) fn cut(text: &str) -> String {
     text.get(..text.floor_char_boundary(MAX_NAME)).unwrap_or_default().to_owned()
+}
+
+/// Adds what others have counted; of what is not known yet a copy.
+fn merge<K: Ord + Clone, V: Clone>(ours: &mut BTreeMap<K, V>, others: &BTreeMap<K, V>, add: fn(&mut V, &V)) {
+    for (key, other) in others {
+        match ours.get_mut(key) {
+            Some(one) => add(one, other),
+            None => drop(ours.insert(key.clone(), other.clone())),
+        }
+    }
 }

@@ -21,4 +21,4 @@ pub use histogram::Histogram;
 pub use report::Report;
 pub(crate) use running::{Mark, Running};
 pub use sketch::Sketch;
-pub(crate) use wire::{read, write};
+pub(crate) use wire::{read, read_failures, write};

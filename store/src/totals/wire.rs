@@ -13,6 +13,25 @@ struct TotalsMessage {
     edges: Vec<EdgeMessage>,
 }
 
+/// Of the same what tells of failures alone: the rest is skipped, which is most of it.
+#[derive(Clone, PartialEq, Message)]
+struct FailuresMessage {
+    #[prost(message, repeated, tag = "1")]
+    flows: Vec<FailuresOfFlow>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct FailuresOfFlow {
+    #[prost(string, tag = "1")]
+    entry: String,
+    #[prost(string, tag = "2")]
+    build: String,
+    #[prost(uint64, tag = "4")]
+    failures: u64,
+    #[prost(message, repeated, tag = "8")]
+    errors: Vec<ErrorsMessage>,
+}
+
 #[derive(Clone, PartialEq, Message)]
 struct FlowMessage {
     #[prost(string, tag = "1")]
@@ -160,6 +179,17 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Totals, prost::DecodeError> {
     Ok(totals)
 }
 
+/// Of the totals in some bytes those flows that have failures, how many, and the errors.
+pub(crate) fn read_failures(bytes: &[u8]) -> Result<Totals, prost::DecodeError> {
+    let message = FailuresMessage::decode(bytes)?;
+    let mut totals = Totals::default();
+    for flow in message.flows.into_iter().filter(|flow| flow.failures > 0 || !flow.errors.is_empty()) {
+        let failures = Flow { failures: flow.failures, errors: errors(flow.errors), ..Flow::default() };
+        totals.flows.entry((flow.entry, flow.build)).or_default().merge(&failures);
+    }
+    Ok(totals)
+}
+
 fn message(kind: &str, errors: &Errors) -> ErrorsMessage {
     let Example { at, request_id, span_id, record, run_at, trace_id, message } = errors.newest.clone();
     ErrorsMessage {
@@ -295,7 +325,15 @@ mod tests {
                 edge.joined += micros & 1;
                 edge.durations.record(micros / 2);
             }
-            prop_assert_eq!(read(&write(&totals)).unwrap(), totals);
+            let bytes = write(&totals);
+            prop_assert_eq!(read(&bytes).unwrap(), totals.clone());
+            totals.edges.clear();
+            totals.flows.retain(|_, flow| flow.failures > 0);
+            for flow in totals.flows.values_mut() {
+                let Flow { failures, errors, .. } = std::mem::take(flow);
+                *flow = Flow { failures, errors, ..Flow::default() };
+            }
+            prop_assert_eq!(read_failures(&bytes).unwrap(), totals);
         }
 
         #[test]
