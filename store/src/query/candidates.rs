@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::ask::Only;
 use super::counted::sum;
 use super::filter::Wanted;
 use super::lists::MAX_LISTED;
@@ -22,8 +23,19 @@ pub(super) const FAILURE_PAGES: u64 = 10 * MAX_PAGES;
 const RUNS_OF_EACH: usize = 2;
 /// The same of failures: a message is tried again and again.
 const FAILURES_OF_EACH: usize = 6;
-/// The same of runs that may have begun one: each of its services may have, as far as it knew.
+/// The same of runs that may have begun one: each of its services may have, as far as it knew. Where it came in only the
+/// first of them tells.
 const BEGUN_OF_EACH: usize = 4;
+
+/// What is read of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    /// How many runs, the newest.
+    pub(super) most: usize,
+    /// Of those that may have begun a transaction only such as tell themselves what is asked for, and not those that tell
+    /// nothing.
+    pub(super) only_told: bool,
+}
 
 /// Where transactions are found.
 #[derive(Debug)]
@@ -66,14 +78,14 @@ impl Reader {
         })
     }
 
-    /// Those of the newest `most` runs, as they are to be looked at.
+    /// Those of the newest runs, as they are to be looked at.
     pub(super) async fn candidates(
         &self,
         source: &Source,
         window: Window,
         filter: &Filter,
         wanted: &Wanted<'_>,
-        most: usize,
+        Reading { most, only_told }: Reading,
     ) -> Result<Answer<Vec<Candidate>>, Error> {
         let mut effort = Effort::default();
         let candidates = match source {
@@ -91,10 +103,13 @@ impl Reader {
                 failures.into_iter().map(Candidate::of).collect()
             }
             Source::Begun => {
-                // Many may have begun the same transaction, as far as they knew: each of its services.
-                let may = |card: &Card| filter.may_follow(card);
-                let mut begun = self.begun(window, filter.only_followed(), may, most, &mut effort).await?;
                 // What no context reached is mostly found with who sent it: it is looked at last, if it must be.
+                let may = |card: &Card| filter.is_followed_by(card) || !only_told && filter.may_follow(card);
+                let mut all = filter.only_followed();
+                if !only_told {
+                    all = all.into_iter().map(Only::or_absent).collect();
+                }
+                let mut begun = self.begun(window, all, may, most, &mut effort).await?;
                 begun.sort_by_key(|card| !filter.is_followed_by(card));
                 begun.into_iter().map(|card| Candidate { trace_id: card.trace_id, run: None }).collect()
             }
@@ -173,15 +188,18 @@ impl Reader {
 }
 
 impl Source {
-    /// How many of its runs are read for so many transactions: first, and where these were not enough.
-    pub(super) fn reads(&self, limit: usize) -> (usize, usize) {
+    /// What of it is read for so many transactions: first, and where these were not enough.
+    pub(super) fn readings(&self, filter: &Filter, limit: usize) -> [Reading; 2] {
+        let only_told = matches!(self, Self::Begun) && filter.asks_for_followed();
         let of_each = match self {
-            Self::Named(_) => return (MAX_LOOKED_AT, MAX_LOOKED_AT),
+            Self::Named(_) => return [Reading { most: MAX_LOOKED_AT, only_told }; 2],
             Self::Runs(_) => RUNS_OF_EACH,
             Self::Failures(_) | Self::FailuresOfAny(_) => FAILURES_OF_EACH,
+            Self::Begun if only_told => RUNS_OF_EACH,
             Self::Begun => BEGUN_OF_EACH,
         };
-        (limit.saturating_mul(of_each).min(MAX_LISTED), MAX_LISTED)
+        let most = limit.saturating_mul(of_each).min(MAX_LISTED);
+        [Reading { most, only_told }, Reading { most: MAX_LISTED, only_told: false }]
     }
 }
 

@@ -159,11 +159,15 @@ impl Filter {
         texts.collect()
     }
 
-    /// The same of [`Filter::may_follow`].
+    /// The same of [`Filter::is_followed_by`].
     pub(super) fn only_followed(&self) -> Vec<Only> {
         let Self { entry, correlation_id, .. } = self.clone();
-        let followed = Self { entry, correlation_id, ..Self::default() };
-        followed.only().into_iter().map(Only::or_absent).collect()
+        Self { entry, correlation_id, ..Self::default() }.only()
+    }
+
+    /// Whether it asks for what travels with a transaction from its begin.
+    pub(super) fn asks_for_followed(&self) -> bool {
+        self.entry.is_some() || self.correlation_id.is_some()
     }
 
     /// Whether only failures are asked for.

@@ -17,8 +17,8 @@ use crate::time::Window;
 
 /// How many transactions are looked at for wanted runs, the newest.
 pub(super) const MAX_LOOKED_AT: usize = 500;
-/// How many of them are read before it is seen whether that was enough.
-const AT_ONCE: usize = 50;
+/// How many of them are read at least before it is seen whether that was enough, and at most.
+const AT_ONCE: (usize, usize) = (10, 50);
 
 impl Reader {
     /// The newest transactions of which a run is wanted; without a function in the filter, how long it took is asked of
@@ -44,19 +44,19 @@ impl Reader {
         let source = self.source(window, filter, &wanted, &mut effort).await?;
         let mut looked = Looked::new(MAX_LOOKED_AT.max(limit));
         // The newest few are mostly enough.
-        let (mut most, last) = source.reads(limit);
+        let [mut reading, last] = source.readings(filter, limit);
         loop {
-            let candidates = self.candidates(&source, window, filter, &wanted, most).await?;
-            let all_read = candidates.found.len() < most;
+            let candidates = self.candidates(&source, window, filter, &wanted, reading).await?;
+            let all_read = candidates.found.len() < reading.most && !reading.only_told;
             self.look_at(&candidates.found, window, &wanted, limit, &mut looked, &mut effort).await?;
             let enough = looked.listed.wholes().len() >= limit;
-            if enough || all_read || most >= last {
+            if enough || all_read || reading == last {
                 effort.take(candidates);
                 effort.at_least |= !enough && (!all_read || looked.left_out());
                 break;
             }
             effort.requests += candidates.requests;
-            most = last;
+            reading = last;
         }
         let mut found: Vec<Summary> = looked.listed.wholes().into_iter().cloned().collect();
         let of_run = filter.function.is_some();
@@ -75,16 +75,21 @@ impl Reader {
         looked: &mut Looked,
         effort: &mut Effort,
     ) -> Result<(), Error> {
-        for some in looked.add(candidates).chunks(AT_ONCE) {
+        let new = looked.add(candidates);
+        let mut left = new.as_slice();
+        while !left.is_empty() {
+            let missing = limit.saturating_sub(looked.listed.wholes().len());
+            if missing == 0 {
+                break;
+            }
+            let (some, rest) = left.split_at(missing.clamp(AT_ONCE.0, AT_ONCE.1).min(left.len()));
+            left = rest;
             let traces: Vec<&str> = some.iter().map(|one| one.trace_id.as_str()).collect();
             self.join(&traces, &mut looked.known, effort).await?;
             for candidate in some {
                 let runs = Runs::of(&looked.known, &candidate.trace_id);
                 let one = runs.summary(candidate.run.as_ref(), wanted, window);
                 one.into_iter().for_each(|one| looked.listed.add(one));
-            }
-            if looked.listed.wholes().len() >= limit {
-                break;
             }
         }
         Ok(())
