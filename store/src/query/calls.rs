@@ -5,20 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::span::{Kind, Span};
 
-/// What a call asks for: two that differ in it are not the same again
-/// (<https://opentelemetry.io/docs/specs/semconv/http/http-spans/>, <https://opentelemetry.io/docs/specs/semconv/db/>, and
-/// those before).
-const ASKED: [&str; 8] = [
-    "http.request.method",
-    "url.full",
-    "http.url",
-    "http.target",
-    "rpc.method",
-    "db.operation.name",
-    "db.query.text",
-    "db.statement",
-];
-
 /// The spans above these.
 pub(super) fn above<'a>(
     of: impl Iterator<Item = &'a Span>,
@@ -75,15 +61,7 @@ fn failed_call<'a>(
             }
         }
     }
-    let is_mended = |call: &Span| {
-        well.iter().any(|again| {
-            again.start >= call.end
-                && again.kind == call.kind
-                && again.called() == call.called()
-                && again.name == call.name
-                && ASKED.iter().all(|what| again.attribute(what) == call.attribute(what))
-        })
-    };
+    let is_mended = |call: &Span| well.iter().any(|again| again.asks_again(call));
     failed.into_iter().filter(|call| !is_mended(call)).max_by_key(|call| call.end)
 }
 

@@ -1,17 +1,17 @@
 //! Whether what failed was done again and went well.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::run::{Card, OF_TRACE};
 
 /// Whether of these runs of one transaction some failed, and for each of them there is a run of its own that did the same
 /// again: the last of those did not fail then.
 ///
-/// Who can't be told to have done the same again did something else: a false alarm is better than a false all-clear.
+/// Who can't be told to have done the same again did something else: a false alarm is better than a false all-clear. Whom it
+/// called was done again with it.
 pub(super) fn ended_well<'a>(cards: impl IntoIterator<Item = &'a Card>) -> bool {
-    let (mut runs, parts): (Vec<&Card>, Vec<&Card>) =
-        cards.into_iter().partition(|card| card.part_of.is_none());
+    let (runs, parts): (Vec<&Card>, Vec<&Card>) = cards.into_iter().partition(|card| card.part_of.is_none());
     // Of some only the platform tells that they failed, in a part that came by itself.
     let told: BTreeSet<&str> =
         parts.iter().filter(|part| part.failed()).filter_map(|part| part.part_of.as_deref()).collect();
@@ -19,13 +19,45 @@ pub(super) fn ended_well<'a>(cards: impl IntoIterator<Item = &'a Card>) -> bool 
     failed.retain(|run| run.failed() || told.contains(run.span_id.as_str()));
     // The latest have the fewest to choose from; and each takes the next attempt, so that the others find theirs.
     failed.sort_by_key(|run| Reverse(run.start));
-    runs.sort_by_key(|run| (run.attempt, run.start));
-    let has_retry = |failure: &&Card| {
-        let retry = runs.iter().position(|run| is_again(run, failure));
-        retry.map(|at| runs.remove(at)).is_some()
-    };
+    let mut candidates = runs.clone();
+    candidates.sort_by_key(|run| (run.attempt, run.start));
+    let again = failed.iter().map(|failure| {
+        let retry = candidates.iter().position(|run| is_again(run, failure));
+        retry.map(|at| candidates.remove(at)).is_some()
+    });
+    let mut mended: Vec<bool> = again.collect();
+    with_callers(&runs, &failed, &mut mended);
     let is_whole = told.iter().all(|head| failed.iter().any(|run| run.span_id == **head));
-    is_whole && !failed.is_empty() && failed.iter().all(has_retry)
+    is_whole && !failed.is_empty() && mended.into_iter().all(|is_mended| is_mended)
+}
+
+/// Marks those who were done again with their callers: the call was sent again and went well, or all that the caller did
+/// was done again.
+fn with_callers(runs: &[&Card], failed: &[&Card], mended: &mut [bool]) {
+    if failed.iter().zip(&*mended).all(|(run, is_mended)| *is_mended || run.caller.is_none()) {
+        return;
+    }
+    let places: HashMap<(&str, &str), usize> =
+        failed.iter().enumerate().map(|(at, run)| ((&*run.request_id, &*run.span_id), at)).collect();
+    let calls = runs.iter().copied().flat_map(|run| {
+        run.failed_calls.iter().map(move |call| ((run.trace_id.as_str(), call.as_str()), run))
+    });
+    let callers: HashMap<(&str, &str), &Card> = calls.collect();
+    // As often as there are callers of callers; they may go round in a circle.
+    loop {
+        let before = mended.iter().filter(|is_mended| **is_mended).count();
+        for (at, run) in failed.iter().enumerate() {
+            let Some(call) = &run.caller else { continue };
+            let Some(caller) = callers.get(&(&*run.trace_id, &**call)) else { continue };
+            mended[at] |= match places.get(&(&*caller.request_id, &*caller.span_id)) {
+                Some(of_caller) => mended[*of_caller],
+                None => caller.mended_calls.contains(call),
+            };
+        }
+        if mended.iter().filter(|is_mended| **is_mended).count() == before {
+            return;
+        }
+    }
 }
 
 /// Whether a run did again what failed: it was given the same message, or another attempt is told of what nobody names;
@@ -62,7 +94,8 @@ mod tests {
     use crate::run::Failure;
 
     /// `3 pay 2 failed`: at 3, the function, how often its message had come, and how it ended; then any of `redriven`,
-    /// `part:` and its run, `message:` and its id, `request:` and its id.
+    /// `part:` and its run, `message:` and its id, `request:` and its id, `by:` and the call that it came by, `calls:` and one
+    /// that failed, `again:` and one that was sent again.
     fn cards(told: &[&str]) -> Vec<Card> {
         let card = |told: &&str| {
             let words: Vec<&str> = told.split(' ').collect();
@@ -80,6 +113,9 @@ mod tests {
                 part_of: named("part"),
                 message: named("message"),
                 request_id: named("request").unwrap_or_else(|| words[0].to_owned()),
+                caller: named("by"),
+                failed_calls: named("calls").or_else(|| named("again")).into_iter().collect(),
+                mended_calls: named("again").into_iter().collect(),
                 ..Card::default()
             }
         };
@@ -143,6 +179,27 @@ mod tests {
             ),
             (false, &["1 pay 1 ok", "2 - - failed part:1"], "and nobody tried again"),
             (false, &["1 pay 1 failed", "2 - - failed part:7", "3 pay 2 ok"], "of a run that is not known"),
+            (true, &["1 pay 1 failed calls:c", "2 bank - failed by:c", "3 pay 2 ok"], "with its caller"),
+            (
+                true,
+                &[
+                    "1 pay 1 failed calls:c",
+                    "2 bank - failed by:c calls:d",
+                    "3 disk - failed by:d",
+                    "4 pay 2 ok",
+                ],
+                "with the caller of its caller",
+            ),
+            (false, &["1 pay 1 failed calls:c", "2 bank - failed by:d", "3 pay 2 ok"], "by another call"),
+            (false, &["1 pay 1 failed calls:c", "2 bank - failed by:c", "3 pay 2 failed"], "in vain, both"),
+            (false, &["1 api - ok calls:c", "2 bank - failed by:c"], "its caller dropped it"),
+            (true, &["1 api - ok again:c", "2 bank - failed by:c"], "the request was sent again"),
+            (
+                false,
+                &["1 api - failed again:c", "2 bank - failed by:c"],
+                "but its caller failed all the same",
+            ),
+            (false, &["1 a - failed by:b calls:a", "2 b - failed by:a calls:b"], "round in a circle"),
         ] {
             assert_eq!(ended_well(&cards(told)), is_well, "{why}: {told:?}");
         }

@@ -54,6 +54,15 @@ pub struct Card {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
+    /// The span that called it, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<String>,
+    /// The spans of its calls that failed: the first twenty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_calls: Vec<String>,
+    /// Those of them that were sent again and went well, as their client told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mended_calls: Vec<String>,
     /// How many errors it had of which it says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swallowed: Option<u64>,
@@ -134,6 +143,8 @@ impl Card {
         let own = Failure::of(span).filter(|_| part_of.is_none());
         let start = span.start / 1_000_000;
         let at = believable(span.start, now, retention);
+        let error = own.or_else(|| (span.span_id == head.span_id).then(|| run.failed_within()).flatten());
+        let caller = span.parent_id.as_deref().filter(|_| error.is_some() && span.kind == Kind::Server);
         Self {
             request_id: key(&run.request),
             span_id: key(&head.span_id),
@@ -147,7 +158,10 @@ impl Card {
             cold_start: head.attribute("faas.coldstart") == Some("true"),
             record: (span.span_id != head.span_id).then(|| key(&span.span_id)),
             part_of,
-            error: own.or_else(|| (span.span_id == head.span_id).then(|| run.failed_within()).flatten()),
+            caller: caller.map(key),
+            failed_calls: Vec::new(),
+            mended_calls: Vec::new(),
+            error,
             memory: head.attribute("faas.mem_usage").and_then(|bytes| bytes.parse().ok()),
             swallowed: Some(span.swallowed()).filter(|errors| *errors > 0),
             source: span.source().map(cut).or_else(|| entry(span)),

@@ -3,6 +3,7 @@
 //! A run is what one invocation of a function did: its own span, those of its records, and all below them. Of a program
 //! that is no function it is what one service did in one trace.
 
+mod calls;
 mod card;
 mod failure;
 mod group;
@@ -14,6 +15,7 @@ mod usage;
 
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 
+pub(crate) use calls::{FailedCalls, failed_calls};
 pub use card::Card;
 pub(crate) use card::kept;
 pub use failure::{Failure, last_name};

@@ -5,7 +5,30 @@ use super::Span;
 /// Calls over HTTP are called so, as the conventions have it.
 const METHODS: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "HTTP", "QUERY"];
 
+/// What a call asks for: two that differ in it are not the same again
+/// (<https://opentelemetry.io/docs/specs/semconv/http/http-spans/>, <https://opentelemetry.io/docs/specs/semconv/db/>, and
+/// those before).
+const ASKED: [&str; 8] = [
+    "http.request.method",
+    "url.full",
+    "http.url",
+    "http.target",
+    "rpc.method",
+    "db.operation.name",
+    "db.query.text",
+    "db.statement",
+];
+
 impl Span {
+    /// Whether this call was made when another was over, and asks for the same.
+    pub(crate) fn asks_again(&self, call: &Self) -> bool {
+        self.start >= call.end
+            && self.kind == call.kind
+            && self.name == call.name
+            && self.called() == call.called()
+            && ASKED.iter().all(|what| self.attribute(what) == call.attribute(what))
+    }
+
     /// A call by its name; one over HTTP, whose name is a method alone, with the host that was called:
     /// `POST payments.example`.
     #[must_use]

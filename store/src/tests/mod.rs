@@ -3,6 +3,7 @@
 
 mod again;
 mod before;
+mod called;
 mod damage;
 mod errors;
 mod expiry;

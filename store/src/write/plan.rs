@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::Error;
 use crate::hash::{FAILURE_SHARDS, shard_of_run};
 use crate::item::{Item, Place, Pointer, pack};
-use crate::run::{Card, Joins, Run, baggage, joins, names, open};
+use crate::run::{Card, FailedCalls, Joins, Run, baggage, failed_calls, joins, names, open};
 use crate::schema::{Partition, bounded, sort};
 use crate::time::DAY;
 
@@ -26,8 +26,14 @@ impl Cards {
         // Looks at all records: once, and not for each of them.
         let began = run.began();
         let card = |span: &_| Card::new(run, span, began, now, retention);
-        let head = card(run.head()?);
+        let mut head = card(run.head()?);
         let mut records: Vec<Card> = run.records().map(card).collect();
+        let calls = failed_calls(run);
+        for card in records.iter_mut().chain([&mut head]) {
+            if let Some(FailedCalls { all, mended }) = calls.get(card.trace_id.as_str()).cloned() {
+                (card.failed_calls, card.mended_calls) = (all, mended);
+            }
+        }
         // A run that failed as a whole, for it was killed or answered nothing, gets all of its records again: each failed.
         // Where some have failed by themselves, so did those that it was at when it was killed.
         let is_whole = !records.iter().any(Card::failed);
