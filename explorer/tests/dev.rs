@@ -145,6 +145,18 @@ fn what_is_no_span_is_told_and_the_others_are_taken() {
     assert!(line.contains("✗ 1 span not taken: spanId: "), "{line}");
 }
 
+/// With the preface of HTTP/2 (<https://www.rfc-editor.org/rfc/rfc9113#preface>).
+#[test]
+fn who_speaks_grpc_is_told_what_to_speak() {
+    let mut dev = Dev::start();
+    let mut stream = TcpStream::connect(dev.address).unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    let line = dev.line();
+    assert!(line.contains("✗ gRPC is not taken: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"), "{line}");
+    assert_eq!(dev.send(vec![span(7, 1, "GET /cart")], "web"), 200);
+    assert!(dev.line().contains("GET /cart"));
+}
+
 #[test]
 fn what_may_come_from_a_page_or_is_too_large_is_refused() {
     let dev = Dev::start();

@@ -97,6 +97,10 @@ impl Hear for Arc<Lines> {
     fn rejected(&self, signal: Signal, rejected: &Rejected) {
         say(&self.not_taken(signal, rejected, millis(SystemTime::now())));
     }
+
+    fn http2(&self) {
+        say(&self.not_spoken(millis(SystemTime::now())));
+    }
 }
 
 async fn listen(address: IpAddr, port: u16) -> anyhow::Result<TcpListener> {

@@ -46,6 +46,9 @@ pub(crate) trait Hear: Send + Sync {
 
     /// Not all of a request was taken.
     fn rejected(&self, signal: Signal, rejected: &Rejected);
+
+    /// A program spoke HTTP/2, as gRPC does: nothing of it was taken.
+    fn http2(&self);
 }
 
 /// Takes what exporters send.
@@ -63,7 +66,9 @@ impl Intake {
 
     /// Serves until it is dropped.
     pub(crate) async fn serve(self, listener: TcpListener) {
-        http_server::serve(listener, move |request| self.clone().answer(request)).await;
+        let hear = self.hear.clone();
+        let answer = move |request| self.clone().answer(request);
+        http_server::serve_and_hear(listener, answer, move || hear.http2()).await;
     }
 
     async fn answer<B>(self, request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible>

@@ -35,6 +35,8 @@ impl Hear for Told {
     fn rejected(&self, _: Signal, _: &Rejected) {
         self.0[1].fetch_add(1, Ordering::SeqCst);
     }
+
+    fn http2(&self) {}
 }
 
 impl Told {
