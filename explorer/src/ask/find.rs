@@ -14,7 +14,7 @@ pub(super) const BAGGAGE: [&str; 1] = ["user.id"];
 /// What `throughline find` is asked for.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// The id of a trace, a request, a message or a user, or a correlation id
+    /// The id of a trace (a traceparent or X-Ray id too), a request, a message or a user, or a correlation id
     #[arg(value_name = "ID")]
     id: String,
 

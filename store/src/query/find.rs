@@ -58,8 +58,8 @@ impl Reader {
         let mut effort = Effort::default();
         let mut found = Vec::new();
         let text = text.trim();
-        if text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            let partition = Partition::Trace(text.to_ascii_lowercase());
+        if let Some(trace) = trace_id(text) {
+            let partition = Partition::Trace(trace);
             let cards: Vec<Card> =
                 self.latest([vec![Ask::all(partition)]], MAX_FOUND, |_| true, &mut effort).await?;
             found.extend(cards.iter().rev().map(|card| Found { by: By::TraceId, run: pointer(card) }));
@@ -108,6 +108,22 @@ impl Reader {
     }
 }
 
+/// The id of a trace: by itself, in a `traceparent` (<https://www.w3.org/TR/trace-context/#traceparent-header>), or as X-Ray has
+/// it, by itself or in `X-Amzn-Trace-Id` (<https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html>).
+fn trace_id(text: &str) -> Option<String> {
+    let root = text.split(';').find_map(|part| part.trim().strip_prefix("Root=")).unwrap_or(text);
+    let parts: Vec<&str> = root.split('-').collect();
+    let id = match parts.as_slice() {
+        [id] => (*id).to_owned(),
+        ["1", time, random] if time.len() == 8 => format!("{time}{random}"),
+        [version, id, parent, flags] if [version.len(), parent.len(), flags.len()] == [2, 16, 2] => {
+            (*id).to_owned()
+        }
+        _ => return None,
+    };
+    (id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit())).then(|| id.to_ascii_lowercase())
+}
+
 /// Whether they are the same, or the ids are where one of them names no service.
 fn is_named(name: &str, text: &str) -> bool {
     let is_bare = |text: &str| tail(text) == text;
@@ -128,7 +144,33 @@ fn pointer(card: &Card) -> Pointer {
 
 #[cfg(test)]
 mod tests {
-    use super::is_named;
+    use super::{is_named, trace_id};
+
+    #[test]
+    fn a_trace_has_its_id_in_any_form() {
+        let id = "5759e988bd862e3fe1be46a994272793";
+        for text in [
+            id,
+            "5759E988BD862E3FE1BE46A994272793",
+            "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01",
+            "1-5759e988-bd862e3fe1be46a994272793",
+            "Root=1-5759e988-bd862e3fe1be46a994272793",
+            "Self=1-67891234-12456789abcdef012345678a; Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
+        ] {
+            assert_eq!(trace_id(text).as_deref(), Some(id), "{text}");
+        }
+        for other in [
+            "",
+            "m-1",
+            "1-5759e988-bd862e3f",
+            "5759e988-bd86-2e3f-e1be-46a994272793",
+            "-",
+            "Root=",
+            "é".repeat(16).as_str(),
+        ] {
+            assert_eq!(trace_id(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn ids_are_known_with_and_without_their_service() {

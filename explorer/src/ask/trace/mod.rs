@@ -38,7 +38,8 @@ const MAX_ROWS: usize = 300;
 /// What `throughline trace` is asked for.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// The id of a trace, a request or a message, a correlation id, or a user's: the newest is told
+    /// The id of a trace (a traceparent or X-Ray id too), a request or a message, a correlation id, or a user's: the newest is
+    /// told
     #[arg(value_name = "ID")]
     id: String,
 
