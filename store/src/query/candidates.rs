@@ -43,8 +43,8 @@ pub(super) enum Source {
     /// These runs are of them.
     Named(Vec<Pointer>),
     Runs(String),
-    Failures(String),
-    FailuresOfAny(Vec<String>),
+    /// Failures of one of these are.
+    Failures(Vec<String>),
     Begun,
 }
 
@@ -69,11 +69,9 @@ impl Reader {
             return Ok(Source::Named(runs));
         }
         Ok(match &filter.function {
-            Some(function) if filter.only_failures() => Source::Failures(function.clone()),
+            Some(function) if filter.only_failures() => Source::Failures(vec![function.clone()]),
             Some(function) => Source::Runs(function.clone()),
-            None if filter.only_failures() => {
-                Source::FailuresOfAny(self.failing(window, filter, effort).await?)
-            }
+            None if filter.only_failures() => Source::Failures(self.failing(window, filter, effort).await?),
             None => Source::Begun,
         })
     }
@@ -91,16 +89,16 @@ impl Reader {
         let candidates = match source {
             Source::Named(runs) => runs.iter().map(Candidate::named).collect(),
             Source::Runs(function) => {
-                let runs = effort.take(self.runs(function, window, filter, most).await?);
+                let (all, may) = may_be_wanted(filter, wanted);
+                let runs = self.runs_that(function, window, all, may, most, &mut effort).await?;
                 runs.into_iter().map(Candidate::of).collect()
             }
-            Source::Failures(function) => {
-                let failures = effort.take(self.failures(function, window, filter, most).await?);
-                failures.into_iter().map(Candidate::of).collect()
-            }
-            Source::FailuresOfAny(functions) => {
-                let failures = self.failed(functions, window, filter, wanted, most, &mut effort).await?;
-                failures.into_iter().map(Candidate::of).collect()
+            Source::Failures(functions) => {
+                let (all, may) = may_be_wanted(filter, wanted);
+                let pages = FAILURE_PAGES.min(MAX_PAGES.saturating_mul(functions.len() as u64));
+                let mut further = Effort { pages, ..Effort::default() };
+                let failures = self.failures_that(functions, window, all, may, most, &mut further).await?;
+                effort.take(further.answer(failures)).into_iter().map(Candidate::of).collect()
             }
             Source::Begun => {
                 // What no context reached is mostly found with who sent it: it is looked at last, if it must be.
@@ -163,28 +161,26 @@ impl Reader {
         }
         Ok(effort.follow(failing, MAX_FUNCTIONS))
     }
+}
 
-    /// The newest failures of these functions; those too of which what they join may be wanted.
-    async fn failed(
-        &self,
-        functions: &[String],
-        window: Window,
-        filter: &Filter,
-        wanted: &Wanted<'_>,
-        most: usize,
-        effort: &mut Effort,
-    ) -> Result<Vec<Card>, Error> {
+/// What the table can see to of a filter of transactions, and which cards may be of one that is wanted: those too of which
+/// what they join, or others of their transaction, tell what they do not.
+fn may_be_wanted<'a>(
+    filter: &Filter,
+    wanted: &'a Wanted<'_>,
+) -> (Vec<Only>, impl Fn(&Card) -> bool + use<'a>) {
+    let mut own = filter.clone();
+    if own.function.is_none() {
         // How long it took is asked of the whole.
-        let own = Filter { longer_than: None, shorter_than: None, ..filter.clone() };
-        let lost = own.without_carried();
-        let wants = |card: &Card| {
-            let is_lost = || card.began || card.entry.is_none();
-            wanted.is_named(card) && (own.wants(card) || is_lost() && lost.wants(card))
-        };
-        let mut further = Effort { pages: FAILURE_PAGES, ..Effort::default() };
-        let failures = self.failures_that(functions, window, lost.only(), wants, most, &mut further).await?;
-        Ok(effort.take(further.answer(failures)))
+        (own.longer_than, own.shorter_than) = (None, None);
     }
+    let lost = own.without_carried();
+    let all = lost.only();
+    let may = move |card: &Card| {
+        let is_lost = || card.began || card.entry.is_none();
+        wanted.is_named(card) && (own.wants(card) || is_lost() && lost.wants(card))
+    };
+    (all, may)
 }
 
 impl Source {
@@ -194,7 +190,7 @@ impl Source {
         let of_each = match self {
             Self::Named(_) => return [Reading { most: MAX_LOOKED_AT, only_told }; 2],
             Self::Runs(_) => RUNS_OF_EACH,
-            Self::Failures(_) | Self::FailuresOfAny(_) => FAILURES_OF_EACH,
+            Self::Failures(_) => FAILURES_OF_EACH,
             Self::Begun if only_told => RUNS_OF_EACH,
             Self::Begun => BEGUN_OF_EACH,
         };

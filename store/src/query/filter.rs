@@ -224,6 +224,11 @@ impl Wanted<'_> {
         function.is_some() || fits
     }
 
+    /// Whether it asks for what travels with a transaction.
+    pub(super) fn asks_for_carried(&self) -> bool {
+        self.filter.asks_for_carried()
+    }
+
     /// Whether nothing was asked for.
     pub(super) fn wants_any(&self) -> bool {
         *self.filter == Filter::default()

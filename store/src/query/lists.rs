@@ -27,10 +27,27 @@ impl Reader {
         filter: &Filter,
         limit: usize,
     ) -> Result<Answer<Vec<Card>>, Error> {
+        let mut effort = Effort::default();
+        let wanted = self.wanted(filter, window, &mut effort).await?;
+        let (wants, limit) = (|card: &Card| wanted.wants(card), limit.min(MAX_LISTED));
+        let found = self.runs_that(function, window, filter.only(), wants, limit, &mut effort).await?;
+        Ok(effort.answer(found))
+    }
+
+    /// The newest runs of a function that are all of `all`, and wanted.
+    pub(super) async fn runs_that(
+        &self,
+        function: &str,
+        window: Window,
+        all: Vec<Only>,
+        wanted: impl Fn(&Card) -> bool,
+        limit: usize,
+        effort: &mut Effort,
+    ) -> Result<Vec<Card>, Error> {
         let function = bounded(function).into_owned();
         let waves =
             daily(window, SHARDS, |day, shard| Partition::Runs { day, shard, function: function.clone() });
-        self.newest(waves, window, filter, limit).await
+        self.latest(only(waves, all), limit, wanted, effort).await
     }
 
     /// The newest failures of a function: of a batch each record that failed.
@@ -47,7 +64,12 @@ impl Reader {
         filter: &Filter,
         limit: usize,
     ) -> Result<Answer<Vec<Card>>, Error> {
-        self.newest(failure_waves([function], window), window, filter, limit).await
+        let mut effort = Effort::default();
+        let wanted = self.wanted(filter, window, &mut effort).await?;
+        let (wants, limit) = (|card: &Card| wanted.wants(card), limit.min(MAX_LISTED));
+        let functions = [function.to_owned()];
+        let found = self.failures_that(&functions, window, filter.only(), wants, limit, &mut effort).await?;
+        Ok(effort.answer(found))
     }
 
     /// The newest failures of these functions that are all of `all`, and wanted.
@@ -62,21 +84,6 @@ impl Reader {
     ) -> Result<Vec<Card>, Error> {
         let functions = functions.iter().map(String::as_str);
         self.latest(only(failure_waves(functions, window), all), limit, wanted, effort).await
-    }
-
-    /// The newest cards that are wanted.
-    async fn newest(
-        &self,
-        waves: impl Iterator<Item = Vec<Ask>>,
-        window: Window,
-        filter: &Filter,
-        limit: usize,
-    ) -> Result<Answer<Vec<Card>>, Error> {
-        let mut effort = Effort::default();
-        let wanted = self.wanted(filter, window, &mut effort).await?;
-        let waves = only(waves, filter.only());
-        let found = self.latest(waves, limit.min(MAX_LISTED), |card| wanted.wants(card), &mut effort).await?;
-        Ok(effort.answer(found))
     }
 
     /// The newest runs with which transactions began, of those that are all of `all`.

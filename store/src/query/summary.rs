@@ -58,6 +58,8 @@ pub(super) struct Runs {
     first: usize,
     /// What its beginning tells.
     told: Card,
+    /// What one of its runs tells: where it came in, and the user, if it has only one.
+    known: Card,
 }
 
 impl Runs {
@@ -82,14 +84,23 @@ impl Runs {
         let cards: Vec<Card> = cards.into_iter().cloned().collect();
         let senders = senders.into_iter().collect();
         let (first, told_of_it) = (0, Card::default());
-        let mut runs =
-            Self { trace_ids: traces, senders, continued, cards, complete, first, told: told_of_it };
+        let mut runs = Self {
+            trace_ids: traces,
+            senders,
+            continued,
+            cards,
+            complete,
+            first,
+            told: told_of_it,
+            known: Card::default(),
+        };
         runs.first = runs.begin();
         if let Some(first) = runs.cards.get_mut(runs.first) {
             // As far as is known it came in there.
             first.entry = first.entry.take().or_else(|| first.source.clone());
         }
         runs.told = told(runs.cards.iter().filter(|card| !runs.continued.contains(&card.trace_id)));
+        runs.known = known_of(&runs.cards);
         runs
     }
 
@@ -142,10 +153,8 @@ impl Runs {
     /// A run with what its transaction tells, wherever it does not itself; the user only where it has no other.
     pub(super) fn named(&self, card: &Card) -> Card {
         let mut named = self.with_lost(card);
-        named.entry = named.entry.or_else(|| self.cards.iter().find_map(|card| card.entry.clone()));
-        let users: BTreeSet<&String> = self.cards.iter().filter_map(|card| card.user.as_ref()).collect();
-        let one = self.cards.iter().find(|card| card.user.is_some()).filter(|_| users.len() == 1);
-        one.map_or(named.clone(), |one| with_user(named, one))
+        named.entry = named.entry.or_else(|| self.known.entry.clone());
+        with_user(named, &self.known)
     }
 
     /// What is told of it in a list; nothing if none of its runs is wanted. `found` is one that is, if it was read.
@@ -194,12 +203,16 @@ impl Runs {
         self.whole().filter(of).cloned().collect()
     }
 
-    /// Whether a run is wanted: as it tells itself, or as its sender does.
+    /// Whether a run is wanted: as it tells itself, as its sender does, or as others of the transaction do where these two
+    /// tell nothing. Most tools carry neither user nor entry point from one service to the next.
     fn is_wanted(&self, card: &Card, wanted: &Wanted<'_>) -> bool {
-        if !self.continued.contains(&card.trace_id) {
+        if !wanted.asks_for_carried() {
             return wanted.wants_run(card);
         }
-        wanted.wants_run(&self.with_lost(card)) || wanted.wants_run(&with_user(card.clone(), &self.told))
+        let is_own = !self.continued.contains(&card.trace_id);
+        is_own && wanted.wants_run(card)
+            || wanted.wants_run(&self.named(card))
+            || !is_own && wanted.wants_run(&with_user(card.clone(), &self.told))
     }
 }
 
@@ -213,6 +226,14 @@ fn with_user(mut card: Card, of: &Card) -> Card {
         card.test_user |= test_user;
     }
     card
+}
+
+/// What any tells: the first entry point, and the user, if all that tell one tell the same.
+fn known_of(cards: &[Card]) -> Card {
+    let users: BTreeSet<&String> = cards.iter().filter_map(|card| card.user.as_ref()).collect();
+    let one = cards.iter().find(|card| card.user.is_some()).filter(|_| users.len() == 1);
+    let known = one.map(|one| with_user(Card::default(), one)).unwrap_or_default();
+    Card { entry: cards.iter().find_map(|card| card.entry.clone()), ..known }
 }
 
 /// What the first tell of a transaction that know it.

@@ -4,6 +4,7 @@
 mod again;
 mod before;
 mod called;
+mod carried;
 mod damage;
 mod errors;
 mod expiry;

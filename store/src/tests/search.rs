@@ -59,7 +59,9 @@ async fn one_run_has_all_that_is_asked_for() {
         (Filter { entry: text(ENTRY), ..any() }, &[4, 3, 2, 1]),
         (Filter { entry: text(ENTRY), function: text("api"), ..any() }, &[4, 3, 2, 1]),
         (Filter { user: text("u-4"), ..any() }, &[4]),
-        (Filter { user: text("u-4"), http_status: Some(202), ..any() }, &[]),
+        // The one tells for whom, and the other the status.
+        (Filter { user: text("u-4"), http_status: Some(202), ..any() }, &[4]),
+        (Filter { user: text("u-4"), http_status: Some(503), ..any() }, &[]),
         (Filter { plan: text("gold"), ..any() }, &[4]),
         (Filter { http_status: Some(503), ..any() }, &[2]),
         (Filter { build: text("old"), ..any() }, &[2, 1]),
