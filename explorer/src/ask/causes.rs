@@ -2,6 +2,7 @@
 
 use throughline_store::{Card, Cause, ErrorGroup, Impact, OpenCall, Upstream, last_name};
 
+use super::errors::in_a_line;
 use super::harmless;
 use super::words::counted;
 use crate::trace::NOT_ENDED;
@@ -49,16 +50,8 @@ fn upstream(group: &ErrorGroup, cause: &Cause) -> String {
         Upstream::Before => "failed before",
         Upstream::Below => "failed below",
     };
-    let error = last_name(&cause.error.kind);
-    let text = format!(
-        "{}{}: {} {} {how}: {error} {}",
-        kind(&group.example),
-        newest_of(group),
-        cause.function,
-        cause.name,
-        first_line(cause)
-    );
-    text.trim_end().to_owned()
+    let Cause { function, name, .. } = cause;
+    format!("{}{}: {function} {name} {how}: {}", kind(&group.example), newest_of(group), error(cause))
 }
 
 /// Of which failure a cause is told: of each error one transaction is read.
@@ -68,13 +61,12 @@ fn newest_of(group: &ErrorGroup) -> String {
 
 /// A call, and what it failed with.
 fn said(call: &Cause) -> String {
-    let text =
-        format!("{} {}: {} {}", call.function, call.name, last_name(&call.error.kind), first_line(call));
-    text.trim_end().to_owned()
+    format!("{} {}: {}", call.function, call.name, error(call))
 }
 
-fn first_line(cause: &Cause) -> &str {
-    cause.error.message.lines().next().unwrap_or_default()
+/// In the midst of a sentence, after a colon.
+fn error(cause: &Cause) -> String {
+    in_a_line(&cause.error).replacen(": ", " ", 1)
 }
 
 /// What ran out of time, as the tree has it.

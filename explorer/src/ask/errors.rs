@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use throughline_store::{ErrorGroup, Filter, last_name};
+use throughline_store::{ErrorGroup, Failure, Filter, last_name};
 
 use super::filters::{Narrow, Reads};
 use super::table::{Column, Table, amber, dim, plain, red};
@@ -19,9 +19,13 @@ pub struct Options {
     pub(super) common: Common,
 }
 
+/// What is to be known of failures for a user, or of an entry point.
+const LOST: &str = "a run that no context reached does not know entry point, user and correlation id: its failures are \
+                    not here; traces --failed and impact find them by the transaction that it is part of";
+
 impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
-        let (filter, window) = self.narrow.asks("errors", Reads::Runs, asked)?;
+        let (filter, window) = self.narrow.asks("errors", Reads::Failures, asked)?;
         let answer = asked.answered(asked.reader.errors(window, &filter).await)?;
         let left_out = |lines: &mut Vec<String>| {
             asked.note_left_out(lines, &answer.left_out, "errors", &self.narrow.words(Reads::Runs));
@@ -30,9 +34,7 @@ impl Options {
             let mut lines = vec![format!("no such failure {}", when::within(window, asked.now))];
             left_out(&mut lines);
             if travels(&filter) {
-                let lost = "a run that no context reached does not know entry point, user and correlation id: its \
-                            failures are found by the transaction that it is part of";
-                asked.note(&mut lines, lost);
+                asked.note(&mut lines, LOST);
                 let words = self.narrow.words_but(Reads::Runs, &["--failed"]);
                 return asked.tell_within(&answer, false, lines, &["traces", "--failed"], &words);
             }
@@ -42,6 +44,9 @@ impl Options {
         let mut lines = table(&answer.found, asked).lines(asked.style);
         asked.note(&mut lines, &format!("was: since {}", when::brief(window.before().from, asked.now)));
         left_out(&mut lines);
+        if travels(&filter) {
+            asked.note(&mut lines, LOST);
+        }
         let next = ["impact", &first.example.function];
         let words = self.narrow.words_but(Reads::Runs, &["--function"]);
         let mut told = asked.tell_within(&answer, true, lines, &next, &words)?;
@@ -84,12 +89,37 @@ pub(super) fn table(groups: &[ErrorGroup], asked: &Asked<'_>) -> Table {
 
 /// `SmtpRejected: 550 sender unverified`.
 fn said(group: &ErrorGroup) -> String {
-    let first = group.error.message.lines().next().unwrap_or_default();
-    let kind = &group.error.kind;
-    let name = last_name(kind);
-    if first.is_empty() || first.starts_with(kind.as_str()) {
-        format!("{name}{}", &first[kind.len().min(first.len())..])
-    } else {
-        format!("{name}: {first}")
+    in_a_line(&group.error)
+}
+
+/// An error in a line, with its type once: some tools say it in the message, too.
+pub(super) fn in_a_line(Failure { kind, message }: &Failure) -> String {
+    let (name, first) = (last_name(kind), message.lines().next().unwrap_or_default());
+    let of_kind = [kind.as_str(), name].into_iter().find_map(|said| first.strip_prefix(said));
+    match of_kind.filter(|rest| !rest.starts_with(char::is_alphanumeric)) {
+        Some(rest) => format!("{name}{rest}"),
+        None if first.is_empty() => name.to_owned(),
+        None => format!("{name}: {first}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_with_its_type_once() {
+        for (kind, message, said) in [
+            ("SmtpRejected", "550 sender unverified\nmore", "SmtpRejected: 550 sender unverified"),
+            ("mail::SmtpRejected", "550", "SmtpRejected: 550"),
+            ("ValueError", "ValueError: no price", "ValueError: no price"),
+            ("mail::Refused", "Refused: no", "Refused: no"),
+            ("mail::Refused", "mail::Refused { code: 7 }", "Refused { code: 7 }"),
+            ("50", "503 Service Unavailable", "50: 503 Service Unavailable"),
+            ("503", "", "503"),
+        ] {
+            let error = Failure { kind: kind.to_owned(), message: message.to_owned() };
+            assert_eq!(in_a_line(&error), said);
+        }
     }
 }

@@ -115,6 +115,8 @@ pub(crate) struct Filters {
 pub(crate) enum Reads {
     /// What is known of each run.
     Runs,
+    /// The same of those that failed.
+    Failures,
     /// What was counted of each function, by entry point and build.
     Counts,
     /// What was counted of who called whom.
@@ -125,6 +127,8 @@ impl Reads {
     fn knows(self, word: &str) -> bool {
         match self {
             Self::Runs => true,
+            // Who dropped an error did not fail.
+            Self::Failures => word != "--swallowed",
             Self::Counts => ["--function", "--entry", "--build", "--failed"].contains(&word),
             Self::Calls => word == "--function",
         }
@@ -134,6 +138,7 @@ impl Reads {
     fn told(self) -> &'static str {
         match self {
             Self::Runs => "each run",
+            Self::Failures => "failures, and who dropped an error did not fail",
             Self::Counts => {
                 "what was counted by the hour, of each function by entry point and build, and takes \
                  --function, --entry, --build and --failed"
@@ -146,8 +151,13 @@ impl Reads {
 impl Narrow {
     /// The window in milliseconds.
     pub(crate) fn window(&self, now: u64) -> anyhow::Result<Window> {
-        when::window(self.within.since, self.within.until, now)
-            .ok_or_else(|| anyhow::anyhow!("--since is after --until: nothing lies between"))
+        when::window(self.within.since, self.within.until, now).ok_or_else(|| {
+            let Within { since, until } = &self.within;
+            let [from, end] = [since, until].map(|when| when::full(when.at(now)));
+            anyhow::anyhow!(
+                "--since {since} ({from} UTC) is after --until {until} ({end} UTC): nothing lies between"
+            )
+        })
     }
 
     /// What a run must be like, and when it was; an error where the question can't tell by what was asked for.

@@ -37,7 +37,7 @@ pub struct Options {
 
 impl Options {
     pub(super) async fn ask(&self, asked: &Asked<'_>) -> anyhow::Result<Told> {
-        let (filter, window) = self.narrow.asks("impact", Reads::Runs, asked)?;
+        let (filter, window) = self.narrow.asks("impact", Reads::Failures, asked)?;
         // One of both is required.
         let function = self.name.as_ref().or(filter.function.as_ref()).map_or("", String::as_str);
         let answer = asked.answered(asked.reader.impact(function, window, &filter).await)?;
@@ -204,10 +204,6 @@ fn users(impact: &Impact) -> String {
         0 => "users not known: what failed has no user.id".to_owned(),
         users => format!("{about}{} hit", counted(users, "user", "users")),
     };
-    if impact.users > 0 && impact.failures_of_unknown > 0 {
-        let failures = count_failures(impact.failures_of_unknown);
-        text += &format!("; of {failures} the user is not known");
-    }
     if impact.accounts > 0 {
         text += &format!(" of {}", counted(impact.accounts, "account", "accounts"));
     }
@@ -219,6 +215,10 @@ fn users(impact: &Impact) -> String {
     if !named.is_empty() {
         let more = if impact.users > named.len() as u64 { " …" } else { "" };
         text += &format!(", most: {}{more}", named.join(", "));
+    }
+    if impact.users > 0 && impact.failures_of_unknown > 0 {
+        let failures = count_failures(impact.failures_of_unknown);
+        text += &format!("; of {failures} the user is not known");
     }
     if impact.test_failures > 0 {
         text += &format!("; and {} of test users", counted(impact.test_failures, "failure", "failures"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use throughline_store::{Answer, Names, last_name};
+use throughline_store::{Answer, Filter, Names, last_name};
 
 use super::filters::{Filters, Narrow, Reads, full_entry, short_entry};
 use super::words::harmless;
@@ -41,8 +41,9 @@ impl Asked<'_> {
             let entries = entries.iter().map(|entry| short_entry(entry).to_owned()).collect();
             self.hint_word(told, (question, function), ("--entry", "entry point", entry), &entries, narrow);
         } else if let Some(error) = error.as_deref().filter(|said| !errors.contains(*said)) {
-            let errors: BTreeSet<String> = errors.iter().map(|kind| last_name(kind).to_owned()).collect();
-            if !errors.contains(error) {
+            let wanted = Filter { error: Some(error.to_owned()), ..Filter::default() };
+            if !errors.iter().any(|kind| wanted.is_of(kind)) {
+                let errors = errors.iter().map(|kind| last_name(kind).to_owned()).collect();
                 self.hint_word(told, (question, function), ("--error", "error", error), &errors, narrow);
             }
         }

@@ -85,7 +85,14 @@ impl Options {
         let found: Vec<Row> = found.into_iter().map(|one| Row::new(one, &filter)).collect();
         let answer = Answer { found, at_least, left_out, damaged, requests };
         let Some(first) = answer.found.first() else {
-            let mut lines = vec![format!("no such transaction {}", when::within(window, asked.now))];
+            let within = when::within(window, asked.now);
+            let mut lines = vec![match answer.at_least {
+                true => format!(
+                    "no such transaction among the newest that were read {within}: --function, --entry or an earlier \
+                     --until read others"
+                ),
+                false => format!("no such transaction {within}"),
+            }];
             asked.note_left_out(&mut lines, &answer.left_out, "traces", &self.narrow.words(Reads::Runs));
             let words = self.narrow.longer(Reads::Runs, asked.now);
             return asked.tell_within(&answer, false, lines, &["traces"], &words);

@@ -22,7 +22,8 @@ pub(crate) enum When {
 }
 
 impl When {
-    fn at(self, now: u64) -> u64 {
+    /// In milliseconds since 1970.
+    pub(crate) fn at(self, now: u64) -> u64 {
         match self {
             Self::Ago(millis) => now.saturating_sub(millis),
             Self::At(at) => at,
@@ -67,11 +68,7 @@ impl fmt::Display for When {
 
 /// From when up to when: what begins at its end, such as an hour, is no more of it. `None` if it ends before it begins.
 pub(crate) fn window(since: When, until: When, now: u64) -> Option<Window> {
-    let (from, mut end) = (since.at(now), until.at(now));
-    // The last time that it was the one, and the next time that it is the other.
-    if end < from && matches!((since, until), (When::Clock(_), When::Clock(_))) {
-        end += DAY;
-    }
+    let (from, end) = (since.at(now), until.at(now));
     (from <= end).then(|| Window::new(from, end.saturating_sub(1).max(from)))
 }
 

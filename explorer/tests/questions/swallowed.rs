@@ -49,4 +49,10 @@ fn what_was_dropped_is_asked_for() {
     let none = shop.ask_then(&["traces", "--swallowed", "--function", "email-sender"]);
     assert_eq!(none.code, 1, "{}", none.text);
     assert_eq!(shop.ask(&["traces", "--swallowed", "--failed"]).code, 2);
+    // Who dropped an error did not fail.
+    for arguments in [&["errors", "--swallowed"][..], &["impact", "checkout-api", "--swallowed"]] {
+        let refused = shop.ask_then(arguments);
+        assert!(refused.errors.contains("can't be narrowed by --swallowed"), "{}", refused.errors);
+        assert!(refused.errors.contains("traces --swallowed"), "{}", refused.errors);
+    }
 }

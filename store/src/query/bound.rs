@@ -85,7 +85,7 @@ pub const SAME_ITEMS: u64 = same_items::MAX_ITEMS as u64 + MAX_PAGES;
 #[must_use]
 pub fn impact(window: Window) -> u64 {
     let failures = failure_shards(window.with_before());
-    let looked_at = (impact::MAX_ENDINGS + MAX_JOINING) as u64;
+    let looked_at = (impact::MAX_ENDINGS + impact::MAX_UNTOLD + MAX_JOINING) as u64;
     failures + counted(window) + looked_at + impact::MAX_CAUSES as u64 * TRANSACTION
 }
 

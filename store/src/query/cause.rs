@@ -113,7 +113,10 @@ fn open_call(failed: &Span, spans: &[Span]) -> Option<OpenCall> {
 /// The span of a failure.
 fn failed<'a>(failure: &Card, spans: &'a [Span]) -> Option<&'a Span> {
     let id = failure.record.as_ref().unwrap_or(&failure.span_id);
-    spans.iter().find(|span| span.span_id == *id && span.trace_id == failure.trace_id)
+    let of_run = || spans.iter().filter(|span| span.span_id == *id);
+    // Of a batch that failed for several senders each has the failure in its own trace.
+    let of_sender = || of_run().find(|span| span.function == failure.function);
+    of_run().find(|span| span.trace_id == failure.trace_id).or_else(of_sender)
 }
 
 fn told(way: Upstream, span: &Span, error: Failure) -> Cause {

@@ -101,7 +101,8 @@ impl Filter {
     }
 
     /// Whether errors of this type are wanted.
-    pub(super) fn is_of(&self, kind: &str) -> bool {
+    #[must_use]
+    pub fn is_of(&self, kind: &str) -> bool {
         // The last name of a path, of whichever language: `payment::Declined`, `app.HttpError`.
         let ends = |error: &str| kind.strip_suffix(error).is_some_and(|path| path.ends_with('.'));
         self.error

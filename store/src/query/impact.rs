@@ -22,6 +22,8 @@ use crate::totals::{Flow, Totals};
 
 /// How many transactions are looked at for how they ended, the newest.
 pub(super) const MAX_ENDINGS: usize = 100;
+/// How many more are, of failures that do not say where they came in.
+pub(super) const MAX_UNTOLD: usize = 400;
 /// Of how many groups of errors the cause is looked for: each time a transaction is read.
 pub(super) const MAX_CAUSES: usize = 5;
 
@@ -74,7 +76,7 @@ impl Reader {
     /// What the failures of a function hit that are wanted; the filter's own function is not asked.
     ///
     /// At most days × 16 and days × 4 + 50 requests, of the window and the time of the same length before together, 100 for
-    /// how transactions ended, 400 for what joins those that do not say for whom they were or may have ended well, and those of five
+    /// how transactions ended, 400 for those that do not say where they came in, 400 for what joins those that do not say for whom they were or may have ended well, and those of five
     /// [transactions](Reader::transaction) for the causes.
     ///
     /// # Errors
@@ -159,7 +161,11 @@ impl Reader {
     async fn asked(&self, failures: Vec<Card>, effort: &mut Effort) -> Result<Asked, Error> {
         let mut seen = BTreeSet::new();
         let newest = failures.iter().rev().filter(|failure| seen.insert(failure.trace_id.as_str()));
-        let newest: Vec<&str> = newest.take(MAX_ENDINGS).map(|failure| failure.trace_id.as_str()).collect();
+        let mut newest: Vec<&Card> = newest.collect();
+        let untold =
+            newest.split_off(MAX_ENDINGS.min(newest.len())).into_iter().filter(|failure| is_untold(failure));
+        newest.extend(untold.take(MAX_UNTOLD));
+        let newest: Vec<&str> = newest.into_iter().map(|failure| failure.trace_id.as_str()).collect();
         let is_unknown = |failure: &&Card| failure.user.is_none() || failure.entry.is_none();
         let unknown: BTreeSet<&str> =
             failures.iter().filter(is_unknown).map(|failure| failure.trace_id.as_str()).collect();
@@ -185,6 +191,7 @@ impl Reader {
         let mut hits = Vec::with_capacity(failures.len());
         for failure in failures {
             let Some(runs) = newest.get(&failure.trace_id) else {
+                effort.at_least |= is_untold(&failure);
                 hits.push(Hit::new(failure));
                 continue;
             };
@@ -207,6 +214,12 @@ struct Asked {
     looked_at: u64,
     /// Those that ended well.
     well: BTreeSet<String>,
+}
+
+/// Whether a failure says nothing of where its transaction came in: nothing at all, or where it came in itself, without a context.
+fn is_untold(failure: &Card) -> bool {
+    let is_web = || failure.source.as_deref().is_some_and(|source| source.starts_with("http "));
+    failure.entry.is_none() || failure.began && failure.user.is_none() && !is_web()
 }
 
 /// How many failures were counted, of a batch each record that failed.

@@ -16,6 +16,7 @@ use super::ended::ended_well;
 use super::joined::{Known, Whole};
 use super::joins::Join;
 use super::killed::{Killed, of_spans};
+use super::traces::Part;
 use super::{Answer, Effort, Reader, verdicts};
 use crate::Error;
 use crate::item::{Item, by_partition, unpack, unpacked_bytes};
@@ -94,7 +95,13 @@ impl Reader {
         self.join(&[&trace], &mut known, effort).await?;
         let mut gathering = Gathering { whole: known.whole(&trace), ..Gathering::default() };
         let mut requests = BTreeSet::new();
-        for part in gathering.whole.traces.iter().flat_map(|trace| known.parts(trace)) {
+        let mut parts: Vec<&Part> =
+            gathering.whole.traces.iter().flat_map(|trace| known.parts(trace)).collect();
+        if parts.len() > MAX_RUNS {
+            // Of too many those first that tell most: what failed, and with what it began.
+            parts.sort_by_key(|part| (!part.card.failed(), !part.card.began));
+        }
+        for part in parts {
             let key = (part.card.request_id.clone(), part.card.span_id.clone());
             if gathering.cards.len() >= MAX_RUNS && !gathering.cards.contains_key(&key) {
                 effort.at_least = true;

@@ -59,3 +59,33 @@ async fn a_failure_is_found_by_what_others_of_its_transaction_tell() {
         assert!(!answer.at_least && answer.requests <= crate::bound::transactions_that_failed(LAST_HOUR));
     }
 }
+
+/// Consumers that only link tell neither: as many of them are asked as can be, and where not all were, that is said.
+#[tokio::test]
+async fn failures_that_only_link_are_asked_whom_they_hit() {
+    let table = Table::new().await;
+    let writer = table.writer();
+    let run = |trace: u64, id: u64, name: &str, value: &str| {
+        span(trace, id, None).at(NOW - 600_000 + trace * 1000, 5).attribute(name, value)
+    };
+    let sent: Vec<Span> = (1..=150)
+        .map(|n| {
+            let came_in = run(n, n * 10, "http.request.method", "POST").attribute("http.route", "/pay");
+            let came_in = came_in.attribute("user.id", &format!("u-{n}"));
+            Span { kind: SpanKind::Server as i32, ..came_in }
+        })
+        .collect();
+    write(&writer, otlp("web", sent)).await;
+    let read = (1..=150).map(|n| {
+        let read =
+            run(1000 + n, n * 10 + 1, "messaging.system", "kafka").link(n, n * 10).failed("JobError", "no");
+        Span { kind: SpanKind::Consumer as i32, ..read.at(NOW - 600_000 + n * 1000, 5) }
+    });
+    write(&writer, otlp("worker", read)).await;
+    let answer = table.reader().impact("worker", LAST_HOUR, &Filter::default()).await.unwrap();
+    let impact = &answer.found;
+    let entries: Vec<_> =
+        impact.entries.iter().map(|hit| (hit.entry.as_str(), hit.failures, hit.users)).collect();
+    assert_eq!((entries, impact.users, answer.at_least), (vec![("http POST /pay", 150, 150)], 150, false));
+    assert!(answer.requests <= crate::bound::impact(LAST_HOUR), "{}", answer.requests);
+}

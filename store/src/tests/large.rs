@@ -88,3 +88,21 @@ async fn of_a_transaction_at_most_so_much_is_read() {
     assert!(answer.at_least && answer.damaged.is_empty());
     assert_eq!((answer.found.runs.len(), answer.found.spans.len()), (2, 1));
 }
+
+/// Of a transaction that is larger than what is read of one, what failed is read first.
+#[tokio::test]
+async fn of_too_many_runs_those_that_failed_are_told() {
+    let table = Table::new().await;
+    let run = |n: u64| {
+        let run = invocation(1, n, &format!("r-{n}")).at(NOW - 60_000 + n, 1);
+        let run = if n == 1 { run } else { run.child_of(1) };
+        if n == 640 { run.failed("Broken", "no") } else { run }
+    };
+    table.write(otlp("f", (1..=650).map(run))).await;
+    let answer = table.reader().transaction(&trace(1)).await.unwrap();
+    let runs = &answer.found.runs;
+    let failed: Vec<&str> =
+        runs.iter().filter(|run| run.failed()).map(|run| run.request_id.as_str()).collect();
+    assert_eq!((runs.len(), failed, runs[0].request_id.as_str()), (500, vec!["r-640"], "r-1"));
+    assert!(answer.at_least);
+}

@@ -202,6 +202,7 @@ async fn a_batch_without_records_that_failed_has_failed_for_each_sender() {
     let impact = reader.impact("worker", window, &Filter::default()).await.unwrap().found;
     let users: BTreeSet<&str> = impact.top_users.iter().map(|hit| hit.user.as_str()).collect();
     assert_eq!((impact.failures, users), (2, BTreeSet::from(["u-1", "u-2"])));
+    assert!(!impact.errors[0].unread, "its span is in a trace of its own");
     assert_eq!(
         impact.entries.iter().map(|hit| hit.entry.as_str()).collect::<Vec<_>>(),
         ["http POST /orders"]

@@ -51,7 +51,7 @@ pub(super) fn markdown(tale: &Tale, story: &Story, how: How, beside: &Beside<'_>
         text += &format!("- since: {}\n", since(run, impact, beside.now));
     }
     text += &section("What happened", &fenced(&tree(story, how)));
-    for note in notes(transaction, story) {
+    for note in notes(transaction, story, tale.is_whole) {
         text += &format!("\n{}\n", code(&note));
     }
     let chapters = chapters(transaction, &tale.logs, &attempts(&story.tree));

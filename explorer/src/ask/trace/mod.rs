@@ -185,7 +185,7 @@ impl Tale {
         let style = how.style;
         let mut lines = flowed(&title(&self.transaction, story, self.is_whole), "  ", style);
         lines.extend(tree(story, how));
-        let notes = notes(&self.transaction, story);
+        let notes = notes(&self.transaction, story, self.is_whole);
         lines.extend(notes.iter().flat_map(|note| told(note, Style::amber, style)));
         lines.extend(self.details(story, how));
         // That one which went well differs in nothing is nothing to tell.
@@ -269,7 +269,7 @@ fn told(text: &str, look: Look, style: Style) -> Vec<String> {
 }
 
 /// What else is to be said.
-fn notes(transaction: &Transaction, story: &Story) -> Vec<String> {
+fn notes(transaction: &Transaction, story: &Story, is_whole: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let mut swallowed = BTreeMap::<&str, u64>::new();
     for (run, errors) in transaction.runs.iter().filter_map(|run| Some((run, run.swallowed?))) {
@@ -298,7 +298,8 @@ fn notes(transaction: &Transaction, story: &Story) -> Vec<String> {
     let orphans = story.tree.orphans().len() as u64;
     if orphans > 0 {
         let spans = counted(orphans, "span names a parent", "spans name a parent");
-        notes.push(format!("{spans} that is not here: not written yet, lost, or of somebody else"));
+        let why = if is_whole { "not written yet, lost, or of somebody else" } else { "not all was read" };
+        notes.push(format!("{spans} that is not here: {why}"));
     }
     if story.circles > 0 {
         notes.push(format!("{} in a circle of parents", counted(story.circles, "span is", "spans are")));
