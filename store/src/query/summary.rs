@@ -58,7 +58,7 @@ pub(super) struct Runs {
     first: usize,
     /// What its beginning tells.
     told: Card,
-    /// What one of its runs tells: where it came in, and the user, if it has only one.
+    /// What one of its runs tells: where it came in, its correlation id, and the user, if it has only one.
     known: Card,
 }
 
@@ -154,6 +154,7 @@ impl Runs {
     pub(super) fn named(&self, card: &Card) -> Card {
         let mut named = self.with_lost(card);
         named.entry = named.entry.or_else(|| self.known.entry.clone());
+        named.correlation_id = named.correlation_id.or_else(|| self.known.correlation_id.clone());
         with_user(named, &self.known)
     }
 
@@ -228,12 +229,13 @@ fn with_user(mut card: Card, of: &Card) -> Card {
     card
 }
 
-/// What any tells: the first entry point, and the user, if all that tell one tell the same.
+/// What any tells: the first entry point and correlation id, and the user, if all that tell one tell the same.
 fn known_of(cards: &[Card]) -> Card {
+    let correlation_id = cards.iter().find_map(|card| card.correlation_id.clone());
     let users: BTreeSet<&String> = cards.iter().filter_map(|card| card.user.as_ref()).collect();
     let one = cards.iter().find(|card| card.user.is_some()).filter(|_| users.len() == 1);
     let known = one.map(|one| with_user(Card::default(), one)).unwrap_or_default();
-    Card { entry: cards.iter().find_map(|card| card.entry.clone()), ..known }
+    Card { entry: cards.iter().find_map(|card| card.entry.clone()), correlation_id, ..known }
 }
 
 /// What the first tell of a transaction that know it.

@@ -26,6 +26,7 @@ async fn shop() -> Table {
         };
         let web = of(SpanKind::Server, 1, None).attribute("http.request.method", "POST");
         let web = web.attribute("http.route", path).attribute("user.id", user);
+        let web = web.attribute("correlation.id", &format!("c-{trace}"));
         write(&writer, otlp("web", [web, of(SpanKind::Producer, 2, Some(1))])).await;
         let job = of(SpanKind::Consumer, 3, Some(2));
         let job = if is_failed { job.failed("JobError", "no") } else { job };
@@ -45,6 +46,8 @@ async fn a_failure_is_found_by_what_others_of_its_transaction_tell() {
         (Filter { user: text("anna"), ..failed() }, &[4, 1]),
         (pay(), &[3, 1]),
         (Filter { user: text("anna"), ..pay() }, &[1]),
+        (Filter { correlation_id: text("c-3"), ..failed() }, &[3]),
+        (Filter { correlation_id: text("c-2"), ..failed() }, &[]),
         (Filter { user: text("anna"), error: text("JobError"), failed: None, ..failed() }, &[4, 1]),
         (Filter { function: text("worker"), user: text("anna"), ..failed() }, &[4, 1]),
         (Filter { function: text("worker"), ..pay() }, &[3, 1]),
