@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use throughline_store::{ErrorGroup, Failure, Filter, last_name};
+use throughline_store::{ErrorGroup, Failure, last_name};
 
 use super::filters::{Narrow, Reads};
 use super::table::{Column, Table, amber, dim, plain, red};
@@ -33,7 +33,7 @@ impl Options {
         let Some(first) = answer.found.first() else {
             let mut lines = vec![format!("no such failure {}", when::within(window, asked.now))];
             left_out(&mut lines);
-            if travels(&filter) {
+            if filter.asks_for_carried() {
                 asked.note(&mut lines, LOST);
                 let words = self.narrow.words_but(Reads::Runs, &["--failed"]);
                 return asked.tell_within(&answer, false, lines, &["traces", "--failed"], &words);
@@ -44,7 +44,7 @@ impl Options {
         let mut lines = table(&answer.found, asked).lines(asked.style);
         asked.note(&mut lines, &format!("was: since {}", when::brief(window.before().from, asked.now)));
         left_out(&mut lines);
-        if travels(&filter) {
+        if filter.asks_for_carried() {
             asked.note(&mut lines, LOST);
         }
         let next = ["impact", &first.example.function];
@@ -53,12 +53,6 @@ impl Options {
         told.json["counted"] = json!({ "window": window, "before": window.before() });
         Ok(told)
     }
-}
-
-/// Whether it asks for what travels with a transaction: `traces` knows it of those as well whom it did not reach.
-fn travels(filter: &Filter) -> bool {
-    let Filter { entry, user, account, plan, correlation_id, test_user, .. } = filter;
-    [entry, user, account, plan, correlation_id].iter().any(|asked| asked.is_some()) || test_user.is_some()
 }
 
 /// Errors, how often they were told before, and where to look.

@@ -1,8 +1,7 @@
 //! Transactions in a list: found the shortest way that what is asked for allows, and looked at as wholes.
 //!
-//! A transaction is wanted if one of its runs is all that is asked for; where that does not say itself for whom it was and where
-//! it came in, the others do. Where no function is named, how long it took is
-//! asked of the whole.
+//! A transaction is wanted if one of its runs is all that is asked for; where that does not say itself for whom it was and
+//! where it came in, the others do. Where no function is named, how long it took is asked of the whole.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;

@@ -83,17 +83,10 @@ impl Runs {
         cards.sort_by(|a, b| a.order().cmp(&b.order()));
         let cards: Vec<Card> = cards.into_iter().cloned().collect();
         let senders = senders.into_iter().collect();
-        let (first, told_of_it) = (0, Card::default());
-        let mut runs = Self {
-            trace_ids: traces,
-            senders,
-            continued,
-            cards,
-            complete,
-            first,
-            told: told_of_it,
-            known: Card::default(),
-        };
+        // What they tell is known when where it began is.
+        let (of_begin, known) = (Card::default(), Card::default());
+        let mut runs =
+            Self { trace_ids: traces, senders, continued, cards, complete, first: 0, told: of_begin, known };
         runs.first = runs.begin();
         if let Some(first) = runs.cards.get_mut(runs.first) {
             // As far as is known it came in there.
