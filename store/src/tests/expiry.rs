@@ -15,7 +15,7 @@ async fn expired_items_are_not_read() {
         assert!((least..=least + 3600).contains(&expires), "{item:?}");
     }
     for (later, found) in [(0, 1), (fortnight - 1000, 1), (fortnight + 3_600_000, 0)] {
-        let reader = table.store.reader(at(NOW + later));
+        let reader = table.reader_at(NOW + later);
         assert_eq!(reader.runs("f", LAST_HOUR, &Filter::default(), 9).await.unwrap().found.len(), found);
         assert_eq!(reader.failures("f", LAST_HOUR, &Filter::default(), 9).await.unwrap().found.len(), found);
         assert_eq!(reader.transaction(&trace(1)).await.unwrap().found.runs.len(), found);

@@ -47,6 +47,8 @@ use crate::{Options, Reader, Store, Writer, Written};
 
 /// Names moto's endpoint, such as `http://127.0.0.1:5000`.
 const MOTO: &str = "ROUND_TRIPS_MOTO";
+/// moto answers one request at a time, and other tests ask it too.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// The hour before now.
 const LAST_HOUR: Window = Window { from: NOW - 3_600_000, to: NOW + 1000 };
 
@@ -97,7 +99,11 @@ impl Table {
     }
 
     fn reader(&self) -> Reader {
-        self.store.reader(at(NOW))
+        self.reader_at(NOW)
+    }
+
+    fn reader_at(&self, now: u64) -> Reader {
+        self.store.reader(at(now)).with_patience(PATIENCE)
     }
 
     /// All that is in it.
@@ -133,7 +139,7 @@ fn at(millis: u64) -> SystemTime {
 }
 
 fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(300)
+    Instant::now() + PATIENCE
 }
 
 /// The id of a trace of the tests.

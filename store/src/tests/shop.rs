@@ -29,7 +29,7 @@ async fn shop() -> Table {
 #[tokio::test]
 async fn every_order_is_one_transaction_through_five_functions() {
     let table = shop().await;
-    let reader = table.store.reader(at(THEN));
+    let reader = table.reader_at(THEN);
     let window = Window::new(THEN - 3_600_000, THEN);
     let begun = reader.transactions(window, &crate::Filter::default(), 10).await.unwrap().found;
     let orders: Vec<_> = begun.iter().filter(|one| one.first.function == "checkout-api").collect();
@@ -59,8 +59,7 @@ async fn every_order_is_one_transaction_through_five_functions() {
 #[tokio::test]
 async fn the_map_has_every_hop() {
     let table = shop().await;
-    let edges =
-        table.store.reader(at(THEN)).map(Window::new(THEN - 3_600_000, THEN)).await.unwrap().found.edges;
+    let edges = table.reader_at(THEN).map(Window::new(THEN - 3_600_000, THEN)).await.unwrap().found.edges;
     let edges: Vec<_> =
         edges.iter().map(|edge| (edge.from.as_str(), edge.to.as_str(), edge.now.runs)).collect();
     for edge in [

@@ -11,8 +11,6 @@ use crate::{Filter, bound};
 
 /// As many as a test waits for: moto looks at each item of the table for each request.
 const FEW: usize = 400;
-/// moto answers one request at a time, and other tests ask it too.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Two days of traffic, written as its sandboxes would.
 async fn write_traffic(table: &Table, invocations: usize) {
@@ -31,7 +29,7 @@ async fn write_traffic(table: &Table, invocations: usize) {
 }
 
 async fn ask(table: &Table, window: Window) -> Vec<Asked> {
-    let reader = table.reader().with_patience(PATIENCE);
+    let reader = table.reader();
     let known = known(&reader, window, 1).await.unwrap().unwrap();
     ask_all(&reader, window, &known, "").await.unwrap()
 }
