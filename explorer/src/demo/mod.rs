@@ -16,6 +16,7 @@ mod progress;
 mod providers;
 mod report;
 mod resources;
+mod settle;
 mod shop;
 mod stored;
 mod stories;
@@ -34,11 +35,9 @@ use local::Local;
 use machine::Machine;
 use progress::Progress;
 use report::Report;
+use settle::settle;
 use shop::{FUNCTIONS, Shop};
 use stored::Stored;
-
-/// How often it is looked whether the shop is quiet.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// What `throughline demo` is asked for.
 #[derive(Debug, Clone, Args)]
@@ -157,27 +156,4 @@ fn check_store(file: &Path, is_drill: bool) -> anyhow::Result<()> {
         );
     }
     connection::check(file, Missing::Make)
-}
-
-/// Waits until nothing is under way any more, as long as is allowed.
-async fn settle(
-    shop: &mut Shop,
-    ledger: &Ledger,
-    timeout: Duration,
-    progress: &Progress,
-) -> anyhow::Result<()> {
-    let deadline = Instant::now() + timeout;
-    let mut quiet_since = Instant::now();
-    let mut last_seen = None;
-    while Instant::now() < deadline && quiet_since.elapsed() <= shop::SETTLED {
-        let seen = shop.quiet().await.context("the local queues cannot be read")?;
-        if seen.is_none() || seen != last_seen {
-            quiet_since = Instant::now();
-            last_seen = seen;
-        }
-        progress.delivered(ledger.read(<[_]>::len));
-        shop.check()?;
-        tokio::time::sleep(LOOK).await;
-    }
-    Ok(())
 }

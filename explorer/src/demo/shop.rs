@@ -30,9 +30,6 @@ use crate::mappings::{
 pub(super) const FUNCTIONS: [&str; 6] =
     ["checkout-api", "payment-worker", "fulfilment", "audit-trail", "email-sender", "lunchbot"];
 
-/// How long nothing may happen before the shop counts as settled: more than one poll of a stream.
-pub(super) const SETTLED: Duration = Duration::from_millis(300);
-
 /// As the deployed application has it: retries of a stream's record.
 const STREAM_RETRIES: u32 = 2;
 
@@ -178,7 +175,7 @@ impl Shop {
     }
 
     /// Whether nothing is under way or waiting; the number tells two such moments apart.
-    pub(super) async fn quiet(&self) -> anyhow::Result<Option<u64>> {
+    pub(super) async fn idle(&self) -> anyhow::Result<Option<u64>> {
         for queue in &self.queues {
             if self.sqs.depth(queue).await.map_err(|e| anyhow!("{e}"))? > 0 {
                 return Ok(None);

@@ -13,14 +13,15 @@ use serde_json::{Value, json};
 use throughline_host::Executables;
 use throughline_store::time::Window;
 
+use super::Options;
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::local::Local;
 use super::machine::Machine;
 use super::orders::Order;
 use super::progress::Progress;
+use super::settle::settle;
 use super::shop::Shop;
-use super::{Options, settle};
 use crate::trace::Style;
 use find::{Finding, Symptom};
 use told::Told;
