@@ -3,11 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
 use throughline_host::{Build, build};
 use tokio::process::Command;
 use tokio::sync::{OnceCell, Semaphore};
@@ -35,11 +34,6 @@ async fn throughline() -> &'static Path {
         let program = build(program, |_| {}).await.unwrap()["throughline"].clone();
         let shop = Build { workspace: workspace(), packages: &["throughline-shop", "throughline-extension"] };
         build(shop, |_| {}).await.unwrap();
-        // What was built just now is slow when it runs first, and the drills tell slow from fast.
-        let once =
-            Command::new(&program).args(["demo", "--orders", "3", "--json"]).stdin(Stdio::null()).output();
-        let output = once.await.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         program
     };
     BUILT.get_or_init(|| built).await
@@ -58,39 +52,16 @@ fn typed(drill: &str) -> Vec<String> {
 
 /// Types a command, with `--json` behind it.
 async fn ask(folder: &Path, command: &str) -> Value {
-    answer(command, &type_in(folder, command).await)
-}
-
-async fn type_in(folder: &Path, command: &str) -> Output {
     let mut run = Command::new(throughline().await);
     run.args(command.split(' ')).arg("--json").current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
     run.env_remove("THROUGHLINE_STORE_TABLE");
     let output =
         tokio::time::timeout(PATIENCE, run.output()).await.unwrap_or_else(|_| panic!("{command} hangs"));
-    output.unwrap()
-}
-
-fn answer(command: &str, output: &Output) -> Value {
+    let output = output.unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{command}: {}\n{said}\n{told}", output.status);
     serde_json::from_str(&told).unwrap_or_else(|error| panic!("{command}: {error} in {told}"))
-}
-
-/// Does a drill. A machine that others share may stand still for seconds, and then something else was the slowest: a drill
-/// whose fault did not show (exit 1) is done once more, by itself.
-async fn drill(command: &str) -> (TempDir, Value) {
-    let lane = LANES.acquire().await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let first = type_in(folder.path(), command).await;
-    if first.status.code() != Some(1) {
-        return (folder, answer(command, &first));
-    }
-    drop(lane);
-    let _all = LANES.acquire_many(2).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let second = type_in(folder.path(), command).await;
-    (folder, answer(command, &second))
 }
 
 /// All texts in an answer, but the commands that it proposes.
@@ -109,10 +80,12 @@ fn texts(value: &Value, into: &mut BTreeSet<String>) {
 async fn finds(named: Named) {
     let Named { drill, cause, entries, users } = named;
     throughline().await;
+    let _lane = LANES.acquire().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let commands = typed(drill);
     let (first, questions) = commands.split_first().unwrap();
     assert_eq!(*first, format!("demo --drill {drill} --store drill.db"));
-    let (folder, told) = self::drill(first).await;
+    let told = ask(folder.path(), first).await;
     let list = |name: &str| -> Vec<&str> {
         told[name].as_array().unwrap().iter().filter_map(Value::as_str).collect()
     };

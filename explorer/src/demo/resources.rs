@@ -55,8 +55,6 @@ pub(super) fn environment(
             ("THROUGHLINE_STORE_TABLE", &local.store.table),
             // Each order is looked at when its last function is done.
             ("THROUGHLINE_FLUSH", "end"),
-            // A machine that is busy with six functions may take long to write what one of them did: nothing is shown less.
-            ("THROUGHLINE_BUDGET_MS", "5000"),
             // What the functions say is in the answers too.
             ("THROUGHLINE_LOGS", "on"),
             // What is shown is what the orders did.
