@@ -21,14 +21,15 @@ pub use policy::{Function, Policy, Unsent, is_ample};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Kept free before the deadline: the request for the next event must still go out.
-const SAFETY: Duration = Duration::from_millis(20);
+/// Kept free before the deadline: what is under way is put back, and the request for the next event must still go out, of a
+/// sandbox that may have a fourteenth of a processor (128 MB of the 1,769 MB for a whole one,
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>). Later, and the sandbox is reset.
+const SAFETY: Duration = Duration::from_millis(100);
 /// A buffer that is this full is flushed while the function still runs, rather than dropped from.
 const PRESSURE: f64 = 0.5;
 
 /// Until when a flush may take that a function waits for: it gives up after two seconds, or near its deadline.
 const HELD: Duration = Duration::from_secs(1);
-const HELD_MARGIN: Duration = Duration::from_millis(100);
 
 /// What the configuration says of flushes.
 #[derive(Debug, Clone, Copy)]
@@ -124,7 +125,7 @@ pub fn is_crowded(buffered: usize, limit: usize) -> bool {
 
 /// Until when a flush may take that keeps the answer to a hand-over waiting.
 pub fn held_until(budget: Duration, deadline: Instant, now: Instant) -> Instant {
-    (now + budget.min(HELD)).min(before(deadline, HELD_MARGIN))
+    (now + budget.min(HELD)).min(before(deadline, SAFETY))
 }
 
 /// Until when a flush at SHUTDOWN may take: a part is kept for writing down what is left.

@@ -69,7 +69,7 @@ fn an_ended_one_is_flushed_within_the_budget_and_the_deadline() {
     let now = Instant::now();
     let ended = State { ended: Some(now), ..running(now) };
     assert_eq!(decide(&ended, now), Decision::Flush(now + BUDGET));
-    let late = State { deadline: now + ms(100), ..ended };
+    let late = State { deadline: now + ms(150), ..ended };
     assert_eq!(decide(&late, now), Decision::Flush(late.deadline - SAFETY));
     assert_eq!(decide(&State { deadline: now + SAFETY, ..ended }, now), Decision::Next, "no time left");
     assert_eq!(decide(&with(ended, |unsent| unsent.buffered = 0), now), Decision::Next);
