@@ -109,7 +109,8 @@ async fn what_ended_well_failed_and_ran_out_of_time_is_found_with_what_the_platf
 #[tokio::test]
 async fn without_a_table_functions_answer_as_ever_and_a_table_that_comes_gets_everything() {
     let dynamo = Dynamo::start().await;
-    let setup = dynamo.function(Setup::wrapped(Kind::Command)).await.env("THROUGHLINE_BUDGET_MS", "300");
+    // Enough for a busy machine to say what is wrong.
+    let setup = dynamo.function(Setup::wrapped(Kind::Command)).await.env("THROUGHLINE_BUDGET_MS", "2000");
     let mut function = setup.start().await;
     let endings = ["ok", "error", "ok"];
     let plain = plain_outcomes(Kind::Command, endings.map(|ending| command(ending, 2))).await;
@@ -117,8 +118,8 @@ async fn without_a_table_functions_answer_as_ever_and_a_table_that_comes_gets_ev
         assert_eq!(function.command(ending, 2).await, plain, "{ending}");
         let begun = Instant::now();
         function.sandbox.settled().await;
-        // The budget, and what a busy machine adds.
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        // The budget, and what a busy machine adds; far from the thirty seconds of the deadline.
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     }
     dynamo.store.create_table().await.unwrap();
     let ended = function.shutdown().await;

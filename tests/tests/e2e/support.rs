@@ -58,7 +58,7 @@ impl Setup {
         Self { config, output, printed }
     }
 
-    /// With the extension, which exports to `backend`. It has a second for that, so that a busy
+    /// With the extension, which exports to `backend`. It has five seconds for that, so that a busy
     /// machine does not look like a dead backend, and sends at each end: many tests look at what has arrived then.
     pub(crate) async fn exporting_to(self, backend: &Backend) -> Self {
         self.with_extension().await.env("THROUGHLINE_EXPORT_ENDPOINT", backend.endpoint())
@@ -69,7 +69,7 @@ impl Setup {
         let binary = extension().await;
         self.with(|config| config.extension(binary))
             .env("THROUGHLINE_LISTEN", "127.0.0.1:0")
-            .env("THROUGHLINE_BUDGET_MS", "1000")
+            .env("THROUGHLINE_BUDGET_MS", "5000")
             .env("THROUGHLINE_FLUSH", "end")
             // The ledgers are of what functions tell.
             .env("THROUGHLINE_PHASES", "off")
