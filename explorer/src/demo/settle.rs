@@ -30,7 +30,7 @@ pub(super) async fn settle(
         let idle = shop.idle().await.context("the local queues cannot be read")?;
         progress.delivered(ledger.read(<[_]>::len));
         shop.check()?;
-        if quiet.since(idle) {
+        if quiet.look(idle) {
             break;
         }
         tokio::time::sleep(LOOK).await;
@@ -46,8 +46,8 @@ struct Quiet {
 }
 
 impl Quiet {
-    /// Whether it has been idle, and this the same moment, for enough looks.
-    fn since(&mut self, idle: Option<u64>) -> bool {
+    /// One more look: whether enough of them in a row found it idle, and nothing begun in between.
+    fn look(&mut self, idle: Option<u64>) -> bool {
         self.looks = if idle.is_some() && idle == self.last { self.looks + 1 } else { 0 };
         self.last = idle;
         self.looks >= LOOKS
@@ -62,7 +62,7 @@ mod tests {
     fn is_quiet_when_nothing_was_begun_for_some_looks() {
         let settled_at = |looks: &[Option<u64>]| {
             let mut quiet = Quiet::default();
-            looks.iter().position(|idle| quiet.since(*idle))
+            looks.iter().position(|idle| quiet.look(*idle))
         };
         assert_eq!(settled_at(&[Some(0); 9]), Some(4));
         assert_eq!(settled_at(&[None; 9]), None, "busy all the time, however long a look takes");

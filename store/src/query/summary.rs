@@ -81,20 +81,15 @@ impl Runs {
             continued.clear();
         }
         cards.sort_by(|a, b| a.order().cmp(&b.order()));
-        let cards: Vec<Card> = cards.into_iter().cloned().collect();
-        let senders = senders.into_iter().collect();
-        // What they tell is known when where it began is.
-        let (of_begin, known) = (Card::default(), Card::default());
-        let mut runs =
-            Self { trace_ids: traces, senders, continued, cards, complete, first: 0, told: of_begin, known };
-        runs.first = runs.begin();
-        if let Some(first) = runs.cards.get_mut(runs.first) {
+        let mut cards: Vec<Card> = cards.into_iter().cloned().collect();
+        let first = begin(&cards, &continued);
+        if let Some(first) = cards.get_mut(first) {
             // As far as is known it came in there.
             first.entry = first.entry.take().or_else(|| first.source.clone());
         }
-        runs.told = told(runs.cards.iter().filter(|card| !runs.continued.contains(&card.trace_id)));
-        runs.known = known_of(&runs.cards);
-        runs
+        let told = told(cards.iter().filter(|card| !continued.contains(&card.trace_id)));
+        let (known, senders) = (known_of(&cards), senders.into_iter().collect());
+        Self { trace_ids: traces, senders, continued, cards, complete, first, told, known }
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -113,17 +108,6 @@ impl Runs {
     /// Those that count: what came by itself is a part of one.
     fn whole(&self) -> impl Iterator<Item = &Card> {
         self.cards.iter().filter(|card| card.part_of.is_none())
-    }
-
-    /// Which is the run with which it began: one that nobody sent, else the earliest.
-    fn begin(&self) -> usize {
-        let position = |of: &dyn Fn(&Card) -> bool| {
-            self.cards.iter().position(|card| card.part_of.is_none() && of(card))
-        };
-        let is_sent = |card: &Card| self.continued.contains(&card.trace_id);
-        let first =
-            position(&|card| card.began && !is_sent(card)).or_else(|| position(&|card| !is_sent(card)));
-        first.or_else(|| position(&|_| true)).unwrap_or_default()
     }
 
     /// The run with which it began, with where it came in, as far as it is known.
@@ -220,6 +204,15 @@ fn with_user(mut card: Card, of: &Card) -> Card {
         card.test_user |= test_user;
     }
     card
+}
+
+/// Which is the run with which it began: one that nobody sent, else the earliest.
+fn begin(cards: &[Card], continued: &BTreeSet<String>) -> usize {
+    let position =
+        |of: &dyn Fn(&Card) -> bool| cards.iter().position(|card| card.part_of.is_none() && of(card));
+    let is_sent = |card: &Card| continued.contains(&card.trace_id);
+    let first = position(&|card| card.began && !is_sent(card)).or_else(|| position(&|card| !is_sent(card)));
+    first.or_else(|| position(&|_| true)).unwrap_or_default()
 }
 
 /// What any tells: the first entry point and correlation id, and the user, if all that tell one tell the same.

@@ -66,6 +66,7 @@ async fn a_failure_is_found_by_what_others_of_its_transaction_tell() {
 /// Consumers that only link tell neither: as many of them are asked as can be, and where not all were, that is said.
 #[tokio::test]
 async fn failures_that_only_link_are_asked_whom_they_hit() {
+    // Of so many items moto looks at each for each request.
     let table = Table::embedded().await;
     let writer = table.writer();
     let run = |trace: u64, id: u64, name: &str, value: &str| {

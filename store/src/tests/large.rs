@@ -92,6 +92,7 @@ async fn of_a_transaction_at_most_so_much_is_read() {
 /// Of a transaction that is larger than what is read of one, what failed is read first.
 #[tokio::test]
 async fn of_too_many_runs_those_that_failed_are_told() {
+    // Of so many items moto looks at each for each request.
     let table = Table::embedded().await;
     let run = |n: u64| {
         let run = invocation(1, n, &format!("r-{n}")).at(NOW - 60_000 + n, 1);

@@ -49,7 +49,7 @@ pub(super) const DRILLS: &[Drill] = &[
         broken: "one message kills the function that reads it, and with it the batch, until all are dead letters",
         fault: Fault {
             bug: Some(("payment-worker", "instalments")),
-            // All in one batch, however slow the machine is.
+            // All four in one batch, however slow the machine is.
             batch_size: 4,
             window: Duration::from_secs(5),
             ..ALONE
